@@ -1,0 +1,13 @@
+//! Ground that every other rank stands on: time, randomness, secrets and address prefixes.
+//!
+//! Time and randomness are traits so that tests inject them; nothing below `serve` reads the system clock.
+
+pub mod clock;
+pub mod prefix;
+pub mod rng;
+pub mod secret;
+
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use prefix::PrefixMap;
+pub use rng::{OsRandom, Random, SeededRandom};
+pub use secret::Secret;

@@ -1,0 +1,3 @@
+//! The `doorward` binary; everything is in the library.
+
+fn main() {}

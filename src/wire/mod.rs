@@ -1,0 +1,3 @@
+//! Bytes on the wire and the types they stand for. No tokio, no sockets, no clock, no log.
+
+pub mod radius;
