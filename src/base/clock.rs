@@ -68,6 +68,13 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// As text, RFC 3339.
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 /// What time it is. Injected, so that a test decides.
 pub trait Clock: Send + Sync {
     /// The present moment.

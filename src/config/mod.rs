@@ -1,1 +1,210 @@
-//! (config)
+//! Configuration: TOML on disk, resolved into the settings that the rest of the program uses.
+
+use crate::base::{PrefixMap, Secret};
+use crate::domain::person::Role;
+use crate::domain::policy::{ClientPolicy, LoginTexts};
+use crate::domain::throttle::Throttle;
+use crate::wire::radius::Dictionary;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything, resolved and checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[store]`
+    pub store: Store,
+    /// `[keys]`
+    pub keys: Keys,
+    /// `[radius]`
+    pub radius: Radius,
+    /// `[[client]]`, by longest prefix.
+    pub clients: PrefixMap<Arc<Client>>,
+    /// `[[reply]]`, in order; all that match apply.
+    pub replies: Vec<ReplyRule>,
+    /// Attribute names: the standard ones and `[[attribute]]`.
+    pub dictionary: Arc<Dictionary>,
+    /// `[login]`: texts.
+    pub texts: LoginTexts,
+    /// `[throttle]`
+    pub throttle: Throttle,
+    /// `[password]`
+    pub password: Password,
+    /// `[totp]`, `[hotp]`, `[pin]`, `[recovery]`, `[temporary]`
+    pub factors: Factors,
+    /// `[admin]`
+    pub admin: Admin,
+    /// `[log]`
+    pub log: Log,
+}
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// SQLite file; its folder is made if missing.
+    pub path: PathBuf,
+    /// How long a call waits for a lock of another process.
+    pub busy_timeout: Duration,
+    /// Connections that read at the same time.
+    pub readers: u32,
+}
+
+/// `[keys]`: master keys, the first seals, all open.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// (key id, 32 bytes). The id is the file's name without its ending, 1 to 16 of `[a-z0-9-]`.
+    pub master: Vec<(String, Secret<Vec<u8>>)>,
+}
+
+/// `[radius]`
+#[derive(Debug, Clone)]
+pub struct Radius {
+    /// UDP addresses; port 0 takes any.
+    pub listen: Vec<SocketAddr>,
+    /// Requests being decided at the same time; more are dropped.
+    pub max_in_flight: usize,
+    /// A request not decided by then is dropped.
+    pub request_deadline: Duration,
+    /// An Access-Reject leaves so long after its request arrived.
+    pub reject_delay: Duration,
+    /// How long an answer is kept for duplicates (RFC 5080 §2.2.2).
+    pub duplicate_window: Duration,
+    /// Answers kept at most.
+    pub duplicate_entries: usize,
+    /// Challenges outstanding at most.
+    pub challenge_entries: usize,
+    /// How long a stop waits for requests under way.
+    pub drain_timeout: Duration,
+}
+
+/// `[[client]]`: a NAS, or a network of them.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Short name for logs and audit.
+    pub name: String,
+    /// Shared secret.
+    pub secret: crate::wire::radius::SharedSecret,
+    /// Refuse requests without Message-Authenticator (CVE-2024-3596).
+    pub require_message_authenticator: bool,
+    /// Drop requests that carry Proxy-State but no Message-Authenticator (CVE-2024-3596).
+    pub limit_proxy_state: bool,
+    /// What it asks of people.
+    pub policy: ClientPolicy,
+}
+
+/// `[[reply]]`: attributes that an Access-Accept carries.
+#[derive(Debug, Clone)]
+pub struct ReplyRule {
+    /// Only for members of one of these; empty: for everyone.
+    pub groups: Vec<String>,
+    /// Only at these clients (by name); empty: at all.
+    pub clients: Vec<String>,
+    /// Ready to send.
+    pub attributes: Vec<crate::wire::radius::EncodedAttribute>,
+}
+
+/// `[password]`: the embedded directory's passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Password {
+    /// Argon2id memory in KiB.
+    pub memory_kib: u32,
+    /// Argon2id passes.
+    pub passes: u32,
+    /// Argon2id lanes.
+    pub lanes: u32,
+    /// Hashing threads; 0: one per core.
+    pub workers: usize,
+    /// Checks waiting at most; more are not decided.
+    pub queue: usize,
+    /// A check not begun by then is not decided.
+    pub deadline: Duration,
+    /// How long a right password is remembered as a keyed digest in memory; zero: never.
+    pub cache: Duration,
+    /// Remembered passwords at most.
+    pub cache_entries: usize,
+    /// Shortest password in characters.
+    pub min_length: usize,
+    /// Longest password in characters; at least 64.
+    pub max_length: usize,
+}
+
+/// Factor settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factors {
+    /// Name of the institution in apps.
+    pub issuer: String,
+    /// TOTP: hash function of new seeds.
+    pub totp_algorithm: crate::domain::factor::Algorithm,
+    /// TOTP: digits of new seeds, 6 or 8.
+    pub totp_digits: u8,
+    /// TOTP: seconds per step of new seeds.
+    pub totp_period: u32,
+    /// TOTP: steps before and after the present one that are accepted, 0 to 2.
+    pub totp_skew: u8,
+    /// HOTP: digits of new seeds, 6 or 8.
+    pub hotp_digits: u8,
+    /// HOTP: counters ahead that are tried at a login, at most 10.
+    pub hotp_look_ahead: u8,
+    /// HOTP: counters ahead that are searched at a resync.
+    pub hotp_resync_window: u32,
+    /// PIN: shortest, 4 to 10.
+    pub pin_min: u8,
+    /// PIN: longest, 4 to 10.
+    pub pin_max: u8,
+    /// Recovery codes in a set.
+    pub recovery_codes: u8,
+    /// Digits of a temporary code, 6 to 10.
+    pub temporary_digits: u8,
+    /// Longest life of a temporary code.
+    pub temporary_max_lifetime: Duration,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Unix socket.
+    pub socket: PathBuf,
+    /// File mode of the socket.
+    pub mode: u32,
+    /// Who may do what, in order; the first that matches the peer decides. The daemon's own uid and root are
+    /// administrators unless said otherwise.
+    pub roles: Vec<AdminRule>,
+}
+
+/// What a peer of the admin socket may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdminRole {
+    /// Everything.
+    Administrator,
+    /// Look up people and factors, lock and unlock, revoke, issue temporary codes.
+    Helpdesk,
+    /// Read people, factors, status and the audit trail.
+    Auditor,
+}
+
+/// `[[admin.role]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminRule {
+    /// The role given.
+    pub role: AdminRole,
+    /// To these users.
+    pub uids: Vec<u32>,
+    /// To members of these groups (primary group of the peer, or supplementary by the system's group database).
+    pub gids: Vec<u32>,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// Filter in tracing's syntax, such as `info` or `doorward=debug`.
+    pub filter: String,
+}
+
+/// Roles named in configuration and CSV.
+pub fn role_names() -> String {
+    Role::ALL.map(Role::as_str).join(", ")
+}

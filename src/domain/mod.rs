@@ -1,1 +1,13 @@
-//! (domain)
+//! People, factors, policies and the login machine: decisions without input or output.
+//!
+//! Everything here is a function of its arguments; time comes in as a [`crate::base::Timestamp`].
+
+pub mod audit;
+pub mod factor;
+pub mod login;
+pub mod passcode;
+pub mod password;
+pub mod person;
+pub mod policy;
+pub mod reason;
+pub mod throttle;

@@ -1,1 +1,2 @@
-//! (engine)
+//! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, later portal and API)
+//! goes through here, so a login is decided in one place.

@@ -1,1 +1,270 @@
-//! (store)
+//! What is kept, behind small traits. The records store (SQLite) is the authority for people, factors,
+//! failure counters, the audit trail and acceptances; challenges live in process.
+//!
+//! `Err` always means "could not decide": the caller must not say yes, and RADIUS does not answer.
+//! Every method that changes something takes the [`AuditEntry`] that belongs to it and writes both in one
+//! transaction; when it returns `Ok`, the change survives `kill -9`.
+
+use crate::base::{Secret, Timestamp};
+use crate::domain::audit::AuditEntry;
+use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, Proof};
+use crate::domain::person::{Person, PersonId, Role, Status, Username};
+use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
+use async_trait::async_trait;
+use serde::Serialize;
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Locked, full, corrupt, unreachable, or too slow: try again later.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The name or value is taken, or the thing has changed in between.
+    #[error("{0}")]
+    Conflict(String),
+    /// No such person or factor.
+    #[error("{0}")]
+    NotFound(String),
+    /// A sealed value does not open: wrong or missing key, or a row that was tampered with.
+    #[error("a sealed value does not open: {0}")]
+    Sealed(String),
+}
+
+/// Result of a store call.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// A person to be added.
+#[derive(Debug, Clone)]
+pub struct NewPerson {
+    /// The id they will have.
+    pub id: PersonId,
+    /// Unique name.
+    pub username: Username,
+    /// Name to show.
+    pub name: String,
+    /// Roles.
+    pub roles: Vec<Role>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// E-mail.
+    pub email: Option<String>,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// Password hash in PHC or crypt form; none: no password login.
+    pub password: Option<Secret<String>>,
+}
+
+/// A page of a listing.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// Only usernames that contain this.
+    pub matching: Option<String>,
+    /// Only usernames after this one.
+    pub after: Option<String>,
+    /// At most so many; 0 means 100.
+    pub limit: u32,
+}
+
+/// A person with everything a login needs.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The person.
+    pub person: Person,
+    /// Their active factors, with opened material.
+    pub factors: Vec<Factor>,
+}
+
+/// People of the embedded directory.
+#[async_trait]
+pub trait People: Send + Sync {
+    /// The person and their active factors; `None` if unknown.
+    async fn account(&self, username: &Username) -> Result<Option<Account>>;
+    /// The person alone.
+    async fn person(&self, username: &Username) -> Result<Option<Person>>;
+    /// Sorted by username.
+    async fn list(&self, page: &Page) -> Result<Vec<Person>>;
+    /// Adds all or none; `Conflict` names the first username that is taken.
+    async fn add(&self, people: Vec<NewPerson>, audit: AuditEntry) -> Result<()>;
+    /// Locks, unlocks, disables; raises `version`. Unlocking (`Status::Active`) also clears all counters.
+    async fn set_status(&self, person: PersonId, status: Status, audit: AuditEntry) -> Result<()>;
+}
+
+/// Password hashes of the embedded directory.
+#[async_trait]
+pub trait Passwords: Send + Sync {
+    /// PHC or crypt string; `None` if there is no such person or no password.
+    async fn hash(&self, person: PersonId) -> Result<Option<Secret<String>>>;
+    /// Sets a new hash and raises `version`; clears the password counter.
+    async fn set(&self, person: PersonId, hash: Secret<String>, audit: AuditEntry) -> Result<()>;
+    /// Replaces `old` by `new`, a better hash of the same password; nothing happens if `old` is gone.
+    async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()>;
+}
+
+/// A factor to be added.
+#[derive(Debug, Clone)]
+pub struct NewFactor {
+    /// The id it will have.
+    pub id: FactorId,
+    /// Whose.
+    pub person: PersonId,
+    /// What it is.
+    pub kind: FactorKind,
+    /// Name the person knows it by.
+    pub label: String,
+    /// Pending until proven, or active at once.
+    pub state: FactorState,
+    /// When.
+    pub created: Timestamp,
+    /// Secret material.
+    pub material: Material,
+    /// HOTP: first counter; else 0.
+    pub next: u64,
+}
+
+/// Factors.
+#[async_trait]
+pub trait Factors: Send + Sync {
+    /// All of a person, pending ones too, oldest first.
+    async fn of(&self, person: PersonId) -> Result<Vec<Factor>>;
+    /// One, or `NotFound`.
+    async fn factor(&self, id: FactorId) -> Result<Factor>;
+    /// Adds one. `replace`: other factors of the same kind (PIN, recovery) end in the same transaction.
+    async fn add(&self, factor: NewFactor, replace: bool, audit: AuditEntry) -> Result<()>;
+    /// Makes a pending factor active, the code at `position` being used up with it: `false` if it was not
+    /// pending any more or the position has passed.
+    async fn confirm(&self, id: FactorId, position: u64, audit: AuditEntry) -> Result<bool>;
+    /// Ends one for good; its seed is erased. `NotFound` if it was already gone.
+    async fn revoke(&self, id: FactorId, audit: AuditEntry) -> Result<()>;
+    /// Moves a counter forward to `next`; `false` if it is there or past it. Clears the factor's failures.
+    async fn advance(&self, id: FactorId, next: u64, audit: AuditEntry) -> Result<bool>;
+}
+
+/// One failure counter as listed.
+#[derive(Debug, Clone)]
+pub struct CounterState {
+    /// `password` or a factor's id.
+    pub counter: String,
+    /// Failures in a row.
+    pub failures: Failures,
+}
+
+/// Failure counters. A charge is durable before the attempt is verified.
+#[async_trait]
+pub trait Attempts: Send + Sync {
+    /// Charges one attempt on each counter, atomically, by `rules`; one gate per counter in the same order.
+    /// `None` is the stranger: the same work is done and every gate is open.
+    async fn charge(
+        &self,
+        person: Option<PersonId>,
+        counters: &[Counter],
+        rules: &Throttle,
+        now: Timestamp,
+    ) -> Result<Vec<Gate>>;
+    /// Counters that are not at zero.
+    async fn failures(&self, person: PersonId) -> Result<Vec<CounterState>>;
+}
+
+/// The end of a login round, written in one transaction.
+#[derive(Debug, Clone)]
+pub struct Settlement {
+    /// Whose, if known.
+    pub person: Option<PersonId>,
+    /// What must be accepted first; if it cannot be (used meanwhile), the rest does not happen except `replayed`.
+    pub accept: Option<Proof>,
+    /// Counters to reset: what was verified right.
+    pub clear: Vec<Counter>,
+    /// Counters to lower by one: charged, but then not tried.
+    pub refund: Vec<Counter>,
+    /// When.
+    pub at: Timestamp,
+    /// Audit entry of the decision.
+    pub audit: AuditEntry,
+    /// Audit entry to write instead when `accept` fails.
+    pub replayed: Option<AuditEntry>,
+}
+
+/// What became of a settlement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Settled {
+    /// Written; the proof, if any, was accepted by this call and no other.
+    Done,
+    /// The proof had been used, or is not there any more.
+    Replayed,
+}
+
+/// Ends of login rounds.
+#[async_trait]
+pub trait Logins: Send + Sync {
+    /// Accepts the proof and writes everything that belongs to it, or nothing.
+    async fn settle(&self, settlement: Settlement) -> Result<Settled>;
+}
+
+/// An audit entry as it stands in the chain.
+#[derive(Debug, Clone, Serialize)]
+pub struct AuditRecord {
+    /// Place in the chain, from 1, without gaps.
+    pub seq: i64,
+    /// When, RFC 3339.
+    pub at: Timestamp,
+    /// Who did it.
+    pub actor: String,
+    /// What was done.
+    pub action: String,
+    /// To whom.
+    pub person: Option<String>,
+    /// The name as given.
+    pub subject: String,
+    /// How it ended.
+    pub outcome: String,
+    /// Why.
+    pub detail: String,
+    /// Request id.
+    pub request: String,
+    /// HMAC-SHA-256 over this entry and the link before it, hex.
+    pub link: String,
+}
+
+/// What to list of the trail.
+#[derive(Debug, Clone, Default)]
+pub struct AuditQuery {
+    /// Only entries after this number.
+    pub after: i64,
+    /// At most so many; 0 means 100.
+    pub limit: u32,
+    /// Only entries about this username or subject.
+    pub subject: Option<String>,
+    /// Newest first instead of oldest first.
+    pub newest_first: bool,
+}
+
+/// Result of a check of the chain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditCheck {
+    /// Entries read.
+    pub entries: u64,
+    /// The last link, hex; empty for an empty trail.
+    pub head: String,
+    /// The first entry whose link is wrong or missing, with what is wrong.
+    pub broken: Option<(i64, String)>,
+}
+
+/// The audit trail: append-only, hash-chained.
+#[async_trait]
+pub trait Audit: Send + Sync {
+    /// Adds one.
+    async fn append(&self, entry: AuditEntry) -> Result<()>;
+    /// A part of it.
+    async fn entries(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>>;
+    /// Recomputes every link.
+    async fn verify(&self) -> Result<AuditCheck>;
+}
+
+/// Acceptances of the acceptable-use policy (R-TOP-3).
+#[async_trait]
+pub trait Acceptances: Send + Sync {
+    /// Records that a person accepted `version`.
+    async fn record(&self, person: PersonId, version: &str, at: Timestamp, audit: AuditEntry) -> Result<()>;
+    /// The latest version accepted, and when.
+    async fn latest(&self, person: PersonId) -> Result<Option<(String, Timestamp)>>;
+}

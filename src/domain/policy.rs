@@ -1,0 +1,111 @@
+//! What a client (NAS) asks of a person: resolved from configuration, refined by group.
+
+use super::factor::FactorKind;
+use super::person::Person;
+use std::time::Duration;
+
+/// What the User-Password of a first request holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginKind {
+    /// `password`: the password, nothing else.
+    Password,
+    /// `password+passcode`: both in one string, or the password and a challenge for the passcode.
+    PasswordAndPasscode,
+    /// `passcode`: the client has checked the password already.
+    Passcode,
+    /// `pin+passcode`: both in one string, or the PIN and a challenge for the passcode.
+    PinAndPasscode,
+}
+
+/// Of whom a passcode is asked where [`LoginKind::PasswordAndPasscode`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecondFactor {
+    /// `required`: of everyone; who has enrolled nothing cannot log in.
+    Required,
+    /// `if-enrolled`: of whoever has enrolled one.
+    IfEnrolled,
+}
+
+/// The login policy of a client, or of a group at a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginPolicy {
+    /// What the first string holds.
+    pub kind: LoginKind,
+    /// Of whom a passcode is asked.
+    pub second_factor: SecondFactor,
+    /// Whether the client can show an Access-Challenge.
+    pub challenge: bool,
+    /// The client can do only one challenge: its answer must complete the login.
+    pub one_round: bool,
+    /// Challenges in one login at most.
+    pub max_rounds: u8,
+    /// How long a challenge may be answered.
+    pub challenge_lifetime: Duration,
+    /// Kinds of passcode accepted here.
+    pub methods: Vec<FactorKind>,
+    /// Characters that may stand between password and passcode; one of them is dropped.
+    pub separators: Vec<char>,
+}
+
+impl Default for LoginPolicy {
+    fn default() -> Self {
+        Self {
+            kind: LoginKind::PasswordAndPasscode,
+            second_factor: SecondFactor::Required,
+            challenge: true,
+            one_round: false,
+            max_rounds: 3,
+            challenge_lifetime: Duration::from_secs(120),
+            methods: vec![FactorKind::Totp, FactorKind::Hotp, FactorKind::Recovery, FactorKind::Temporary],
+            separators: vec![','],
+        }
+    }
+}
+
+/// The policy of a client with its exceptions by group; the first group in the list that the person is a
+/// member of decides.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ClientPolicy {
+    /// For everyone else.
+    pub default: LoginPolicy,
+    /// (group name, policy), in order.
+    pub groups: Vec<(String, LoginPolicy)>,
+}
+
+impl ClientPolicy {
+    /// The policy that holds for `person`; the default for an unknown one.
+    pub fn of(&self, person: Option<&Person>) -> &LoginPolicy {
+        let member = |group: &String| person.is_some_and(|p| p.groups.contains(group));
+        self.groups.iter().find(|(group, _)| member(group)).map_or(&self.default, |(_, policy)| policy)
+    }
+}
+
+/// Texts that a person reads on a RADIUS client. One line each; `{methods}` is replaced in `prompt`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginTexts {
+    /// Challenge where several methods are possible; `{methods}` becomes the numbered list.
+    pub prompt: String,
+    /// Challenge once the method is clear; `{method}` becomes its name.
+    pub prompt_one: String,
+    /// Before the prompt, when the method asked for is not available.
+    pub method_unavailable: String,
+    /// Any refusal that must not say why.
+    pub failed: String,
+    /// Password right, nothing enrolled.
+    pub not_enrolled: String,
+    /// Password right but expired.
+    pub password_expired: String,
+}
+
+impl Default for LoginTexts {
+    fn default() -> Self {
+        Self {
+            prompt: "Enter a passcode, or choose a method: {methods}".into(),
+            prompt_one: "Enter the passcode from your {method}:".into(),
+            method_unavailable: "That method is not available here.".into(),
+            failed: "Login failed.".into(),
+            not_enrolled: "This service needs a passcode. Register a passcode method first.".into(),
+            password_expired: "Your password has expired. Change it, then log in again.".into(),
+        }
+    }
+}

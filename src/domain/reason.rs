@@ -1,0 +1,84 @@
+//! Why a login was decided as it was: one closed list for log, metric and audit.
+
+use serde::Serialize;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// Why a decision fell. What the person reads is chosen elsewhere, and says less.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// All reasons.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name,)*];
+
+            /// Stable name in logs, metrics and the audit trail.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Reason::$name => $text,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Accept: the policy asks for a password only, or nothing is enrolled and the policy allows that.
+    PasswordOnly = "password-only",
+    /// Accept: password and passcode.
+    PasswordAndPasscode = "password-and-passcode",
+    /// Accept: passcode alone, the client having checked the password.
+    PasscodeOnly = "passcode-only",
+    /// Accept: PIN and passcode.
+    PinAndPasscode = "pin-and-passcode",
+    /// Challenge: the first factor is right, a passcode is wanted.
+    PasscodeWanted = "passcode-wanted",
+    /// Reject: no such person.
+    UnknownPerson = "unknown-person",
+    /// Reject: the directory has switched the person off.
+    PersonDisabled = "person-disabled",
+    /// Reject: locked by an administrator or the help desk.
+    PersonLocked = "person-locked",
+    /// Reject: wrong password.
+    WrongPassword = "wrong-password",
+    /// Reject: the string ended like a passcode but none matched, and it is not the password either.
+    WrongPasswordOrPasscode = "wrong-password-or-passcode",
+    /// Reject: the password is right but has expired or must be changed.
+    PasswordExpired = "password-expired",
+    /// Reject: wrong passcode.
+    WrongPasscode = "wrong-passcode",
+    /// Reject: wrong PIN.
+    WrongPin = "wrong-pin",
+    /// Reject: the passcode was right but has been used.
+    PasscodeReplayed = "passcode-replayed",
+    /// Reject: the client cannot be asked for a passcode, and none was given.
+    PasscodeMissing = "passcode-missing",
+    /// Reject: the policy requires a second factor and none is enrolled.
+    NotEnrolled = "not-enrolled",
+    /// Reject: what is enrolled is not allowed at this client, or the method asked for is not available.
+    MethodUnavailable = "method-unavailable",
+    /// Reject: too many failures; a further try is possible after a while.
+    Throttled = "throttled",
+    /// Reject: the hard stop of failures was reached; the help desk unlocks.
+    HardStopped = "hard-stopped",
+    /// Reject: State unknown, used, expired, or of another client or person.
+    StateInvalid = "state-invalid",
+    /// Reject: more rounds than the policy allows.
+    TooManyRounds = "too-many-rounds",
+    /// Reject: no username, or one that cannot exist.
+    UsernameInvalid = "username-invalid",
+    /// Reject: nothing was typed.
+    EmptyPassword = "empty-password",
+    /// Reject: no User-Password; another authentication protocol was asked for.
+    ProtocolUnsupported = "protocol-unsupported",
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_distinct() {
+        let names: std::collections::HashSet<_> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+        assert_eq!(names.len(), Reason::ALL.len());
+    }
+}
