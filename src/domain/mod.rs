@@ -3,6 +3,7 @@
 //! Everything here is a function of its arguments; time comes in as a [`crate::base::Timestamp`].
 
 pub mod audit;
+pub mod digest;
 pub mod factor;
 pub mod login;
 pub mod passcode;

@@ -95,6 +95,27 @@ pub struct LoginTexts {
     pub not_enrolled: String,
     /// Password right but expired.
     pub password_expired: String,
+    /// Name of codes from an app.
+    pub method_totp: String,
+    /// Name of codes from a hardware token.
+    pub method_hotp: String,
+    /// Name of codes on paper.
+    pub method_recovery: String,
+    /// Name of codes from the help desk.
+    pub method_temporary: String,
+}
+
+impl LoginTexts {
+    /// What a person calls this kind of passcode.
+    pub fn method(&self, kind: FactorKind) -> &str {
+        match kind {
+            FactorKind::Totp => &self.method_totp,
+            FactorKind::Hotp => &self.method_hotp,
+            FactorKind::Recovery => &self.method_recovery,
+            FactorKind::Temporary => &self.method_temporary,
+            FactorKind::Pin => "PIN",
+        }
+    }
 }
 
 impl Default for LoginTexts {
@@ -106,6 +127,10 @@ impl Default for LoginTexts {
             failed: "Login failed.".into(),
             not_enrolled: "This service needs a passcode. Register a passcode method first.".into(),
             password_expired: "Your password has expired. Change it, then log in again.".into(),
+            method_totp: "passcode app".into(),
+            method_hotp: "passcode token".into(),
+            method_recovery: "recovery code".into(),
+            method_temporary: "help-desk code".into(),
         }
     }
 }

@@ -8,6 +8,7 @@
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, Proof};
+pub use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Status, Username};
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
@@ -63,15 +64,6 @@ pub struct Page {
     pub after: Option<String>,
     /// At most so many; 0 means 100.
     pub limit: u32,
-}
-
-/// A person with everything a login needs.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The person.
-    pub person: Person,
-    /// Their active factors, with opened material.
-    pub factors: Vec<Factor>,
 }
 
 /// People of the embedded directory.

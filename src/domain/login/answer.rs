@@ -1,0 +1,84 @@
+//! Choosing a method in place of a passcode: by number, by name, or by one of the words of R-RAD-2.
+
+use super::{Action, First, Login, Opening, Reason};
+use crate::domain::factor::FactorKind;
+
+/// A method asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    /// The number in the list, from 1.
+    Number(usize),
+    /// A kind of passcode that the person produces.
+    Kind(FactorKind),
+    /// A code to be sent, by text, call or e-mail.
+    Send,
+}
+
+/// Words and what they ask for; compared without case.
+const WORDS: [(&str, Choice); 11] = [
+    ("sms", Choice::Send),
+    ("text", Choice::Send),
+    ("voice", Choice::Send),
+    ("call", Choice::Send),
+    ("email", Choice::Send),
+    ("app", Choice::Kind(FactorKind::Totp)),
+    ("totp", Choice::Kind(FactorKind::Totp)),
+    ("token", Choice::Kind(FactorKind::Hotp)),
+    ("hotp", Choice::Kind(FactorKind::Hotp)),
+    ("recovery", Choice::Kind(FactorKind::Recovery)),
+    ("helpdesk", Choice::Kind(FactorKind::Temporary)),
+];
+
+impl Choice {
+    /// Reads a whole answer.
+    fn parse(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text).ok()?.trim();
+        if let [digit @ b'1'..=b'9'] = text.as_bytes() {
+            return Some(Choice::Number(usize::from(digit - b'0')));
+        }
+        WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, choice)| *choice)
+    }
+
+    /// The kind it stands for in a list, if it is there.
+    pub(super) fn among(self, methods: &[FactorKind]) -> Option<FactorKind> {
+        match self {
+            Choice::Number(number) => methods.get(number.checked_sub(1)?).copied(),
+            Choice::Kind(kind) => methods.contains(&kind).then_some(kind),
+            Choice::Send => None,
+        }
+    }
+}
+
+/// A word after a separator at the end of `text`, with what stands before them.
+pub(super) fn word_at_end<'t>(text: &'t [u8], separators: &[char]) -> Option<(&'t [u8], Choice)> {
+    WORDS.iter().find_map(|(word, choice)| {
+        let (rest, tail) = text.split_at_checked(text.len().checked_sub(word.len())?)?;
+        let before = separators
+            .iter()
+            .find_map(|separator| rest.strip_suffix(separator.encode_utf8(&mut [0; 4]).as_bytes()))?;
+        tail.eq_ignore_ascii_case(word.as_bytes()).then_some((before, *choice))
+    })
+}
+
+impl Login<'_> {
+    /// The method that the typed string asks for, where this round can still lead to another.
+    pub(super) fn choice_typed(&self) -> Option<Choice> {
+        let policy = self.policy();
+        if policy.one_round || !policy.challenge {
+            return None;
+        }
+        Choice::parse(self.typed.expose())
+    }
+
+    /// Answers a choice by asking for the passcode of that method.
+    pub(super) fn choose(&mut self, choice: Choice) -> Action {
+        if self.methods().is_empty() {
+            return self.reject(Reason::NotEnrolled);
+        }
+        let first = match &self.opening {
+            Opening::Answer(pending) => pending.first,
+            _ => First::Client,
+        };
+        self.challenge(first, Some(choice), None)
+    }
+}

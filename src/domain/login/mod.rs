@@ -1,0 +1,501 @@
+//! The login machine: from a username and what was typed to a decision, in the steps that R-RAD-1 and R-RAD-2
+//! describe. It decides; the engine looks up, charges, verifies and writes.
+//!
+//! ```text
+//!  start ──LookUp──▶ AwaitAccount ──Charge──▶ AwaitCharge ─┬─CheckPassword─▶ AwaitPassword ─┐
+//!                         │                               ├─CheckPin──────▶ AwaitPin ──────┤
+//!                         │ (answer of nobody)            └────────────────────────────────┤
+//!                         └──────────────────────────────────────────────────────▶ Settle ◀┘
+//! ```
+//!
+//! Rules it keeps:
+//! - An attempt is charged before it is verified, on the counter of each thing it might be about.
+//! - One password check a round (two spellings where a separator or a keyword leaves room for two), also for a
+//!   stranger and for someone who is disabled, locked or throttled: the work tells nothing.
+//! - A passcode that matches is a [`Proof`]; only the settlement accepts it.
+//! - What the person reads on a refusal is one text, unless the password was right.
+
+mod answer;
+mod ending;
+#[cfg(test)]
+mod tests;
+
+pub use answer::Choice;
+pub use ending::{Decision, Ending, First, Pending};
+
+use super::digest::CodeDigester;
+use super::factor::{Factor, FactorId, FactorKind, Material, Proof};
+use super::passcode::{self, Window};
+use super::password::PasswordVerdict;
+use super::person::{Person, PersonId, Status, Username};
+use super::policy::{ClientPolicy, LoginKind, LoginPolicy, LoginTexts, SecondFactor};
+use super::reason::Reason;
+use super::throttle::{Counter, Gate};
+use crate::base::{Secret, Timestamp};
+
+/// A person with everything a login needs.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The person.
+    pub person: Person,
+    /// Their active factors, with opened material.
+    pub factors: Vec<Factor>,
+}
+
+/// What is the same for every login at a client.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// Name of the client.
+    pub client: &'a str,
+    /// Its policy.
+    pub policy: &'a ClientPolicy,
+    /// Texts to show.
+    pub texts: &'a LoginTexts,
+    /// How far codes may be off.
+    pub window: Window,
+    /// Digests of recovery and temporary codes.
+    pub digester: &'a CodeDigester,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// Whether this request answers a challenge.
+#[derive(Debug, Clone)]
+pub enum Opening {
+    /// It opens a login.
+    First,
+    /// It answers the challenge of this login.
+    Answer(Box<Pending>),
+    /// It carries a State that nobody waits for.
+    Lost,
+}
+
+/// What the engine must do next.
+#[derive(Debug)]
+#[must_use]
+pub enum Action {
+    /// Find the account: [`Event::Account`].
+    LookUp(Username),
+    /// Charge one attempt on each counter: [`Event::Charged`].
+    Charge {
+        /// Whose; `None` is the stranger.
+        person: Option<PersonId>,
+        /// The counters, without repeats.
+        counters: Vec<Counter>,
+    },
+    /// Check the password: [`Event::Password`].
+    CheckPassword {
+        /// Whose; `None`: do the same work for nothing.
+        person: Option<Person>,
+        /// Spellings to try in order.
+        candidates: Vec<Secret<Vec<u8>>>,
+    },
+    /// Check a PIN: [`Event::Pin`].
+    CheckPin {
+        /// Its hash; `None`: do the same work for nothing.
+        hash: Option<Secret<String>>,
+        /// As typed.
+        pin: Secret<Vec<u8>>,
+    },
+    /// Write the end of the round; [`Ending::decision`] tells what to answer.
+    Settle(Box<Ending>),
+}
+
+/// What came of the last action.
+#[derive(Debug)]
+pub enum Event {
+    /// The account, if there is one.
+    Account(Option<Box<Account>>),
+    /// One gate for each counter.
+    Charged(Vec<Gate>),
+    /// The password's verdict.
+    Password(PasswordVerdict),
+    /// Whether the PIN is right.
+    Pin(bool),
+}
+
+/// A login under way.
+#[derive(Debug)]
+pub struct Login<'a> {
+    context: Context<'a>,
+    username: String,
+    typed: Secret<Vec<u8>>,
+    opening: Opening,
+    state: State,
+    account: Option<Account>,
+    charged: Vec<Counter>,
+}
+
+#[derive(Debug)]
+enum State {
+    AwaitAccount,
+    AwaitCharge,
+    AwaitPassword(Reading),
+    AwaitPin(Reading),
+    Over,
+}
+
+/// How the typed string was read.
+#[derive(Debug, Clone, Default)]
+struct Reading {
+    /// The passcode that matched.
+    proof: Option<Proof>,
+    /// A word in place of the passcode, if the first candidate is the password.
+    word: Option<Choice>,
+    /// It ended like a passcode.
+    code_shaped: bool,
+    /// Refuse with this whatever the check says: the gate was shut, or the person may not log in.
+    refuse: Option<Reason>,
+}
+
+impl<'a> Login<'a> {
+    /// Begins a round. `typed` is the revealed User-Password; `None` when the request had none.
+    pub fn start(
+        context: Context<'a>,
+        username: &str,
+        typed: Option<Secret<Vec<u8>>>,
+        opening: Opening,
+    ) -> (Self, Action) {
+        let mut login = Self {
+            context,
+            username: username.to_owned(),
+            typed: typed.clone().unwrap_or_else(|| Secret::new(Vec::new())),
+            opening,
+            state: State::AwaitAccount,
+            account: None,
+            charged: Vec::new(),
+        };
+        let refusal = match (&typed, &login.opening) {
+            (_, Opening::Lost) => Some(Reason::StateInvalid),
+            (None, _) => Some(Reason::ProtocolUnsupported),
+            (Some(typed), _) if typed.expose().is_empty() => Some(Reason::EmptyPassword),
+            _ => None,
+        };
+        let action = match (refusal, Username::parse(username)) {
+            (Some(reason), _) => login.reject(reason),
+            (None, Err(_)) => login.reject(Reason::UsernameInvalid),
+            (None, Ok(name)) => Action::LookUp(name),
+        };
+        (login, action)
+    }
+
+    /// Takes what came of the last action. An event that does not belong to it ends in a refusal.
+    pub fn handle(&mut self, event: Event) -> Action {
+        match (std::mem::replace(&mut self.state, State::Over), event) {
+            (State::AwaitAccount, Event::Account(account)) => self.account_found(account.map(|a| *a)),
+            (State::AwaitCharge, Event::Charged(gates)) => self.charge_done(&gates),
+            (State::AwaitPassword(reading), Event::Password(verdict)) => {
+                self.password_checked(reading, verdict)
+            }
+            (State::AwaitPin(reading), Event::Pin(right)) => self.pin_checked(&reading, right),
+            _ => self.reject(Reason::StateInvalid),
+        }
+    }
+
+    fn policy(&self) -> &'a LoginPolicy {
+        self.context.policy.of(self.account.as_ref().map(|account| &account.person))
+    }
+
+    fn account_found(&mut self, account: Option<Account>) -> Action {
+        self.account = account;
+        if let Opening::Answer(pending) = &self.opening {
+            let same = self.account.as_ref().is_some_and(|account| {
+                account.person.id == pending.person && pending.client == self.context.client
+            });
+            if !same || pending.expires <= self.context.now {
+                return self.reject(Reason::StateInvalid);
+            }
+            // Checked again: it may have changed since the challenge.
+            match self.barred() {
+                Some(reason) => return self.reject(reason),
+                None => {
+                    if let Some(choice) = self.choice_typed() {
+                        return self.choose(choice);
+                    }
+                }
+            }
+        } else if self.policy().kind == LoginKind::Passcode
+            && self.barred().is_none()
+            && let Some(choice) = self.choice_typed()
+        {
+            return self.choose(choice);
+        }
+        self.state = State::AwaitCharge;
+        self.charged = self.counters();
+        let person = self.account.as_ref().map(|account| account.person.id);
+        Action::Charge { person, counters: self.charged.clone() }
+    }
+
+    /// Why this person may not log in at all.
+    fn barred(&self) -> Option<Reason> {
+        match &self.account {
+            None => Some(Reason::UnknownPerson),
+            Some(account) => match account.person.status {
+                Status::Active => None,
+                Status::Locked => Some(Reason::PersonLocked),
+                Status::Disabled => Some(Reason::PersonDisabled),
+            },
+        }
+    }
+
+    /// What this round is about to try.
+    fn tries(&self) -> LoginKind {
+        match self.opening {
+            Opening::First => self.policy().kind,
+            _ => LoginKind::Passcode,
+        }
+    }
+
+    /// The counters that the typed string may be about.
+    fn counters(&self) -> Vec<Counter> {
+        let Some(account) = &self.account else { return vec![Counter::Password] };
+        let mut counters = match self.tries() {
+            LoginKind::Password => return vec![Counter::Password],
+            LoginKind::PasswordAndPasscode => vec![Counter::Password],
+            LoginKind::Passcode => Vec::new(),
+            LoginKind::PinAndPasscode => self.pin().map(|(id, _)| Counter::Factor(id)).into_iter().collect(),
+        };
+        let shaped = |factor: &&Factor| !self.splits(factor).is_empty();
+        let policy = self.policy();
+        let usable = account.factors.iter().filter(|factor| policy.methods.contains(&factor.kind));
+        counters.extend(usable.filter(shaped).map(|factor| Counter::Factor(factor.id)));
+        counters
+    }
+
+    fn pin(&self) -> Option<(FactorId, Secret<String>)> {
+        self.account.as_ref()?.factors.iter().find_map(|factor| match &factor.material {
+            Material::Pin { hash } => Some((factor.id, hash.clone())),
+            _ => None,
+        })
+    }
+
+    /// Ways to read the typed string as ending in a passcode of `factor`, as far as this round allows them.
+    fn splits(&self, factor: &Factor) -> Vec<passcode::Split<'_>> {
+        let alone = self.tries() == LoginKind::Passcode;
+        let text = if alone { self.typed.expose().trim_ascii() } else { self.typed.expose() };
+        let mut splits = passcode::splits(text, factor);
+        splits.retain(|split| split.prefix.is_empty() == alone);
+        splits
+    }
+
+    fn charge_done(&mut self, gates: &[Gate]) -> Action {
+        let shut = |counter: &Counter| {
+            let at = self.charged.iter().position(|charged| charged == counter);
+            // A counter without a gate would mean a store that lost count: shut.
+            at.and_then(|at| gates.get(at).copied()).unwrap_or(Gate::Stopped)
+        };
+        let first = match self.tries() {
+            LoginKind::Password | LoginKind::PasswordAndPasscode => shut(&Counter::Password),
+            LoginKind::PinAndPasscode => self.pin().map_or(Gate::Open, |(id, _)| shut(&Counter::Factor(id))),
+            LoginKind::Passcode => Gate::Open,
+        };
+        let factors = self.charged.iter().filter(|counter| matches!(counter, Counter::Factor(_)));
+        let open: Vec<_> = factors.filter(|counter| shut(counter) == Gate::Open).copied().collect();
+        let stopped = self.charged.iter().any(|counter| shut(counter) == Gate::Stopped);
+        let all_shut =
+            !self.charged.is_empty() && self.charged.iter().all(|counter| shut(counter) != Gate::Open);
+        // Only what was charged can be refunded later.
+        let charged = std::mem::take(&mut self.charged);
+        self.charged =
+            charged.iter().filter(|counter| first_or_open(counter, first, &open)).copied().collect();
+
+        let throttled = if stopped { Reason::HardStopped } else { Reason::Throttled };
+        let refuse = self.barred().or((first != Gate::Open || all_shut).then_some(throttled));
+        let (split, proof) = match refuse {
+            Some(_) => (None, None),
+            None => self.find_match(&open).unzip(),
+        };
+        let code_shaped = charged.iter().any(|counter| matches!(counter, Counter::Factor(_)));
+        let reading = Reading { proof, word: None, code_shaped, refuse };
+        match self.tries() {
+            LoginKind::Password => self.check_password(reading, vec![self.typed.clone()]),
+            LoginKind::PasswordAndPasscode => self.read_password(reading, split),
+            LoginKind::PinAndPasscode => self.read_pin(reading, split),
+            LoginKind::Passcode => self.passcode_read(&reading),
+        }
+    }
+
+    /// The first factor that the end of the typed string matches, with what stands before the code.
+    fn find_match(&self, open: &[Counter]) -> Option<(Vec<u8>, Proof)> {
+        let Context { now, window, digester, .. } = self.context;
+        let account = self.account.as_ref()?;
+        let usable = account.factors.iter().filter(|factor| open.contains(&Counter::Factor(factor.id)));
+        usable.flat_map(|factor| self.splits(factor).into_iter().map(move |split| (factor, split))).find_map(
+            |(factor, split)| {
+                let proof = passcode::matching(factor, split.code, now, window, digester)?;
+                Some((split.prefix.to_vec(), proof))
+            },
+        )
+    }
+
+    fn read_password(&mut self, mut reading: Reading, prefix: Option<Vec<u8>>) -> Action {
+        let candidates = match prefix {
+            Some(prefix) => spellings(&prefix, &self.policy().separators),
+            None => match answer::word_at_end(self.typed.expose(), &self.policy().separators) {
+                Some((password, choice)) if !password.is_empty() => {
+                    reading.word = Some(choice);
+                    vec![Secret::new(password.to_vec()), self.typed.clone()]
+                }
+                _ => vec![self.typed.clone()],
+            },
+        };
+        self.check_password(reading, candidates)
+    }
+
+    fn check_password(&mut self, reading: Reading, candidates: Vec<Secret<Vec<u8>>>) -> Action {
+        let known = reading.refuse.is_none();
+        let person = self.account.as_ref().filter(|_| known).map(|account| account.person.clone());
+        self.state = State::AwaitPassword(reading);
+        Action::CheckPassword { person, candidates }
+    }
+
+    fn read_pin(&mut self, mut reading: Reading, prefix: Option<Vec<u8>>) -> Action {
+        let pin = match prefix {
+            // A PIN is digits, so a separator after it cannot be part of it.
+            Some(prefix) => spellings(&prefix, &self.policy().separators).swap_remove(0),
+            None => self.typed.clone(),
+        };
+        let hash = match self.pin() {
+            Some((_, hash)) if reading.refuse.is_none() => Some(hash),
+            Some(_) => None,
+            None => {
+                reading.refuse = reading.refuse.or(Some(Reason::NotEnrolled));
+                None
+            }
+        };
+        self.state = State::AwaitPin(reading);
+        Action::CheckPin { hash, pin }
+    }
+
+    fn password_checked(&mut self, reading: Reading, verdict: PasswordVerdict) -> Action {
+        if let Some(reason) = reading.refuse {
+            return self.reject(reason);
+        }
+        match verdict {
+            PasswordVerdict::Wrong if reading.code_shaped && reading.proof.is_none() => {
+                self.reject(Reason::WrongPasswordOrPasscode)
+            }
+            PasswordVerdict::Wrong => self.reject(Reason::WrongPassword),
+            PasswordVerdict::Expired(_) => {
+                let ending = self.ending(Reason::PasswordExpired).cleared(Counter::Password);
+                self.settle(ending.says(&self.context.texts.password_expired))
+            }
+            PasswordVerdict::Right(spelling) => {
+                let word = reading.word.filter(|_| spelling == 0);
+                self.first_right(First::Password, reading.proof, word)
+            }
+        }
+    }
+
+    fn pin_checked(&mut self, reading: &Reading, right: bool) -> Action {
+        match (reading.refuse, right) {
+            (Some(reason), _) => self.reject(reason),
+            (None, false) => self.reject(Reason::WrongPin),
+            (None, true) => self.first_right(First::Pin, reading.proof, None),
+        }
+    }
+
+    /// The first factor is right: accept with the proof, ask for a passcode, or do without one.
+    fn first_right(&mut self, first: First, proof: Option<Proof>, word: Option<Choice>) -> Action {
+        let counter = match first {
+            First::Pin => self.pin().map(|(id, _)| Counter::Factor(id)),
+            _ => Some(Counter::Password),
+        };
+        if let Some(proof) = proof {
+            return self.accept(first, Some(proof), counter);
+        }
+        let policy = self.policy();
+        let wants = match policy.kind {
+            LoginKind::Password => false,
+            LoginKind::PasswordAndPasscode => {
+                policy.second_factor == SecondFactor::Required || self.enrolled()
+            }
+            LoginKind::Passcode | LoginKind::PinAndPasscode => true,
+        };
+        if !wants {
+            return self.accept(first, None, counter);
+        }
+        let methods = self.methods();
+        if methods.is_empty() {
+            let reason = if self.enrolled() { Reason::MethodUnavailable } else { Reason::NotEnrolled };
+            let text = match reason {
+                Reason::NotEnrolled => &self.context.texts.not_enrolled,
+                _ => &self.context.texts.method_unavailable,
+            };
+            let ending = counter.into_iter().fold(self.ending(reason), Ending::cleared);
+            return self.settle(ending.says(text));
+        }
+        if !policy.challenge {
+            let reason = if word.is_some() { Reason::MethodUnavailable } else { Reason::PasscodeMissing };
+            let ending = counter.into_iter().fold(self.ending(reason), Ending::cleared);
+            return self.settle(ending);
+        }
+        self.challenge(first, word, counter)
+    }
+
+    /// Accepts; a proof is taken by the settlement, once.
+    fn accept(&mut self, first: First, proof: Option<Proof>, counter: Option<Counter>) -> Action {
+        let reason = match (first, proof) {
+            (First::Password, None) => Reason::PasswordOnly,
+            (First::Password, Some(_)) => Reason::PasswordAndPasscode,
+            (First::Pin, _) => Reason::PinAndPasscode,
+            (First::Client, _) => Reason::PasscodeOnly,
+        };
+        let mut ending = self.ending(reason);
+        ending.accept = proof;
+        ending = counter.into_iter().fold(ending, Ending::cleared);
+        if let Some(proof) = proof {
+            ending = ending.cleared(Counter::Factor(proof.factor()));
+        }
+        self.settle(ending)
+    }
+
+    fn passcode_read(&mut self, reading: &Reading) -> Action {
+        let first = match &self.opening {
+            Opening::Answer(pending) => pending.first,
+            _ => First::Client,
+        };
+        match (reading.refuse, reading.proof) {
+            (Some(reason), _) => self.reject(reason),
+            (None, Some(proof)) => self.accept(first, Some(proof), None),
+            (None, None) if self.methods().is_empty() => self.reject(Reason::NotEnrolled),
+            (None, None) => self.reject(Reason::WrongPasscode),
+        }
+    }
+
+    /// Whether the person has enrolled a second factor, allowed here or not: a client's list of methods must
+    /// not turn someone with a second factor into someone without.
+    fn enrolled(&self) -> bool {
+        self.account.as_ref().is_some_and(|account| account.factors.iter().any(|f| f.kind.enrolls()))
+    }
+
+    /// Kinds of passcode that the person has and the client allows, in the client's order.
+    fn methods(&self) -> Vec<FactorKind> {
+        let now = self.context.now;
+        let live = |factor: &Factor| match &factor.material {
+            Material::Codes(codes) => codes.iter().any(|code| code.expires.is_none_or(|end| end > now)),
+            _ => true,
+        };
+        let Some(account) = &self.account else { return Vec::new() };
+        let has = |kind: &FactorKind| account.factors.iter().any(|f| f.kind == *kind && live(f));
+        self.policy().methods.iter().filter(|kind| **kind != FactorKind::Pin && has(kind)).copied().collect()
+    }
+}
+
+fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
+    match counter {
+        Counter::Password => first == Gate::Open,
+        Counter::Factor(_) => open.contains(counter),
+    }
+}
+
+/// The password or PIN before a passcode: without one separator at its end, or as it stands, in case the
+/// password itself ends in one.
+fn spellings(prefix: &[u8], separators: &[char]) -> Vec<Secret<Vec<u8>>> {
+    let mut buffer = [0; 4];
+    let without = separators.iter().find_map(|separator| {
+        prefix.strip_suffix(separator.encode_utf8(&mut buffer).as_bytes()).filter(|rest| !rest.is_empty())
+    });
+    let spellings = without.into_iter().chain([prefix]);
+    spellings.map(|spelling| Secret::new(spelling.to_vec())).collect()
+}
