@@ -1,2 +1,4 @@
 //! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, later portal and API)
 //! goes through here, so a login is decided in one place.
+
+pub mod login;

@@ -1,1 +1,3 @@
-//! (serve)
+//! The tokio shells. Siblings never import each other; what they share lies in `engine`.
+
+pub mod radius;

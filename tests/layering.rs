@@ -1,0 +1,150 @@
+//! Holds the ranks of the tree: a module imports only ranks above its own, siblings inside `serve` never
+//! import each other, and the pure ranks know no sockets, clocks or global randomness.
+
+#![allow(missing_docs, reason = "a test binary has no public items")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// From the top; each may import those before it. Ranks in one group may not import each other.
+const RANKS: [&str; 9] = ["base", "wire", "domain", "eap", "config", "store", "engine", "serve", "app"];
+
+/// In these ranks a decision is a function of its arguments.
+const PURE: [&str; 3] = ["wire", "domain", "eap"];
+
+const FORBIDDEN: [&str; 11] = [
+    "tokio::",
+    "std::net::UdpSocket",
+    "std::net::Tcp",
+    "std::os::unix::net",
+    "Instant::now",
+    "SystemTime",
+    "SystemClock",
+    "OsRandom",
+    "rand::",
+    "tracing::",
+    "std::fs",
+];
+
+fn sources(under: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(under).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Lines of code with their numbers: without comments, and without what follows `#[cfg(test)]` at the start of
+/// a line when it opens an inline module (unit tests may use anything).
+fn code(text: &str) -> Vec<(usize, &str)> {
+    let mut lines = Vec::new();
+    let mut previous_is_cfg_test = false;
+    for (number, line) in text.lines().enumerate() {
+        let trimmed = line.trim_start();
+        if previous_is_cfg_test && trimmed.starts_with("mod ") && trimmed.ends_with('{') {
+            break;
+        }
+        if previous_is_cfg_test && trimmed.starts_with("pub(crate) mod ") && trimmed.ends_with('{') {
+            break;
+        }
+        previous_is_cfg_test = line.starts_with("#[cfg(test)]");
+        if !trimmed.starts_with("//") {
+            lines.push((number + 1, line));
+        }
+    }
+    lines
+}
+
+/// First path segments imported from the crate in a line, also from a group `use crate::{a, b::c}`.
+fn imports(line: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let rest = &line[at + "crate::".len()..];
+        let names: Vec<&str> = match rest.strip_prefix('{') {
+            Some(group) => group.split([',', '}']).collect(),
+            None => vec![rest],
+        };
+        for name in names {
+            let segment: String =
+                name.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            if !segment.is_empty() {
+                found.push(segment);
+            }
+        }
+    }
+    found
+}
+
+fn is_test_file(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == "tests.rs") || path.components().any(|c| c.as_os_str() == "tests")
+}
+
+fn violations() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    for path in sources(&root) {
+        let relative = path.strip_prefix(&root).unwrap().to_owned();
+        let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy().replace(".rs", "")).collect();
+        let Some(rank) = RANKS.iter().position(|name| *name == parts[0]) else {
+            if !["lib", "main"].contains(&parts[0].as_str()) {
+                wrong.push(format!("{}: `{}` is no rank", relative.display(), parts[0]));
+            }
+            continue;
+        };
+        let text = fs::read_to_string(&path).unwrap();
+        if !text.starts_with("//!") {
+            wrong.push(format!("{}: does not open with `//!`", relative.display()));
+        }
+        if is_test_file(&relative) {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            let mut say = |what: String| wrong.push(format!("{}:{number}: {what}", relative.display()));
+            for import in imports(line) {
+                if RANKS.iter().position(|name| *name == import).is_some_and(|other| other > rank) {
+                    say(format!("`{}` imports `{import}`, which is below it", parts[0]));
+                }
+            }
+            if parts[0] == "serve" && parts.len() > 1 {
+                let sibling = line.split("crate::serve::").nth(1).or_else(|| {
+                    (parts.len() == 3).then(|| line.split("super::super::").nth(1)).flatten()
+                });
+                let segment = sibling
+                    .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>());
+                if segment.is_some_and(|segment| segment != parts[1]) {
+                    say(format!("`serve::{}` imports a sibling", parts[1]));
+                }
+            }
+            if PURE.contains(&parts[0].as_str()) {
+                for forbidden in FORBIDDEN.iter().filter(|forbidden| line.contains(**forbidden)) {
+                    say(format!("`{forbidden}` in a rank that only decides"));
+                }
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn each_rank_imports_only_ranks_above_it() {
+    let wrong = violations();
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn imports_are_found_in_every_form() {
+    assert_eq!(imports("use crate::serve::radius;"), ["serve"]);
+    assert_eq!(imports("use crate::{base, store::People};"), ["base", "store"]);
+    assert_eq!(imports("let x: crate::app::X = crate::domain::Y;"), ["app", "domain"]);
+}
+
+#[test]
+fn main_is_short() {
+    let main = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/main.rs");
+    assert!(fs::read_to_string(main).unwrap().lines().count() <= 40);
+}
