@@ -1,10 +1,17 @@
-//! RADIUS packets.
-/// x
-#[derive(Debug, Clone)]
-pub struct Dictionary;
-/// x
-#[derive(Debug, Clone)]
-pub struct SharedSecret;
-/// x
-#[derive(Debug, Clone)]
-pub struct EncodedAttribute;
+//! RADIUS packets: bytes ⇄ types (RFC 2865, 2868, 2869, 3579, 5997, 2548).
+//!
+//! [`Packet::decode`] checks every length before anything else and borrows from the datagram. [`Reply`] builds
+//! answers with Message-Authenticator as their first attribute and seals them. [`SharedSecret`] computes
+//! authenticators and hides passwords and keys. [`Dictionary`] knows attributes by name.
+
+mod attribute;
+mod dictionary;
+mod packet;
+mod reply;
+mod secret;
+
+pub use attribute::{Attribute, AttributeType, EncodedAttribute, Encryption, vendor_attributes};
+pub use dictionary::{DataType, Definition, Dictionary, ValueError};
+pub use packet::{Attributes, Code, Malformed, Packet};
+pub use reply::{Reply, Request, TooLong, verify_response};
+pub use secret::{EmptySecret, MessageAuthenticator, SharedSecret};
