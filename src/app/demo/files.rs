@@ -1,0 +1,222 @@
+//! The files of a demonstration's folder: keys, certificates, configuration, people.
+
+use super::people::{self, Made};
+use crate::app::wiring::Stores;
+use crate::base::{OsRandom, Random, Secret, Timestamp};
+use crate::domain::audit::AuditEntry;
+use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material};
+use crate::domain::person::{PersonId, Role, Username};
+use crate::store::{NewFactor, NewPerson};
+use anyhow::{Context, Result};
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// The shared secret of every client of the demonstration.
+pub(super) const SECRET: &str = "demo-radius-shared-secret";
+
+/// Crowds larger than this get light hashes, so that making them takes seconds.
+const LIGHT_ABOVE: usize = 50;
+
+/// A demonstration's folder.
+#[derive(Debug)]
+pub(super) struct Files {
+    dir: PathBuf,
+}
+
+impl Files {
+    /// Makes the folder, for this user only.
+    pub(super) fn in_folder(dir: &Path) -> Result<Self> {
+        let sentence = || format!("the folder {} cannot be made", dir.display());
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join("keys")).with_context(sentence)?;
+        Ok(Self { dir: fs::canonicalize(dir).with_context(sentence)? })
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub(super) fn config(&self) -> PathBuf {
+        self.dir.join("doorward.toml")
+    }
+
+    pub(super) fn socket(&self) -> PathBuf {
+        self.dir.join("admin.sock")
+    }
+
+    pub(super) fn people_csv(&self) -> PathBuf {
+        self.dir.join("people.csv")
+    }
+
+    /// Writes a file that only this user can read, in one step.
+    fn write(&self, name: &str, text: &str) -> Result<()> {
+        let (path, new) = (self.dir.join(name), self.dir.join(format!("{name}.new")));
+        let sentence = || format!("{} cannot be written", path.display());
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).with_context(sentence)?;
+        file.write_all(text.as_bytes()).with_context(sentence)?;
+        file.sync_all().with_context(sentence)?;
+        fs::rename(&new, &path).with_context(sentence)
+    }
+
+    /// A master key, the shared secret, and a certificate authority with a server certificate.
+    pub(super) fn make_keys(&self) -> Result<()> {
+        self.write("keys/demo.key", &data_encoding::BASE64.encode(&OsRandom.array::<32>()))?;
+        self.write("radius.secret", SECRET)?;
+        let (ca, server) = certificates()?;
+        self.write("ca.pem", &ca)?;
+        self.write("server.pem", &server.0)?;
+        self.write("keys/server.key.pem", &server.1)
+    }
+
+    /// The configuration: a client for each kind of policy, told apart by the loopback address that it sends from.
+    pub(super) fn write_config(&self, listen: SocketAddr, people: usize, log: &str) -> Result<()> {
+        let light = people > LIGHT_ABOVE;
+        let (memory, passes) = if light { ("64KiB", 1) } else { ("19MiB", 2) };
+        let text = include_str!("../../../conf/demo/doorward.toml")
+            .replace("@LISTEN@", &listen.to_string())
+            .replace("@MEMORY@", memory)
+            .replace("@PASSES@", &passes.to_string())
+            .replace("@LOG@", &log.replace(['"', '\\', '\n'], ""));
+        self.write("doorward.toml", &text)
+    }
+
+    /// The people made before in this folder: the dozen and the crowd.
+    pub(super) fn people(&self) -> Result<Option<Vec<Made>>> {
+        let path = self.dir.join("everyone.csv");
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        };
+        let mut rows = csv::Reader::from_reader(text.as_bytes());
+        let mut people = Vec::new();
+        for row in rows.records() {
+            let row = row.with_context(|| format!("{} is damaged; take another --dir", path.display()))?;
+            let field = |at: usize| row.get(at).unwrap_or_default();
+            let seed = match field(2) {
+                "" => None,
+                base32 => Some(data_encoding::BASE32_NOPAD.decode(base32.as_bytes())?),
+            };
+            people.push(Made {
+                username: field(0).to_owned(),
+                password: field(1).to_owned(),
+                seed,
+                name: String::new(),
+                role: Role::Staff,
+            });
+        }
+        Ok(Some(people))
+    }
+
+    /// `people.csv` for scripts: the crowd if one was asked for, else the dozen; `everyone.csv` for the next start.
+    pub(super) fn write_people(&self, people: &[Made]) -> Result<()> {
+        let (dozen, crowd) = people.split_at(people::DOZEN.len().min(people.len()));
+        self.write("people.csv", &table(if crowd.is_empty() { dozen } else { crowd }))?;
+        self.write("everyone.csv", &table(people))
+    }
+
+    /// Shell variables for scripts.
+    pub(super) fn write_env(&self, address: SocketAddr, plain: &Made, app: &Made) -> Result<()> {
+        let config = self.config();
+        let socket = self.socket();
+        let seed = super::base32(app);
+        let (host, port) = (address.ip().to_string(), address.port().to_string());
+        let variables: [(&str, &str); 10] = [
+            ("DOORWARD_CONFIG", &config.to_string_lossy()),
+            ("DOORWARD_SOCKET", &socket.to_string_lossy()),
+            ("RADIUS_HOST", &host),
+            ("RADIUS_PORT", &port),
+            ("RADIUS_SECRET", SECRET),
+            ("LOGIN_USER", &plain.username),
+            ("LOGIN_PASSWORD", &plain.password),
+            ("OTP_USER", &app.username),
+            ("OTP_PASSWORD", &app.password),
+            ("TOTP_SECRET", &seed),
+        ];
+        let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
+        let lines = variables.map(|(name, value)| format!("{name}={}\n", quoted(value)));
+        self.write("demo.env", &lines.concat())
+    }
+}
+
+fn table(people: &[Made]) -> String {
+    let rows = people.iter().map(|p| format!("{},{},{}\n", p.username, p.password, super::base32(p)));
+    std::iter::once("user,password,totp_base32\n".to_owned()).chain(rows).collect()
+}
+
+/// (CA certificate, (server certificate, server key)), all PEM.
+fn certificates() -> Result<(String, (String, String))> {
+    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+    let ca_key = KeyPair::generate()?;
+    let mut ca = CertificateParams::new(Vec::new())?;
+    ca.distinguished_name.push(DnType::CommonName, "Doorward demonstration CA");
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let ca_certificate = ca.self_signed(&ca_key)?;
+    let issuer = Issuer::new(ca, ca_key);
+    let key = KeyPair::generate()?;
+    let mut server = CertificateParams::new(vec!["localhost".to_owned(), "radius.example.edu".to_owned()])?;
+    server.distinguished_name.push(DnType::CommonName, "radius.example.edu");
+    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    let certificate = server.signed_by(&key, &issuer)?;
+    Ok((ca_certificate.pem(), (certificate.pem(), key.serialize_pem())))
+}
+
+/// Writes people and their apps into the store.
+pub(super) async fn store_people(stores: &Stores, people: &[Made], now: Timestamp) -> Result<()> {
+    let entry = |action, subject: &str, person| AuditEntry {
+        at: now,
+        actor: "demo".to_owned(),
+        action,
+        person,
+        subject: subject.to_owned(),
+        outcome: "done",
+        detail: String::new(),
+        request: String::new(),
+    };
+    let mut rows = Vec::with_capacity(people.len());
+    for person in people {
+        let password = Secret::new(person.password.clone().into_bytes());
+        rows.push(NewPerson {
+            id: PersonId::from_uuid(uuid::Uuid::now_v7()),
+            username: Username::parse(&person.username)?,
+            name: person.name.clone(),
+            roles: vec![person.role],
+            groups: vec![people::group(person.role)],
+            email: Some(format!("{}@example.edu", person.username)),
+            phone: None,
+            password: Some(stores.hashes.hash(password).await?),
+        });
+    }
+    let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
+    stores.records.people().add(rows, entry("person.import", "demonstration", None)).await?;
+    let mut waiting = tokio::task::JoinSet::new();
+    for (person, made) in ids.into_iter().zip(people) {
+        let Some(seed) = &made.seed else { continue };
+        let factor = NewFactor {
+            id: FactorId::from_uuid(uuid::Uuid::now_v7()),
+            person,
+            kind: FactorKind::Totp,
+            label: "phone".to_owned(),
+            state: FactorState::Active,
+            created: now,
+            material: Material::Totp {
+                seed: Secret::new(seed.clone()),
+                algorithm: Algorithm::Sha1,
+                digits: 6,
+                period: 30,
+            },
+            next: 0,
+        };
+        let audit = entry("factor.add", &made.username, Some(person));
+        let factors = stores.records.factors();
+        // All at once: the store commits what waits together.
+        waiting.spawn(async move { factors.add(factor, false, audit).await });
+    }
+    while let Some(done) = waiting.join_next().await {
+        done??;
+    }
+    Ok(())
+}

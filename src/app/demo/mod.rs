@@ -1,0 +1,199 @@
+//! `doorward demo`: a whole Doorward on embedded defaults, with made-up people, ready in a second.
+
+mod files;
+mod people;
+
+use super::login_test::{Nas, code_now};
+use super::{lifecycle, logging, wiring};
+use crate::base::{Clock, OsRandom, SystemClock};
+use crate::config;
+use crate::wire::radius::Code;
+use anyhow::{Context, Result, bail};
+use files::Files;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use people::Made;
+use std::io::{IsTerminal, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Folder to keep everything in; none: a temporary one.
+    pub dir: Option<PathBuf>,
+    /// Number of people; none: the dozen.
+    pub people: Option<usize>,
+    /// UDP port wanted on 127.0.0.1.
+    pub port: u16,
+    /// Log filter.
+    pub log: String,
+}
+
+/// Makes what is missing in the folder, serves until SIGTERM or Ctrl-C.
+pub fn run(options: &Options) -> Result<ExitCode> {
+    let temporary = match options.dir {
+        Some(_) => None,
+        None => Some(tempfile::Builder::new().prefix("doorward-demo-").tempdir()?),
+    };
+    let dir = match (&options.dir, &temporary) {
+        (Some(dir), _) => dir.clone(),
+        (None, Some(temporary)) => temporary.path().to_owned(),
+        (None, None) => bail!("no folder"),
+    };
+    let files = Files::in_folder(&dir)?;
+    let address = free_address(options.port)?;
+    let (people, fresh) = match files.people()? {
+        Some(people) => (people, false),
+        None => (people::make(options.people, &OsRandom), true),
+    };
+    let crowd = people.len().saturating_sub(people::DOZEN.len());
+    if !fresh && options.people.is_some_and(|wanted| wanted != crowd) {
+        bail!(
+            "{} already holds a crowd of {crowd}. Take another --dir, or leave --people out to go on with it.",
+            dir.display()
+        );
+    }
+    if fresh {
+        files.make_keys()?;
+    }
+    files.write_config(address, people.len(), &options.log)?;
+    let config = config::load(&files.config(), std::iter::empty())
+        .map_err(|errors| anyhow::anyhow!("the demonstration's own configuration has errors:\n{errors}"))?;
+    let filter = logging::install(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let signals = lifecycle::Signals::install()?;
+        let stores = wiring::Stores::open(&config).await?;
+        if fresh {
+            enroll(&stores, &people).await?;
+            files.write_people(&people)?;
+        }
+        let running = wiring::serve(config, stores).await?;
+        let address = *running.radius.addresses().first().context("no RADIUS listener")?;
+        let cast = Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
+        files.write_env(address, cast.plain, cast.script)?;
+        log_in(address, cast.first).await?;
+        announce(&files, address, options.port, people.len(), &cast)?;
+        lifecycle::run(running, signals, &files.config(), &filter).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The address wanted, or any other port if it is taken.
+fn free_address(port: u16) -> Result<SocketAddr> {
+    let wanted = SocketAddr::from(([127, 0, 0, 1], port));
+    if UdpSocket::bind(wanted).is_ok() {
+        return Ok(wanted);
+    }
+    let any = UdpSocket::bind(("127.0.0.1", 0)).context("no UDP port could be opened on 127.0.0.1")?;
+    Ok(any.local_addr()?)
+}
+
+/// Writes the people and their passcode apps into the store, with a progress bar where it takes time.
+async fn enroll(stores: &wiring::Stores, people: &[Made]) -> Result<()> {
+    let bar = ProgressBar::new(u64::try_from(people.len())?);
+    bar.set_style(ProgressStyle::with_template("making people {bar:40} {pos}/{len} {eta}")?);
+    bar.set_draw_target(if std::io::stderr().is_terminal() && people.len() > 100 {
+        ProgressDrawTarget::stderr()
+    } else {
+        ProgressDrawTarget::hidden()
+    });
+    let now = SystemClock.now();
+    for some in people.chunks(500) {
+        files::store_people(stores, some, now).await?;
+        bar.inc(u64::try_from(some.len())?);
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+/// Who plays which part. A passcode works once, so each line to paste has a person of its own.
+struct Cast<'p> {
+    first: &'p Made,
+    script: &'p Made,
+    string: &'p Made,
+    challenge: &'p Made,
+    radclient: &'p Made,
+    plain: &'p Made,
+    enrolls: &'p Made,
+}
+
+impl<'p> Cast<'p> {
+    fn choose(people: &'p [Made]) -> Option<Self> {
+        let mut apps = people.iter().filter(|person| person.seed.is_some());
+        let mut plain = people.iter().filter(|person| person.seed.is_none());
+        Some(Self {
+            string: apps.next()?,
+            challenge: apps.next()?,
+            radclient: apps.next()?,
+            script: apps.next()?,
+            first: apps.next()?,
+            enrolls: plain.next()?,
+            plain: plain.next()?,
+        })
+    }
+}
+
+/// Logs someone in over RADIUS, as proof that it works.
+async fn log_in(address: SocketAddr, person: &Made) -> Result<()> {
+    let (username, typed) = (person.username.clone(), format!("{},{}", person.password, code_now(&base32(person))?));
+    let login = tokio::task::spawn_blocking(move || {
+        Nas::new(address, files::SECRET)?.ask(&username, typed.as_bytes(), None)
+    });
+    let answer = tokio::time::timeout(Duration::from_secs(20), login).await.context("the login took too long")???;
+    if answer.code != Code::ACCESS_ACCEPT {
+        // After a restart within the same half minute the code has been used: that is as it should be.
+        tracing::warn!(code = ?answer.code, answer.message, "the demonstration's own login was refused");
+    }
+    writeln!(
+        std::io::stdout().lock(),
+        "{} logs in over RADIUS with password and passcode: {:?}",
+        person.username,
+        answer.code
+    )?;
+    Ok(())
+}
+
+/// Prints lines to paste.
+fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast: &Cast<'_>) -> Result<()> {
+    let program = std::env::current_exe()?;
+    let (program, dir, socket) = (program.display(), files.dir().display(), files.socket());
+    let (socket, secret, port) = (socket.display(), files::SECRET, address.port());
+    let try_it = format!("{program} try --server {address} --secret {secret}");
+    let mut out = std::io::stdout().lock();
+    if port != wanted {
+        writeln!(out, "Port {wanted} is taken on 127.0.0.1, so RADIUS is on port {port}.")?;
+    }
+    writeln!(out, "Doorward serves RADIUS on {address} for {count} people. Everything is in {dir}.\n")?;
+    writeln!(out, "Try it in another terminal. A passcode works once, so each line has a person of its own.\n")?;
+    let Made { username, password, .. } = cast.string;
+    writeln!(out, "  Password and the present passcode in one string:")?;
+    writeln!(out, "    {try_it} {username} --password '{password}' --totp {}\n", base32(cast.string))?;
+    let Made { username, password, .. } = cast.challenge;
+    writeln!(out, "  The password first; a challenge asks for the passcode, which is then sent:")?;
+    writeln!(out, "    {try_it} {username} --password '{password}' --challenge --totp {}\n", base32(cast.challenge))?;
+    let Made { username, password, .. } = cast.enrolls;
+    writeln!(out, "  {username} has only a password, enrolls a passcode app, and is asked for a passcode from then on:")?;
+    writeln!(out, "    {try_it} {username} --password '{password}'")?;
+    writeln!(out, "    {program} --socket {socket} enroll totp {username}\n")?;
+    let Made { username, password, .. } = cast.radclient;
+    writeln!(out, "  The same with other people's tools (apt-get install freeradius-utils oathtool):")?;
+    writeln!(
+        out,
+        "    echo \"User-Name = {username}, User-Password = '{password}$(oathtool --totp -b {})', \
+         Message-Authenticator = 0x00\" | radclient -x {address} auth {secret}\n",
+        base32(cast.radclient)
+    )?;
+    writeln!(out, "  Look around:")?;
+    writeln!(out, "    {program} --socket {socket} person list")?;
+    writeln!(out, "    {program} --socket {socket} audit list\n")?;
+    writeln!(out, "Passwords and keys: {}. Ctrl-C ends it.", files.people_csv().display())?;
+    out.flush()?;
+    Ok(())
+}
+
+fn base32(person: &Made) -> String {
+    person.seed.as_deref().map(|seed| data_encoding::BASE32_NOPAD.encode(seed)).unwrap_or_default()
+}

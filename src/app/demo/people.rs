@@ -1,0 +1,101 @@
+//! Made-up people.
+
+use crate::base::Random;
+use crate::domain::person::Role;
+
+/// A person of the demonstration, with everything that a real directory would never tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) username: String,
+    pub(super) name: String,
+    pub(super) role: Role,
+    pub(super) password: String,
+    /// Seed of the passcode app; `None`: a password only.
+    pub(super) seed: Option<Vec<u8>>,
+}
+
+/// (username, name, role, has a passcode app)
+pub(super) const DOZEN: [(&str, &str, Role, bool); 12] = [
+    ("amara", "Amara Okafor", Role::Faculty, true),
+    ("bjorn", "Björn Lindqvist", Role::Faculty, true),
+    ("chen", "Chen Wei", Role::Faculty, false),
+    ("dalia", "Dalia Haddad", Role::Staff, true),
+    ("emil", "Emil Novak", Role::Staff, true),
+    ("farah", "Farah Siddiqui", Role::Staff, false),
+    ("goran", "Goran Petrović", Role::Student, true),
+    ("hana", "Hana Kobayashi", Role::Student, true),
+    ("isaac", "Isaac Mensah", Role::Student, false),
+    ("julia", "Júlia Ferreira", Role::Student, false),
+    ("karim", "Karim Benali", Role::Alumnus, true),
+    ("lena", "Lena Schröder", Role::Alumnus, false),
+];
+
+const WORDS: [&str; 32] = [
+    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jade", "kelp", "larch",
+    "maple", "north", "ocean", "pearl", "quartz", "river", "slate", "tulip", "umbra", "violet", "willow", "xenon",
+    "yarrow", "zephyr", "basalt", "copper", "dune", "flint", "garnet", "hazel",
+];
+
+/// Three words and two digits: a password that ends in digits is the awkward case, so some have them.
+fn password(random: &dyn Random) -> String {
+    let mut bytes = [0; 4];
+    random.fill(&mut bytes);
+    let word = |at: usize| WORDS[usize::from(bytes[at]) % WORDS.len()]; // both indexes are in range by modulo and by use
+    format!("{}-{}-{}{:02}", word(0), word(1), word(2), bytes[3] % 100)
+}
+
+fn seed(random: &dyn Random) -> Vec<u8> {
+    let mut seed = vec![0; 20];
+    random.fill(&mut seed);
+    seed
+}
+
+/// The dozen, and after them a crowd of `count` people who all have a passcode app.
+pub(super) fn make(count: Option<usize>, random: &dyn Random) -> Vec<Made> {
+    let known = |(username, name, role, app): (&str, &str, Role, bool)| Made {
+        username: username.to_owned(),
+        name: name.to_owned(),
+        role,
+        password: password(random),
+        seed: app.then(|| seed(random)),
+    };
+    let one = |number: usize| Made {
+        username: format!("user{number:07}"),
+        name: format!("Person {number}"),
+        role: Role::ALL[number % Role::ALL.len()], // in range by modulo
+        password: password(random),
+        seed: Some(seed(random)),
+    };
+    DOZEN.into_iter().map(known).chain((1..=count.unwrap_or(0)).map(one)).collect()
+}
+
+/// Group that the demonstration's policies and reply attributes refer to.
+pub(super) fn group(role: Role) -> String {
+    match role {
+        Role::Faculty | Role::Staff => "employees".to_owned(),
+        Role::Student => "students".to_owned(),
+        Role::Alumnus => "alumni".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::SeededRandom;
+
+    #[test]
+    fn dozen_has_every_role_with_and_without_an_app() {
+        let people = make(None, &SeededRandom::new(1));
+        for role in Role::ALL {
+            assert!(people.iter().any(|p| p.role == role && p.seed.is_some()), "{role:?}");
+            assert!(people.iter().any(|p| p.role == role && p.seed.is_none()), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn crowd_has_the_size_asked_for_and_distinct_names() {
+        let people = make(Some(1000), &SeededRandom::new(1));
+        let names: std::collections::HashSet<_> = people.iter().map(|p| &p.username).collect();
+        assert_eq!(names.len(), DOZEN.len() + 1000);
+    }
+}

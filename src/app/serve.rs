@@ -1,0 +1,35 @@
+//! `doorward serve`.
+
+use super::{lifecycle, logging, wiring};
+use crate::config;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Exit status of a configuration error (EX_CONFIG of sysexits.h).
+pub const EX_CONFIG: u8 = 78;
+
+/// Runs the daemon in the foreground until SIGTERM.
+pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
+    let config = match config::load(path, std::env::vars()) {
+        Ok(config) => config,
+        Err(errors) => {
+            eprint_errors(&errors);
+            return Ok(ExitCode::from(EX_CONFIG));
+        }
+    };
+    let filter = logging::install(&config.log)?;
+    lifecycle::warn(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let signals = lifecycle::Signals::install()?;
+        let running = wiring::start(config).await?;
+        lifecycle::run(running, signals, path, &filter).await
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints configuration errors the way compilers do.
+pub fn eprint_errors(errors: &config::Errors) {
+    use std::io::Write;
+    let _ = write!(std::io::stderr().lock(), "{errors}");
+}
