@@ -81,7 +81,8 @@ fn imports(line: &str) -> Vec<String> {
 }
 
 fn is_test_file(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "tests.rs") || path.components().any(|c| c.as_os_str() == "tests")
+    path.file_name().is_some_and(|name| name == "tests.rs")
+        || path.components().any(|c| c.as_os_str() == "tests")
 }
 
 fn violations() -> Vec<String> {
@@ -111,11 +112,13 @@ fn violations() -> Vec<String> {
                 }
             }
             if parts[0] == "serve" && parts.len() > 1 {
-                let sibling = line.split("crate::serve::").nth(1).or_else(|| {
-                    (parts.len() == 3).then(|| line.split("super::super::").nth(1)).flatten()
+                let sibling = line
+                    .split("crate::serve::")
+                    .nth(1)
+                    .or_else(|| (parts.len() == 3).then(|| line.split("super::super::").nth(1)).flatten());
+                let segment = sibling.map(|rest| {
+                    rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
                 });
-                let segment = sibling
-                    .map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>());
                 if segment.is_some_and(|segment| segment != parts[1]) {
                     say(format!("`serve::{}` imports a sibling", parts[1]));
                 }

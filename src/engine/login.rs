@@ -93,9 +93,9 @@ impl Verdict {
     /// Why, for log and metric.
     pub const fn reason(&self) -> Reason {
         match self {
-            Verdict::Accept { reason, .. } | Verdict::Challenge { reason, .. } | Verdict::Reject { reason, .. } => {
-                *reason
-            }
+            Verdict::Accept { reason, .. }
+            | Verdict::Challenge { reason, .. }
+            | Verdict::Reject { reason, .. } => *reason,
         }
     }
 }

@@ -5,6 +5,10 @@
 //! Every method that changes something takes the [`AuditEntry`] that belongs to it and writes both in one
 //! transaction; when it returns `Ok`, the change survives `kill -9`.
 
+pub mod challenges;
+pub mod records;
+pub mod seal;
+
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, Proof};

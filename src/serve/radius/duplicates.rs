@@ -97,7 +97,8 @@ impl Duplicates {
 
     /// Keeps the answer, which leaves at `leaves`.
     pub(super) fn answered(&mut self, ticket: Ticket, bytes: Arc<[u8]>, leaves: Instant) {
-        let Some(entry) = self.entries.get_mut(&ticket.key).filter(|entry| entry.serial == ticket.serial) else {
+        let Some(entry) = self.entries.get_mut(&ticket.key).filter(|entry| entry.serial == ticket.serial)
+        else {
             return;
         };
         entry.state = State::Answered { bytes, leaves };

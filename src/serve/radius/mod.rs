@@ -254,16 +254,25 @@ impl Shell {
         self.counters.count(event);
         let (peer, name) = (socket::canonical(source), client.map_or("", |client| client.name.as_str()));
         let (what, hint) = match event {
-            Event::UnknownClient => ("no client has this address", "add a [[client]] for it if it should be served"),
+            Event::UnknownClient => {
+                ("no client has this address", "add a [[client]] for it if it should be served")
+            }
             Event::Malformed => ("the datagram is not RADIUS", "look at what sends it"),
-            Event::UnexpectedCode => ("this port serves Access-Request and Status-Server only", "look at what sends it"),
-            Event::BadAuthenticator => ("Message-Authenticator does not fit", "the shared secrets differ, or someone forges requests"),
+            Event::UnexpectedCode => {
+                ("this port serves Access-Request and Status-Server only", "look at what sends it")
+            }
+            Event::BadAuthenticator => (
+                "Message-Authenticator does not fit",
+                "the shared secrets differ, or someone forges requests",
+            ),
             Event::MissingAuthenticator => (
                 "Message-Authenticator is missing",
                 "switch it on at the client; or set require_message_authenticator = false for it if you must",
             ),
             Event::BadPassword => ("User-Password cannot be revealed", "look at what sends it"),
-            Event::Shed => ("too many requests at once", "raise radius.max_in_flight if the machine can do more"),
+            Event::Shed => {
+                ("too many requests at once", "raise radius.max_in_flight if the machine can do more")
+            }
             _ => ("request dropped", ""),
         };
         if let Some(left_out) = self.warnings.due(what, peer, now) {

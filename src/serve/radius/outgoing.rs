@@ -110,7 +110,8 @@ mod tests {
         let (delayed, task) = Delayed::start(10);
         let start = Instant::now();
         for (millis, name) in [(30, &b"late"[..]), (10, b"early")] {
-            let outgoing = Outgoing { socket: Arc::clone(&socket), bytes: name.into(), to, from: Arrival::Unknown };
+            let outgoing =
+                Outgoing { socket: Arc::clone(&socket), bytes: name.into(), to, from: Arrival::Unknown };
             assert!(delayed.send_at(start + Duration::from_millis(millis), outgoing));
         }
         drop(delayed);

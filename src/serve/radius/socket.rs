@@ -6,8 +6,8 @@
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg, sendmsg,
-    setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg,
+    sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -34,7 +34,10 @@ pub(super) struct Socket {
 pub(super) enum Arrival {
     /// IPv4 address in network byte order, as the kernel gives it.
     V4(u32),
-    V6 { address: [u8; 16], interface: u32 },
+    V6 {
+        address: [u8; 16],
+        interface: u32,
+    },
     Unknown,
 }
 

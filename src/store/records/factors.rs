@@ -1,0 +1,303 @@
+//! Factors: rows with sealed material, and the codes that belong to them.
+
+use super::super::seal::Place;
+use super::{Records, audit, damaged, failure, number};
+use crate::base::{Secret, Timestamp};
+use crate::domain::audit::AuditEntry;
+use crate::domain::factor::{Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
+use crate::domain::person::PersonId;
+use crate::store::{Factors, NewFactor, Result, StoreError};
+use async_trait::async_trait;
+use data_encoding::{BASE32_NOPAD, HEXLOWER};
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use zeroize::Zeroize;
+
+/// Material as it is sealed (JSON).
+#[derive(Serialize, Deserialize)]
+struct Sealed {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    seed: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    algorithm: Option<Algorithm>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digits: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    period: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hash: Option<String>,
+}
+
+impl Drop for Sealed {
+    fn drop(&mut self) {
+        self.seed.zeroize();
+        self.hash.zeroize();
+    }
+}
+
+fn place<'a>(id: &'a str, person: &'a str, kind: FactorKind) -> Place<'a> {
+    Place { table: "factors", row: id, person, kind: kind.as_str() }
+}
+
+fn seal(records: &Records, place: Place<'_>, material: &Material) -> Result<String> {
+    let mut sealed = Sealed { seed: None, algorithm: None, digits: None, period: None, hash: None };
+    match material {
+        Material::Totp { seed, algorithm, digits, period } => {
+            sealed.seed = Some(BASE32_NOPAD.encode(seed.expose()));
+            (sealed.algorithm, sealed.digits, sealed.period) =
+                (Some(*algorithm), Some(*digits), Some(*period));
+        }
+        Material::Hotp { seed, digits } => {
+            sealed.seed = Some(BASE32_NOPAD.encode(seed.expose()));
+            sealed.digits = Some(*digits);
+        }
+        Material::Pin { hash } => sealed.hash = Some(hash.expose().clone()),
+        Material::Codes(_) => {}
+    }
+    let mut json = serde_json::to_vec(&sealed).map_err(|_| damaged("material"))?;
+    let text = records.seal(place, &json);
+    json.zeroize();
+    text
+}
+
+fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: &str) -> Result<Material> {
+    let json = records.0.keyring.open(place, text)?;
+    let sealed: Sealed = serde_json::from_slice(json.expose()).map_err(|_| damaged("material"))?;
+    let seed = || {
+        let text = sealed.seed.as_deref().ok_or_else(|| damaged("seed"))?;
+        BASE32_NOPAD.decode(text.as_bytes()).map(Secret::new).map_err(|_| damaged("seed"))
+    };
+    let digits = sealed.digits.ok_or_else(|| damaged("digits"));
+    Ok(match kind {
+        FactorKind::Totp => Material::Totp {
+            seed: seed()?,
+            algorithm: sealed.algorithm.ok_or_else(|| damaged("algorithm"))?,
+            digits: digits?,
+            period: sealed.period.ok_or_else(|| damaged("period"))?,
+        },
+        FactorKind::Hotp => Material::Hotp { seed: seed()?, digits: digits? },
+        FactorKind::Pin => {
+            Material::Pin { hash: Secret::new(sealed.hash.clone().ok_or_else(|| damaged("hash"))?) }
+        }
+        FactorKind::Recovery | FactorKind::Temporary => Material::Codes(Vec::new()),
+    })
+}
+
+fn factor(records: &Records, row: &SqliteRow) -> Result<Factor> {
+    let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
+    let (id, person) = (text(0)?, text(1)?);
+    let kind: FactorKind = text(2)?.parse().map_err(|()| damaged("a factor's kind"))?;
+    let used: Option<i64> = row.try_get(6).map_err(failure)?;
+    Ok(Factor {
+        id: id.parse().map_err(|_| damaged("a factor's id"))?,
+        person: person.parse().map_err(|_| damaged("a person's id"))?,
+        kind,
+        label: text(3)?,
+        state: if text(4)? == "active" { FactorState::Active } else { FactorState::Pending },
+        created: Timestamp::from_millis(row.try_get(5).map_err(failure)?),
+        used: used.map(Timestamp::from_millis),
+        next: u64::try_from(row.try_get::<i64, _>(7).map_err(failure)?).map_err(|_| damaged("a counter"))?,
+        material: open(records, place(&id, &person, kind), kind, &text(8)?)?,
+    })
+}
+
+pub(super) async fn active_factors(records: &Records, person: PersonId) -> Result<Vec<Factor>> {
+    let rows = sqlx::query(
+        "SELECT id, person, kind, label, state, created, used, next, material FROM factors
+         WHERE person = $1 AND state = 'active' ORDER BY created, id",
+    )
+    .bind(person.to_string())
+    .fetch_all(&records.0.readers)
+    .await
+    .map_err(failure)?;
+    rows.iter().map(|row| factor(records, row)).collect()
+}
+
+/// Fills in the codes that are left.
+pub(super) async fn codes_of(records: &Records, person: PersonId, factors: &mut [Factor]) -> Result<()> {
+    let rows = sqlx::query(
+        "SELECT c.factor, c.digest, c.expires FROM one_time_codes c JOIN factors f ON f.id = c.factor
+         WHERE f.person = $1 AND c.uses_left > 0",
+    )
+    .bind(person.to_string())
+    .fetch_all(&records.0.readers)
+    .await
+    .map_err(failure)?;
+    for row in rows {
+        let id: String = row.try_get(0).map_err(failure)?;
+        let hex: String = row.try_get(1).map_err(failure)?;
+        let expires: Option<i64> = row.try_get(2).map_err(failure)?;
+        let digest = HEXLOWER.decode(hex.as_bytes()).ok().and_then(|digest| digest.try_into().ok());
+        let digest = digest.ok_or_else(|| damaged("a code's digest"))?;
+        let owner = factors.iter_mut().find(|factor| factor.id.to_string() == id);
+        if let Some(Factor { material: Material::Codes(codes), .. }) = owner {
+            codes.push(OneTimeCode { digest, expires: expires.map(Timestamp::from_millis) });
+        }
+    }
+    Ok(())
+}
+
+/// Ends a factor: codes, counter and sealed seed go; `secure_delete` overwrites them in the file.
+async fn erase(connection: &mut SqliteConnection, id: &str) -> Result<bool> {
+    for sql in ["DELETE FROM one_time_codes WHERE factor = $1", "DELETE FROM counters WHERE counter = $1"] {
+        sqlx::query(sql).bind(id).execute(&mut *connection).await.map_err(failure)?;
+    }
+    let done = sqlx::query("DELETE FROM factors WHERE id = $1").bind(id).execute(connection).await;
+    Ok(done.map_err(failure)?.rows_affected() > 0)
+}
+
+fn gone() -> StoreError {
+    StoreError::NotFound(
+        "there is no such factor; `doorward factor list USERNAME` shows which there are".into(),
+    )
+}
+
+async fn insert(
+    connection: &mut SqliteConnection,
+    new: NewFactor,
+    sealed: String,
+    replace: bool,
+) -> Result<()> {
+    let (id, person) = (new.id.to_string(), new.person.to_string());
+    if replace {
+        let rows = sqlx::query("SELECT id FROM factors WHERE person = $1 AND kind = $2")
+            .bind(&person)
+            .bind(new.kind.as_str())
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failure)?;
+        for row in rows {
+            erase(connection, &row.try_get::<String, _>(0).map_err(failure)?).await?;
+        }
+    }
+    sqlx::query(
+        "INSERT INTO factors (id, person, kind, label, state, created, used, next, material)
+         VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8)",
+    )
+    .bind(&id)
+    .bind(&person)
+    .bind(new.kind.as_str())
+    .bind(&new.label)
+    .bind(new.state.as_str())
+    .bind(new.created.millis())
+    .bind(number(new.next))
+    .bind(sealed)
+    .execute(&mut *connection)
+    .await
+    .map_err(failure)?;
+    if let Material::Codes(codes) = new.material {
+        for code in codes {
+            sqlx::query(
+                "INSERT INTO one_time_codes (factor, digest, expires, uses_left) VALUES ($1, $2, $3, 1)",
+            )
+            .bind(&id)
+            .bind(HEXLOWER.encode(&code.digest))
+            .bind(code.expires.map(Timestamp::millis))
+            .execute(&mut *connection)
+            .await
+            .map_err(failure)?;
+        }
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Factors for Records {
+    async fn of(&self, person: PersonId) -> Result<Vec<Factor>> {
+        let rows = sqlx::query(
+            "SELECT id, person, kind, label, state, created, used, next, material FROM factors
+             WHERE person = $1 ORDER BY created, id",
+        )
+        .bind(person.to_string())
+        .fetch_all(&self.0.readers)
+        .await
+        .map_err(failure)?;
+        let mut factors = rows.iter().map(|row| factor(self, row)).collect::<Result<Vec<_>>>()?;
+        codes_of(self, person, &mut factors).await?;
+        Ok(factors)
+    }
+
+    async fn factor(&self, id: FactorId) -> Result<Factor> {
+        let row = sqlx::query(
+            "SELECT id, person, kind, label, state, created, used, next, material FROM factors WHERE id = $1",
+        )
+        .bind(id.to_string())
+        .fetch_optional(&self.0.readers)
+        .await
+        .map_err(failure)?;
+        let mut factor = factor(self, &row.ok_or_else(gone)?)?;
+        codes_of(self, factor.person, std::slice::from_mut(&mut factor)).await?;
+        Ok(factor)
+    }
+
+    async fn add(&self, new: NewFactor, replace: bool, entry: AuditEntry) -> Result<()> {
+        let (id, person) = (new.id.to_string(), new.person.to_string());
+        let sealed = seal(self, place(&id, &person, new.kind), &new.material)?;
+        self.write(move |transaction| {
+            Box::pin(async move {
+                insert(&mut transaction.connection, new, sealed, replace).await?;
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+
+    async fn confirm(&self, id: FactorId, position: u64, entry: AuditEntry) -> Result<bool> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let done = sqlx::query(
+                    "UPDATE factors SET state = 'active', next = $2 + 1
+                     WHERE id = $1 AND state = 'pending' AND next <= $2",
+                )
+                .bind(id.to_string())
+                .bind(number(position))
+                .execute(&mut transaction.connection)
+                .await
+                .map_err(failure)?;
+                if done.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                audit::append(transaction, entry).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    async fn revoke(&self, id: FactorId, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                if !erase(&mut transaction.connection, &id.to_string()).await? {
+                    return Err(gone());
+                }
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+
+    async fn advance(&self, id: FactorId, next: u64, entry: AuditEntry) -> Result<bool> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let done = sqlx::query("UPDATE factors SET next = $2 WHERE id = $1 AND next < $2")
+                    .bind(id.to_string())
+                    .bind(number(next))
+                    .execute(&mut transaction.connection)
+                    .await
+                    .map_err(failure)?;
+                if done.rows_affected() == 0 {
+                    return Ok(false);
+                }
+                sqlx::query("DELETE FROM counters WHERE counter = $1")
+                    .bind(id.to_string())
+                    .execute(&mut transaction.connection)
+                    .await
+                    .map_err(failure)?;
+                audit::append(transaction, entry).await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+}

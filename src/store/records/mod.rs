@@ -1,0 +1,128 @@
+//! The records store on SQLite: the authority for people, factors, counters and the audit trail.
+//!
+//! One connection writes, in batches ([`writer`]); a few read. WAL, `synchronous = FULL`: what was answered
+//! with `Ok` survives a kill and a power cut. The SQL is portable to PostgreSQL.
+
+mod audit;
+mod factors;
+mod logins;
+mod open;
+mod people;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use open::OpenError;
+
+use super::seal::{Keyring, Place};
+use super::{Acceptances, Attempts, Audit, Factors, Logins, Passwords, People, Result, StoreError};
+use crate::base::{OsRandom, Secret};
+use crate::domain::digest::CodeDigester;
+use sqlx::SqlitePool;
+use std::sync::Arc;
+use writer::{Transaction, Work, Writer};
+
+/// A handle to the store; cheap to clone.
+#[derive(Clone)]
+pub struct Records(Arc<Inner>);
+
+struct Inner {
+    readers: SqlitePool,
+    writer: Writer,
+    keyring: Keyring,
+    digester: CodeDigester,
+    audit_key: Secret<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Records {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Records")
+    }
+}
+
+macro_rules! views {
+    ($($(#[$doc:meta])* $name:ident: $view:ident,)*) => {
+        impl Records {
+            $($(#[$doc])* pub fn $name(&self) -> Arc<dyn $view> {
+                Arc::new(self.clone())
+            })*
+        }
+    };
+}
+
+views! {
+    /// People.
+    people: People,
+    /// Password hashes.
+    passwords: Passwords,
+    /// Factors.
+    factors: Factors,
+    /// Failure counters.
+    attempts: Attempts,
+    /// Ends of login rounds.
+    logins: Logins,
+    /// The audit trail.
+    audit: Audit,
+    /// Acceptances of the acceptable-use policy.
+    acceptances: Acceptances,
+}
+
+impl Records {
+    /// Digests recovery and temporary codes, under a key kept sealed in this store.
+    pub fn digester(&self) -> CodeDigester {
+        self.0.digester.clone()
+    }
+
+    /// Finishes what is queued and closes the file. Later calls fail.
+    pub async fn close(&self) {
+        self.0.writer.close().await;
+        self.0.readers.close().await;
+    }
+
+    async fn write<T, F>(&self, work: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Transaction) -> Work<'c, T> + Send + 'static,
+    {
+        self.0.writer.run(work).await
+    }
+
+    fn seal(&self, place: Place<'_>, value: &[u8]) -> Result<String> {
+        self.0.keyring.seal(&OsRandom, place, value)
+    }
+}
+
+/// What an SQL error means to the caller, with what to do about it.
+fn failure(error: sqlx::Error) -> StoreError {
+    use sqlx::Error;
+    if let Error::Database(database) = &error {
+        if database.is_unique_violation() {
+            return StoreError::Conflict("it exists already".into());
+        }
+        let hint =
+            match database.code().as_deref().and_then(|code| code.parse::<u32>().ok()).map(|c| c & 0xff) {
+                Some(5 | 6) => "the database file is locked by another program; end it, or wait",
+                Some(8) => "the database file cannot be written; look at its owner and mode",
+                Some(10) => "reading or writing the database file failed; look at the disk",
+                Some(11) => "the database file is corrupt; stop Doorward and restore it from a backup",
+                Some(13) => "the disk is full; make room",
+                Some(26) => "the database file is not a database; restore it from a backup",
+                _ => "see the message",
+            };
+        return StoreError::Unavailable(format!("{hint} ({database})"));
+    }
+    match error {
+        Error::PoolTimedOut => StoreError::Unavailable("all reading connections are busy".into()),
+        Error::PoolClosed => StoreError::Unavailable("it is being closed".into()),
+        other => StoreError::Unavailable(other.to_string()),
+    }
+}
+
+/// A stored value that cannot be: edited by hand, or by a newer version.
+fn damaged(what: &str) -> StoreError {
+    StoreError::Unavailable(format!("a stored value is damaged ({what}); restore the database from a backup"))
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

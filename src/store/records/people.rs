@@ -1,0 +1,252 @@
+//! People, their password hashes and acceptances.
+
+use super::factors::{active_factors, codes_of};
+use super::{Records, audit, damaged, failure};
+use crate::base::{Secret, Timestamp};
+use crate::domain::audit::AuditEntry;
+use crate::domain::login::Account;
+use crate::domain::person::{Person, PersonId, Status, Username};
+use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, StoreError};
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+fn person(row: &SqliteRow) -> Result<Person> {
+    let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
+    let list = |at: usize| -> Result<Vec<String>> {
+        serde_json::from_str(&text(at)?).map_err(|_| damaged("a list of roles or groups"))
+    };
+    let roles = list(3)?.iter().map(|role| role.parse()).collect::<Result<_, ()>>();
+    Ok(Person {
+        id: text(0)?.parse().map_err(|_| damaged("a person's id"))?,
+        username: Username::parse(&text(1)?).map_err(|_| damaged("a username"))?,
+        name: text(2)?,
+        roles: roles.map_err(|()| damaged("a role"))?,
+        groups: list(4)?,
+        email: row.try_get(5).map_err(failure)?,
+        phone: row.try_get(6).map_err(failure)?,
+        status: text(7)?.parse().map_err(|()| damaged("a status"))?,
+        version: row.try_get(8).map_err(failure)?,
+    })
+}
+
+fn gone() -> StoreError {
+    StoreError::NotFound("there is no such person any more".into())
+}
+
+async fn insert(connection: &mut SqliteConnection, mut new: NewPerson) -> Result<()> {
+    new.roles.sort_unstable();
+    new.roles.dedup();
+    new.groups.sort_unstable();
+    new.groups.dedup();
+    let roles: Vec<_> = new.roles.iter().map(|role| role.as_str()).collect();
+    let json = |list: Result<String, serde_json::Error>| list.map_err(|_| damaged("a list"));
+    let id = new.id.to_string();
+    sqlx::query(
+        "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', 1)",
+    )
+    .bind(&id)
+    .bind(new.username.as_str())
+    .bind(&new.name)
+    .bind(json(serde_json::to_string(&roles))?)
+    .bind(json(serde_json::to_string(&new.groups))?)
+    .bind(&new.email)
+    .bind(&new.phone)
+    .execute(&mut *connection)
+    .await
+    .map_err(|error| match failure(error) {
+        StoreError::Conflict(_) => StoreError::Conflict(format!("the username {} is taken", new.username)),
+        other => other,
+    })?;
+    if let Some(hash) = &new.password {
+        sqlx::query("INSERT INTO passwords (person, hash) VALUES ($1, $2)")
+            .bind(&id)
+            .bind(hash.expose())
+            .execute(&mut *connection)
+            .await
+            .map_err(failure)?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl People for Records {
+    async fn account(&self, username: &Username) -> Result<Option<Account>> {
+        let Some(person) = self.person(username).await? else { return Ok(None) };
+        let mut factors = active_factors(self, person.id).await?;
+        if factors.iter().any(|factor| matches!(factor.material, crate::domain::factor::Material::Codes(_))) {
+            codes_of(self, person.id, &mut factors).await?;
+        }
+        Ok(Some(Account { person, factors }))
+    }
+
+    async fn person(&self, username: &Username) -> Result<Option<Person>> {
+        let row = sqlx::query(
+            "SELECT id, username, name, roles, member_of, email, phone, status, version FROM people
+             WHERE username = $1",
+        )
+        .bind(username.as_str())
+        .fetch_optional(&self.0.readers)
+        .await
+        .map_err(failure)?;
+        row.as_ref().map(person).transpose()
+    }
+
+    async fn list(&self, page: &Page) -> Result<Vec<Person>> {
+        let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
+        // `instr`-like search without wildcards to escape: position of a plain text.
+        let rows = sqlx::query(
+            "SELECT id, username, name, roles, member_of, email, phone, status, version FROM people
+             WHERE username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
+        )
+        .bind(page.after.as_deref().unwrap_or_default())
+        .bind(page.matching.as_deref().unwrap_or_default())
+        .bind(like(page.matching.as_deref().unwrap_or_default()))
+        .bind(limit)
+        .fetch_all(&self.0.readers)
+        .await
+        .map_err(failure)?;
+        rows.iter().map(person).collect()
+    }
+
+    async fn add(&self, people: Vec<NewPerson>, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                for new in people {
+                    insert(&mut transaction.connection, new).await?;
+                }
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+
+    async fn set_status(&self, person: PersonId, status: Status, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let id = person.to_string();
+                let done = sqlx::query("UPDATE people SET status = $2, version = version + 1 WHERE id = $1")
+                    .bind(&id)
+                    .bind(status.as_str())
+                    .execute(&mut transaction.connection)
+                    .await
+                    .map_err(failure)?;
+                if done.rows_affected() == 0 {
+                    return Err(gone());
+                }
+                if status == Status::Active {
+                    sqlx::query("DELETE FROM counters WHERE person = $1")
+                        .bind(&id)
+                        .execute(&mut transaction.connection)
+                        .await
+                        .map_err(failure)?;
+                }
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+}
+
+/// A pattern for LIKE that finds `text` anywhere.
+fn like(text: &str) -> String {
+    let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    format!("%{escaped}%")
+}
+
+#[async_trait]
+impl Passwords for Records {
+    async fn hash(&self, person: PersonId) -> Result<Option<Secret<String>>> {
+        let row = sqlx::query("SELECT hash FROM passwords WHERE person = $1")
+            .bind(person.to_string())
+            .fetch_optional(&self.0.readers)
+            .await
+            .map_err(failure)?;
+        row.map(|row| row.try_get::<String, _>(0).map(Secret::new).map_err(failure)).transpose()
+    }
+
+    async fn set(&self, person: PersonId, hash: Secret<String>, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let id = person.to_string();
+                let done = sqlx::query("UPDATE people SET version = version + 1 WHERE id = $1")
+                    .bind(&id)
+                    .execute(&mut transaction.connection)
+                    .await
+                    .map_err(failure)?;
+                if done.rows_affected() == 0 {
+                    return Err(gone());
+                }
+                sqlx::query(
+                    "INSERT INTO passwords (person, hash) VALUES ($1, $2)
+                     ON CONFLICT (person) DO UPDATE SET hash = excluded.hash",
+                )
+                .bind(&id)
+                .bind(hash.expose())
+                .execute(&mut transaction.connection)
+                .await
+                .map_err(failure)?;
+                sqlx::query("DELETE FROM counters WHERE person = $1 AND counter = 'password'")
+                    .bind(&id)
+                    .execute(&mut transaction.connection)
+                    .await
+                    .map_err(failure)?;
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+
+    async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2")
+                    .bind(person.to_string())
+                    .bind(old.expose())
+                    .bind(new.expose())
+                    .execute(&mut transaction.connection)
+                    .await
+                    .map_err(failure)?;
+                Ok(())
+            })
+        })
+        .await
+    }
+}
+
+#[async_trait]
+impl Acceptances for Records {
+    async fn record(&self, person: PersonId, version: &str, at: Timestamp, entry: AuditEntry) -> Result<()> {
+        let version = version.to_owned();
+        self.write(move |transaction| {
+            Box::pin(async move {
+                sqlx::query(
+                    "INSERT INTO acceptances (person, version, at) VALUES ($1, $2, $3)
+                     ON CONFLICT (person, version) DO NOTHING",
+                )
+                .bind(person.to_string())
+                .bind(&version)
+                .bind(at.millis())
+                .execute(&mut transaction.connection)
+                .await
+                .map_err(failure)?;
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+
+    async fn latest(&self, person: PersonId) -> Result<Option<(String, Timestamp)>> {
+        let row =
+            sqlx::query("SELECT version, at FROM acceptances WHERE person = $1 ORDER BY at DESC LIMIT 1")
+                .bind(person.to_string())
+                .fetch_optional(&self.0.readers)
+                .await
+                .map_err(failure)?;
+        let read = |row: SqliteRow| -> Result<_, sqlx::Error> {
+            Ok((row.try_get(0)?, Timestamp::from_millis(row.try_get(1)?)))
+        };
+        row.map(|row| read(row).map_err(failure)).transpose()
+    }
+}

@@ -1,0 +1,156 @@
+//! Secrets at rest: XChaCha20-Poly1305 under a named master key, bound to the place where the value is kept.
+//!
+//! Text form `v1:KEY-ID:NONCE:CIPHERTEXT` (base64). The additional data names table, row, person and kind, so
+//! a sealed seed that is copied to another person's row does not open there. The master key itself is never
+//! used: HKDF-SHA-256 derives one key per purpose.
+
+use super::StoreError;
+use crate::base::{Random, Secret};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use data_encoding::BASE64URL_NOPAD as BASE64;
+use hkdf::Hkdf;
+use sha2::Sha256;
+use std::fmt;
+
+/// Master keys: the first seals, all open.
+#[derive(Clone)]
+pub struct Keyring {
+    keys: Vec<(String, XChaCha20Poly1305)>,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
+    }
+}
+
+/// Where a value is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Table.
+    pub table: &'a str,
+    /// Primary key of the row.
+    pub row: &'a str,
+    /// Whose it is; empty for the daemon's own.
+    pub person: &'a str,
+    /// What it is.
+    pub kind: &'a str,
+}
+
+impl Place<'_> {
+    fn bytes(&self, key_id: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for part in [key_id, self.table, self.row, self.person, self.kind] {
+            bytes.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
+        bytes
+    }
+}
+
+impl Keyring {
+    /// From (key id, 32 bytes), at least one.
+    pub fn new(master: &[(String, Secret<Vec<u8>>)]) -> Result<Self, StoreError> {
+        let derive = |(id, key): &(String, Secret<Vec<u8>>)| {
+            let mut sealing = [0; 32];
+            Hkdf::<Sha256>::new(None, key.expose()).expand(b"doorward seal v1", &mut sealing).ok()?;
+            let cipher = XChaCha20Poly1305::new_from_slice(&sealing).ok()?;
+            zeroize::Zeroize::zeroize(&mut sealing);
+            (key.expose().len() == 32).then(|| (id.clone(), cipher))
+        };
+        let keys: Option<Vec<_>> = master.iter().map(derive).collect();
+        match keys {
+            Some(keys) if !keys.is_empty() => Ok(Self { keys }),
+            _ => Err(StoreError::Sealed("a master key of 32 bytes is needed".into())),
+        }
+    }
+
+    /// Seals a value for its place.
+    pub fn seal(&self, random: &dyn Random, place: Place<'_>, value: &[u8]) -> Result<String, StoreError> {
+        let failed = || StoreError::Sealed("sealing failed".into());
+        let (id, cipher) = self.keys.first().ok_or_else(failed)?;
+        let mut nonce = [0; 24];
+        random.fill(&mut nonce);
+        let payload = Payload { msg: value, aad: &place.bytes(id) };
+        let sealed = cipher.encrypt(&XNonce::from(nonce), payload).map_err(|_| failed())?;
+        Ok(format!("v1:{id}:{}:{}", BASE64.encode(&nonce), BASE64.encode(&sealed)))
+    }
+
+    /// Opens a value from its place.
+    pub fn open(&self, place: Place<'_>, text: &str) -> Result<Secret<Vec<u8>>, StoreError> {
+        let bad =
+            |why: &str| StoreError::Sealed(format!("{} {} {}: {why}", place.table, place.row, place.kind));
+        let mut parts = text.split(':');
+        let (Some("v1"), Some(id), Some(nonce), Some(sealed), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(bad("not in the form of a sealed value"));
+        };
+        let (_, cipher) = self
+            .keys
+            .iter()
+            .find(|(known, _)| known == id)
+            .ok_or_else(|| bad(&format!("it was sealed with key `{id}`, which is not in [keys]")))?;
+        let nonce = BASE64.decode(nonce.as_bytes()).ok().and_then(|nonce| <[u8; 24]>::try_from(nonce).ok());
+        let nonce = nonce.ok_or_else(|| bad("damaged nonce"))?;
+        let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| bad("damaged text"))?;
+        let payload = Payload { msg: &sealed, aad: &place.bytes(id) };
+        let value = cipher.decrypt(&XNonce::from(nonce), payload);
+        value.map(Secret::new).map_err(|_| bad("wrong key, or the row was tampered with"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::SeededRandom;
+
+    const PLACE: Place<'_> = Place { table: "factors", row: "1", person: "alice", kind: "totp" };
+
+    fn ring(ids: &[(&str, u8)]) -> Keyring {
+        let keys: Vec<_> =
+            ids.iter().map(|(id, byte)| ((*id).to_owned(), Secret::new(vec![*byte; 32]))).collect();
+        Keyring::new(&keys).unwrap()
+    }
+
+    #[test]
+    fn sealed_value_opens_only_in_its_place() {
+        let ring = ring(&[("k1", 1)]);
+        let text = ring.seal(&SeededRandom::new(1), PLACE, b"seed").unwrap();
+        assert_eq!(ring.open(PLACE, &text).unwrap().expose(), b"seed");
+        for other in [
+            Place { table: "other", ..PLACE },
+            Place { row: "2", ..PLACE },
+            Place { person: "bob", ..PLACE },
+            Place { kind: "hotp", ..PLACE },
+            Place { row: "1alice", person: "", ..PLACE },
+        ] {
+            assert!(matches!(ring.open(other, &text), Err(StoreError::Sealed(_))), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn new_key_seals_and_the_old_one_still_opens() {
+        let old = ring(&[("k1", 1)]).seal(&SeededRandom::new(1), PLACE, b"seed").unwrap();
+        let both = ring(&[("k2", 2), ("k1", 1)]);
+        assert_eq!(both.open(PLACE, &old).unwrap().expose(), b"seed");
+        assert!(both.seal(&SeededRandom::new(1), PLACE, b"seed").unwrap().starts_with("v1:k2:"));
+        let error = ring(&[("k2", 2)]).open(PLACE, &old).unwrap_err();
+        assert!(error.to_string().contains("key `k1`"), "{error}");
+        assert!(ring(&[("k1", 9)]).open(PLACE, &old).is_err());
+    }
+
+    #[test]
+    fn changed_bit_does_not_open() {
+        let ring = ring(&[("k1", 1)]);
+        let text = ring.seal(&SeededRandom::new(1), PLACE, b"seed").unwrap();
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            if let Ok(changed) = String::from_utf8(bytes) {
+                assert!(ring.open(PLACE, &changed).is_err(), "{at}");
+            }
+        }
+    }
+}
