@@ -1,7 +1,20 @@
 //! Configuration: TOML on disk, resolved into the settings that the rest of the program uses.
+//!
+//! [`load`] reads the main file, `conf.d` and the environment into one tree with positions, walks it section by section
+//! against the list of keys, and collects every error before it gives up.
+
+mod client;
+mod keys;
+mod load;
+mod report;
+mod section;
+mod tree;
+
+pub use keys::reference;
+pub use load::load;
+pub use report::Errors;
 
 use crate::base::{PrefixMap, Secret};
-use crate::domain::person::Role;
 use crate::domain::policy::{ClientPolicy, LoginTexts};
 use crate::domain::throttle::Throttle;
 use crate::wire::radius::Dictionary;
@@ -37,6 +50,8 @@ pub struct Config {
     pub admin: Admin,
     /// `[log]`
     pub log: Log,
+    /// What is allowed but unwise, as sentences.
+    pub warnings: Vec<String>,
 }
 
 /// `[store]`
@@ -202,9 +217,4 @@ pub struct Log {
     pub json: bool,
     /// Filter in tracing's syntax, such as `info` or `doorward=debug`.
     pub filter: String,
-}
-
-/// Roles named in configuration and CSV.
-pub fn role_names() -> String {
-    Role::ALL.map(Role::as_str).join(", ")
 }

@@ -6,6 +6,7 @@
 //! transaction; when it returns `Ok`, the change survives `kill -9`.
 
 pub mod challenges;
+pub mod directory;
 pub mod records;
 pub mod seal;
 

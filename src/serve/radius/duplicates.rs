@@ -114,7 +114,8 @@ impl Duplicates {
     }
 
     /// Entries held, of both kinds.
-    pub(super) fn len(&self) -> usize {
+    #[cfg(test)]
+    fn len(&self) -> usize {
         self.entries.len()
     }
 

@@ -6,8 +6,7 @@
 
 use nix::libc;
 use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrIn, SockaddrIn6, SockaddrStorage, recvmsg,
-    sendmsg, setsockopt, sockopt,
+    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
 };
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -122,10 +121,7 @@ impl Socket {
             }
             Arrival::Unknown => None,
         };
-        let to: SockaddrStorage = match to {
-            SocketAddr::V4(v4) => SockaddrIn::from(v4).into(),
-            SocketAddr::V6(v6) => SockaddrIn6::from(v6).into(),
-        };
+        let to = SockaddrStorage::from(to);
         let slices = [IoSlice::new(bytes)];
         let control = control.as_slice();
         sendmsg(self.inner.as_raw_fd(), &slices, control, MsgFlags::MSG_DONTWAIT, Some(&to))?;

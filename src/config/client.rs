@@ -1,0 +1,300 @@
+//! Clients, their policies, and reply attributes.
+
+use super::load::Files;
+use super::report::{At, Errors};
+use super::section::Section;
+use super::tree::{Entry, Value};
+use super::{Client, ReplyRule};
+use crate::base::{PrefixMap, Secret};
+use crate::domain::factor::FactorKind;
+use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy, SecondFactor};
+use crate::wire::radius::{DataType, Dictionary, SharedSecret};
+use ipnet::IpNet;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Shared secrets shorter than this can be found by trying (RFC 2865 §3 wants at least 16 octets).
+const SECRET_LENGTH: usize = 16;
+
+/// Values of `secret` are never printed, whatever is wrong around them.
+pub(super) fn mark_secrets(entries: &[Entry], errors: &mut Errors) {
+    for entry in entries {
+        match &entry.node.value {
+            Value::List(items) => {
+                for item in items {
+                    if let Value::Table(entries) = &item.value {
+                        mark_secrets(entries, errors);
+                    }
+                }
+            }
+            Value::Table(entries) => mark_secrets(entries, errors),
+            _ => {}
+        }
+        if entry.key == "secret" || strsim::damerau_levenshtein(&entry.key, "secret") == 1 {
+            errors.secret(entry.node.at);
+        }
+    }
+}
+
+/// All clients by prefix, and their names.
+pub(super) fn clients(
+    root: &Section<'_>,
+    files: &Files<'_>,
+) -> (Option<PrefixMap<Arc<Client>>>, Vec<String>) {
+    let mut map = PrefixMap::default();
+    let mut names: Vec<String> = Vec::new();
+    let mut prefixes: HashMap<IpNet, At> = HashMap::new();
+    for (entries, at) in root.tables("client") {
+        let section = Section::new("client", entries, at, &root.sink);
+        if let Some((name, at)) = section.text("name") {
+            if names.contains(&name) {
+                section.error(at, format!("two clients are called `{name}`"), "names are unique");
+            }
+            names.push(name);
+        }
+        let networks = networks(&section, &mut prefixes, files);
+        if let Some(client) = client(&section, files) {
+            let client = Arc::new(client);
+            for network in networks {
+                map.insert(network, Arc::clone(&client));
+            }
+        }
+    }
+    (Some(map), names)
+}
+
+fn networks(section: &Section<'_>, seen: &mut HashMap<IpNet, At>, files: &Files<'_>) -> Vec<IpNet> {
+    let mut networks = Vec::new();
+    let texts = section.texts("networks").unwrap_or_default();
+    if texts.is_empty() && section.written("networks").is_some() {
+        section.error(section.at, "`networks` is empty: nobody would be this client", "");
+    }
+    for (text, at) in texts {
+        let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
+        let Some(network) = network else {
+            let hint = "an address or a prefix, such as \"192.0.2.7\" or \"2001:db8::/48\"";
+            section.error(at, format!("`{text}` is no network"), hint);
+            continue;
+        };
+        if network.trunc() != network {
+            let hint = format!("did you mean `{}`?", network.trunc());
+            section.error(at, format!("`{text}` has bits beyond its prefix"), hint);
+        }
+        if network.prefix_len() == 0 {
+            let name = section.text("name").map_or_else(String::new, |(name, _)| name);
+            files
+                .warnings
+                .borrow_mut()
+                .push(format!("client `{name}` covers every address there is ({text})"));
+        }
+        if let Some(first) = seen.insert(network.trunc(), at) {
+            let place = section.sink.borrow().place(first);
+            section.error(at, format!("`{text}` belongs to another client already"), format!("see {place}"));
+        }
+        networks.push(network);
+    }
+    networks
+}
+
+fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
+    let name = section.text("name").map(|(name, _)| name);
+    let secret = secret(section, files, name.as_deref().unwrap_or_default());
+    let require_message_authenticator = section.boolean("require_message_authenticator");
+    let limit_proxy_state = section.boolean("limit_proxy_state");
+    let default = policy(section, None);
+    let mut groups: Vec<(String, LoginPolicy)> = Vec::new();
+    for (entries, at) in section.tables("group") {
+        let group = Section::new("client.group", entries, at, &section.sink);
+        // The name is no policy, so it is never inherited.
+        let Some((name, at)) = group.text("name") else { continue };
+        let group = group.inheriting();
+        if groups.iter().any(|(known, _)| *known == name) {
+            group.error(at, format!("group `{name}` stands here twice"), "the second would never be used");
+        }
+        if let Some(default) = &default
+            && let Some(policy) = policy(&group, Some(default))
+        {
+            groups.push((name, policy));
+        }
+    }
+    Some(Client {
+        name: name?,
+        secret: secret?,
+        require_message_authenticator: require_message_authenticator?,
+        limit_proxy_state: limit_proxy_state?,
+        policy: ClientPolicy { default: default?, groups },
+    })
+}
+
+fn secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<SharedSecret> {
+    let given: Vec<_> = ["secret", "secret_file", "secret_credential"]
+        .into_iter()
+        .filter(|key| section.written(key).is_some())
+        .collect();
+    let [key] = given.as_slice() else {
+        let message = "a client has exactly one of `secret`, `secret_file` and `secret_credential`";
+        section.error(section.at, message, "");
+        return None;
+    };
+    let (text, at) = section.text(key)?;
+    let secret = match *key {
+        "secret" => Secret::new(text.into_bytes()),
+        "secret_file" => files.secret_file(section, &text, at)?,
+        _ => files.credential(section, &text, at)?,
+    };
+    let Ok(secret) = SharedSecret::new(secret) else {
+        section.error(at, "the shared secret is empty", "");
+        return None;
+    };
+    if secret.length() < SECRET_LENGTH {
+        files.warnings.borrow_mut().push(format!(
+            "the shared secret of client `{name}` has fewer than {SECRET_LENGTH} characters and can be found by trying"
+        ));
+    }
+    Some(secret)
+}
+
+fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPolicy> {
+    let or = |key: &str| outer.filter(|_| section.written(key).is_none());
+    let kinds = [
+        ("password", LoginKind::Password),
+        ("password+passcode", LoginKind::PasswordAndPasscode),
+        ("passcode", LoginKind::Passcode),
+        ("pin+passcode", LoginKind::PinAndPasscode),
+    ];
+    let seconds = [("required", SecondFactor::Required), ("if-enrolled", SecondFactor::IfEnrolled)];
+    let methods = [
+        ("totp", FactorKind::Totp),
+        ("hotp", FactorKind::Hotp),
+        ("recovery", FactorKind::Recovery),
+        ("temporary", FactorKind::Temporary),
+    ];
+    let kind = or("login").map(|o| o.kind).or_else(|| section.choice("login", &kinds));
+    let second_factor =
+        or("second_factor").map(|o| o.second_factor).or_else(|| section.choice("second_factor", &seconds));
+    let challenge = or("challenge").map(|o| o.challenge).or_else(|| section.boolean("challenge"));
+    let one_round = or("one_round").map(|o| o.one_round).or_else(|| section.boolean("one_round"));
+    let max_rounds = or("max_rounds").map(|o| o.max_rounds).or_else(|| section.number("max_rounds", 1..=10));
+    let lifetime = Duration::from_secs(5)..=Duration::from_secs(600);
+    let challenge_lifetime = or("challenge_lifetime")
+        .map(|o| o.challenge_lifetime)
+        .or_else(|| section.duration("challenge_lifetime", lifetime));
+    let methods = or("methods").map(|o| o.methods.clone()).or_else(|| section.choices("methods", &methods));
+    let separators = or("separators")
+        .map(|o| o.separators.clone())
+        .or_else(|| section.text("separators").map(|(text, _)| text.chars().collect()));
+    let at = |key: &str| section.written(key).map_or(section.at, |node| node.at);
+    if one_round == Some(true) && challenge == Some(false) {
+        section.error(
+            at("one_round"),
+            "`one_round` needs `challenge = true`: there is no round without a challenge",
+            "",
+        );
+    }
+    if methods.as_ref().is_some_and(Vec::is_empty) && section.written("methods").is_some() {
+        section.error(at("methods"), "`methods` is empty: nobody could give a passcode", "at least one kind");
+    }
+    Some(LoginPolicy {
+        kind: kind?,
+        second_factor: second_factor?,
+        challenge: challenge?,
+        one_round: one_round?,
+        max_rounds: max_rounds?,
+        challenge_lifetime: challenge_lifetime?,
+        methods: methods?,
+        separators: separators?,
+    })
+}
+
+/// The standard dictionary with the `[[attribute]]` tables.
+pub(super) fn dictionary(root: &Section<'_>) -> Dictionary {
+    let mut dictionary = Dictionary::standard();
+    for (entries, at) in root.tables("attribute") {
+        let section = Section::new("attribute", entries, at, &root.sink);
+        let name = section.text("name");
+        let vendor = section.number::<u32>("vendor", 0..=0x00ff_ffff);
+        let number = section.number::<u8>("number", 1..=255);
+        let types = [
+            ("string", DataType::String),
+            ("octets", DataType::Octets),
+            ("integer", DataType::Integer),
+            ("ipaddr", DataType::Ipv4Address),
+            ("ipv6addr", DataType::Ipv6Address),
+            ("ipv6prefix", DataType::Ipv6Prefix),
+            ("date", DataType::Date),
+            ("integer64", DataType::Integer64),
+        ];
+        let kind = section.choice("type", &types);
+        if let (Some((name, at)), Some(vendor), Some(number), Some(kind)) = (name, vendor, number, kind)
+            && !dictionary.add(&name, vendor, number, kind)
+        {
+            section.error(at, format!("the dictionary has `{name}` already"), "choose another name");
+        }
+    }
+    dictionary
+}
+
+/// `[[reply]]` rules with encoded attributes.
+pub(super) fn replies(
+    root: &Section<'_>,
+    dictionary: &Dictionary,
+    clients: &[String],
+) -> Option<Vec<ReplyRule>> {
+    let rule = |(entries, at)| {
+        let section = Section::new("reply", entries, at, &root.sink);
+        let groups = section.texts("groups")?.into_iter().map(|(group, _)| group).collect();
+        let mut names = Vec::new();
+        for (name, at) in section.texts("clients")? {
+            if !clients.contains(&name) {
+                section.error(
+                    at,
+                    format!("no client is called `{name}`"),
+                    format!("there are: {}", clients.join(", ")),
+                );
+            }
+            names.push(name);
+        }
+        let mut attributes = Vec::new();
+        match section.written("attributes").map(|node| &node.value) {
+            Some(Value::Table(entries)) => {
+                for entry in entries {
+                    for (text, at) in values(&section, entry) {
+                        match dictionary.encode(&entry.key, &text) {
+                            Ok(attribute) => attributes.push(attribute),
+                            Err(error) => {
+                                let place = if error.is_about_name() { entry.at } else { at };
+                                section.error(place, error.to_string(), "");
+                            }
+                        }
+                    }
+                }
+            }
+            Some(_) | None => section.error(section.at, "a [[reply]] needs a table [reply.attributes]", ""),
+        }
+        Some(ReplyRule { groups, clients: names, attributes })
+    };
+    Some(root.tables("reply").into_iter().filter_map(rule).collect())
+}
+
+/// Values of one attribute as text.
+fn values(section: &Section<'_>, entry: &Entry) -> Vec<(String, At)> {
+    let items = match &entry.node.value {
+        Value::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(&entry.node),
+    };
+    let text = |item: &super::tree::Node| match &item.value {
+        Value::Text(text) => Some((text.clone(), item.at)),
+        Value::Integer(number) => Some((number.to_string(), item.at)),
+        other => {
+            section.error(
+                item.at,
+                format!("an attribute is a text or a number, and this is {}", other.kind()),
+                "",
+            );
+            None
+        }
+    };
+    items.iter().filter_map(text).collect()
+}

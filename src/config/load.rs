@@ -1,0 +1,400 @@
+//! From the tree to the settings: each section in turn, all errors collected.
+
+use super::client;
+use super::report::{At, Errors};
+use super::section::{Section, Sink};
+use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Store};
+use crate::base::Secret;
+use crate::domain::factor::Algorithm;
+use crate::domain::policy::LoginTexts;
+use crate::domain::throttle::Throttle;
+use nix::unistd::{Group, User};
+use std::cell::RefCell;
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// Reads a configuration and everything it refers to. `env` are the environment's variables. On failure every error
+/// is in the result, not only the first.
+pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<Config, Errors> {
+    let variables: Vec<_> = env.collect();
+    let credentials =
+        variables.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").map(|(_, value)| value.clone());
+    let mut errors = Errors::default();
+    let entries = super::tree::read(path, variables.into_iter(), &mut errors);
+    let base = path.parent().unwrap_or(Path::new(""));
+    let base = if base.is_absolute() {
+        base.to_owned()
+    } else {
+        std::env::current_dir().unwrap_or_default().join(base)
+    };
+    client::mark_secrets(&entries, &mut errors);
+    let sink: Sink = Rc::new(RefCell::new(errors));
+    let files = Files { base: &base, credentials: credentials.as_deref(), warnings: RefCell::default() };
+    let config = resolve(&Section::new("", &entries, At::DEFAULT, &sink), &files);
+    let errors = std::mem::take(&mut *sink.borrow_mut());
+    match config {
+        Some(mut config) if errors.is_empty() => {
+            config.warnings.extend(files.warnings.into_inner());
+            Ok(config)
+        }
+        _ => Err(errors),
+    }
+}
+
+/// Where files and credentials are.
+pub(super) struct Files<'a> {
+    pub(super) base: &'a Path,
+    credentials: Option<&'a str>,
+    pub(super) warnings: RefCell<Vec<String>>,
+}
+
+impl Files<'_> {
+    /// A secret file relative to the configuration, without the line end; readable by others is an error.
+    pub(super) fn secret_file(&self, section: &Section<'_>, name: &str, at: At) -> Option<Secret<Vec<u8>>> {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.base.join(name);
+        let mode = std::fs::metadata(&path).map(|file| file.permissions().mode());
+        if mode.is_ok_and(|mode| mode & 0o007 != 0) {
+            let hint = format!("chmod o= {}", path.display());
+            section.error(at, format!("{} can be read by everyone on this machine", path.display()), hint);
+            return None;
+        }
+        self.read(section, &path, at)
+    }
+
+    pub(super) fn credential(&self, section: &Section<'_>, name: &str, at: At) -> Option<Secret<Vec<u8>>> {
+        let Some(folder) = self.credentials else {
+            let hint = "systemd sets it for units with LoadCredential=";
+            section.error(at, "there are no credentials: CREDENTIALS_DIRECTORY is not set", hint);
+            return None;
+        };
+        if name.is_empty() || name.contains('/') || name.starts_with('.') {
+            section.error(at, format!("`{name}` is no name of a credential"), "a plain file name");
+            return None;
+        }
+        self.read(section, &Path::new(folder).join(name), at)
+    }
+
+    fn read(&self, section: &Section<'_>, path: &Path, at: At) -> Option<Secret<Vec<u8>>> {
+        match std::fs::read(path) {
+            Ok(mut bytes) => {
+                while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
+                    bytes.pop();
+                }
+                Some(Secret::new(bytes))
+            }
+            Err(error) => {
+                section.error(at, format!("{} cannot be read: {error}", path.display()), "");
+                None
+            }
+        }
+    }
+}
+
+fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
+    // Every part is read before any is missed, so that all errors are told.
+    let store = store(&root.table("store"), files);
+    let keys = keys(&root.table("keys"), files);
+    let radius = radius(&root.table("radius"));
+    let dictionary = client::dictionary(root);
+    let (clients, names) = client::clients(root, files);
+    let replies = client::replies(root, &dictionary, &names);
+    let texts = texts(&root.table("login"));
+    let throttle = throttle(&root.table("throttle"));
+    let password = password(&root.table("password"));
+    let factors = factors(root);
+    let admin = admin(&root.table("admin"), files);
+    let log = log(&root.table("log"));
+    Some(Config {
+        store: store?,
+        keys: keys?,
+        radius: radius?,
+        clients: clients?,
+        replies: replies?,
+        dictionary: dictionary.into(),
+        texts: texts?,
+        throttle: throttle?,
+        password: password?,
+        factors: factors?,
+        admin: admin?,
+        log: log?,
+        warnings: Vec::new(),
+    })
+}
+
+fn store(section: &Section<'_>, files: &Files<'_>) -> Option<Store> {
+    let path = section.path("path", files.base);
+    let busy_timeout = section.duration("busy_timeout", Duration::ZERO..=60 * SECOND);
+    let readers = section.number("readers", 1..=64);
+    Some(Store { path: path?, busy_timeout: busy_timeout?, readers: readers? })
+}
+
+fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {
+    let mut master = Vec::new();
+    let mut add = |name: &str, at: At, bytes: Option<Secret<Vec<u8>>>| {
+        let file = name.rsplit('/').next().unwrap_or(name);
+        let id = file.split('.').next().unwrap_or_default();
+        let fine = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if id.is_empty() || id.len() > 16 || !id.bytes().all(fine) {
+            section.error(
+                at,
+                format!("`{id}` is no key id"),
+                "a file name of 1 to 16 lower-case letters, digits and dashes",
+            );
+        }
+        if master.iter().any(|(known, _)| known == id) {
+            section.error(at, format!("two keys have the id `{id}`"), "ids come from the names of the files");
+        }
+        let Some(bytes) = bytes else { return };
+        let text = String::from_utf8_lossy(bytes.expose()).trim().to_owned();
+        let decoded = data_encoding::HEXLOWER_PERMISSIVE
+            .decode(text.as_bytes())
+            .or_else(|_| data_encoding::BASE64.decode(text.as_bytes()));
+        match decoded {
+            Ok(key) if key.len() == 32 => master.push((id.to_owned(), Secret::new(key))),
+            _ => section.error(
+                at,
+                format!("{name} does not hold 32 bytes as base64 or hex"),
+                "head -c 32 /dev/urandom | base64",
+            ),
+        }
+    };
+    let (names, credentials) = (section.texts("files"), section.texts("credentials"));
+    for (name, at) in names.unwrap_or_default() {
+        add(&name, at, files.secret_file(section, &name, at));
+    }
+    for (name, at) in credentials.unwrap_or_default() {
+        add(&name, at, files.credential(section, &name, at));
+    }
+    if master.is_empty() && section.sink.borrow().is_empty() {
+        let message = "a master key is needed: [keys] files = [\"keys/k1.key\"], made with `head -c 32 /dev/urandom | base64`";
+        section.error(section.at, message, "");
+    }
+    (!master.is_empty()).then_some(Keys { master })
+}
+
+fn radius(section: &Section<'_>) -> Option<Radius> {
+    let listen = section.texts("listen").map(|texts| {
+        let address = |(text, at): &(String, At)| {
+            section.understand(
+                text,
+                *at,
+                "listen",
+                "an address with a port, such as \"0.0.0.0:1812\" or \"[::]:1812\"",
+            )
+        };
+        texts.iter().filter_map(address).collect::<Vec<_>>()
+    });
+    let max_in_flight = section.number("max_in_flight", 1..=1_000_000);
+    let request_deadline = section.duration("request_deadline", Duration::from_millis(100)..=60 * SECOND);
+    let reject_delay = section.duration("reject_delay", Duration::ZERO..=10 * SECOND);
+    let duplicate_window = section.duration("duplicate_window", SECOND..=300 * SECOND);
+    let duplicate_entries = section.number("duplicate_entries", 256..=16_777_216);
+    let challenge_entries = section.number("challenge_entries", 1..=16_777_216);
+    let drain_timeout = section.duration("drain_timeout", Duration::ZERO..=300 * SECOND);
+    Some(Radius {
+        listen: listen?,
+        max_in_flight: max_in_flight?,
+        request_deadline: request_deadline?,
+        reject_delay: reject_delay?,
+        duplicate_window: duplicate_window?,
+        duplicate_entries: duplicate_entries?,
+        challenge_entries: challenge_entries?,
+        drain_timeout: drain_timeout?,
+    })
+}
+
+fn texts(section: &Section<'_>) -> Option<LoginTexts> {
+    let text = |key: &str| {
+        let (text, at) = section.text(key)?;
+        if text.len() > 1000 || text.contains('\n') {
+            section.error(at, format!("`{key}` must be one line of at most 1000 bytes"), "");
+            return None;
+        }
+        Some(text)
+    };
+    let texts = [
+        "prompt",
+        "prompt_one",
+        "method_unavailable",
+        "failed",
+        "not_enrolled",
+        "password_expired",
+        "method_totp",
+        "method_hotp",
+        "method_recovery",
+        "method_temporary",
+    ]
+    .map(text);
+    let [prompt, prompt_one, unavailable, failed, not_enrolled, expired, totp, hotp, recovery, temporary] =
+        texts;
+    Some(LoginTexts {
+        prompt: prompt?,
+        prompt_one: prompt_one?,
+        method_unavailable: unavailable?,
+        failed: failed?,
+        not_enrolled: not_enrolled?,
+        password_expired: expired?,
+        method_totp: totp?,
+        method_hotp: hotp?,
+        method_recovery: recovery?,
+        method_temporary: temporary?,
+    })
+}
+
+fn throttle(section: &Section<'_>) -> Option<Throttle> {
+    let free = section.number("free", 1..=100);
+    let base = section.duration("base", Duration::from_millis(1)..=HOUR);
+    let max = section.duration("max", Duration::from_millis(1)..=24 * HOUR);
+    let hard_stop = section.number("hard_stop", 2..=100);
+    let throttle = Throttle { free: free?, base: base?, max: max?, hard_stop: hard_stop? };
+    if throttle.free >= throttle.hard_stop {
+        section.error(section.at, "[throttle] `free` must be below `hard_stop`", "");
+    }
+    if throttle.base > throttle.max {
+        section.error(section.at, "[throttle] `base` must not exceed `max`", "");
+    }
+    Some(throttle)
+}
+
+fn password(section: &Section<'_>) -> Option<Password> {
+    let memory_kib = section.kib("memory", 8..=256 * 1024);
+    let passes = section.number("passes", 1..=10);
+    let lanes = section.number("lanes", 1..=8);
+    let workers = section.number("workers", 0..=1024);
+    let queue = section.number("queue", 1..=1_000_000);
+    let deadline = section.duration("deadline", Duration::from_millis(10)..=60 * SECOND);
+    let cache = section.duration("cache", Duration::ZERO..=24 * HOUR);
+    let cache_entries = section.number("cache_entries", 0..=10_000_000);
+    let min_length = section.number("min_length", 8..=64);
+    let max_length = section.number("max_length", 64..=1024);
+    if let (Some(memory), Some(lanes)) = (memory_kib, lanes)
+        && memory < 8 * lanes
+    {
+        section.error(
+            section.at,
+            "[password] `memory` must be at least 8 KiB for each of the `lanes` (RFC 9106)",
+            "",
+        );
+    }
+    Some(Password {
+        memory_kib: memory_kib?,
+        passes: passes?,
+        lanes: lanes?,
+        workers: workers?,
+        queue: queue?,
+        deadline: deadline?,
+        cache: cache?,
+        cache_entries: cache_entries?,
+        min_length: min_length?,
+        max_length: max_length?,
+    })
+}
+
+fn factors(root: &Section<'_>) -> Option<Factors> {
+    let (totp, hotp, pin) = (root.table("totp"), root.table("hotp"), root.table("pin"));
+    let (recovery, temporary) = (root.table("recovery"), root.table("temporary"));
+    let digits = |section: &Section<'_>| {
+        let digits: u8 = section.number("digits", 6..=8)?;
+        if digits == 7 {
+            let at = section.written("digits").map_or(section.at, |node| node.at);
+            section.error(at, "`digits` is 6 or 8; few apps and tokens show 7", "6 or 8");
+        }
+        Some(digits)
+    };
+    let issuer = totp.text("issuer").and_then(|(issuer, at)| {
+        if issuer.is_empty() || issuer.contains(':') {
+            totp.error(at, "`issuer` is a name without a colon", "");
+            return None;
+        }
+        Some(issuer)
+    });
+    let algorithms =
+        [("sha1", Algorithm::Sha1), ("sha256", Algorithm::Sha256), ("sha512", Algorithm::Sha512)];
+    let algorithm = totp.choice("algorithm", &algorithms);
+    let (totp_digits, hotp_digits) = (digits(&totp), digits(&hotp));
+    let period = totp.duration("period", 15 * SECOND..=120 * SECOND);
+    let skew = totp.number("skew", 0..=2);
+    let look_ahead = hotp.number("look_ahead", 0..=10);
+    let resync_window = hotp.number("resync_window", 10..=10_000);
+    let (pin_min, pin_max) = (pin.number::<u8>("min", 4..=10), pin.number::<u8>("max", 4..=10));
+    if let (Some(least), Some(most)) = (pin_min, pin_max)
+        && least > most
+    {
+        pin.error(pin.at, "[pin] `min` must not exceed `max`", "");
+    }
+    let codes = recovery.number("codes", 1..=20);
+    let temporary_digits = temporary.number("digits", 6..=10);
+    let max_lifetime = temporary.duration("max_lifetime", 60 * SECOND..=168 * HOUR);
+    Some(Factors {
+        issuer: issuer?,
+        totp_algorithm: algorithm?,
+        totp_digits: totp_digits?,
+        totp_period: u32::try_from(period?.as_secs()).ok()?,
+        totp_skew: skew?,
+        hotp_digits: hotp_digits?,
+        hotp_look_ahead: look_ahead?,
+        hotp_resync_window: resync_window?,
+        pin_min: pin_min?,
+        pin_max: pin_max?,
+        recovery_codes: codes?,
+        temporary_digits: temporary_digits?,
+        temporary_max_lifetime: max_lifetime?,
+    })
+}
+
+fn admin(section: &Section<'_>, files: &Files<'_>) -> Option<Admin> {
+    let socket = section.path("socket", files.base);
+    let mode = section.text("mode").and_then(|(text, at)| {
+        let mode = u32::from_str_radix(&text, 8).ok().filter(|mode| *mode <= 0o777);
+        if mode.is_none() {
+            section.error(at, format!("`{text}` is no file mode"), "octal, such as \"0660\"");
+        }
+        mode
+    });
+    let roles = section.tables("role").into_iter().filter_map(|(entries, at)| {
+        let rule = Section::new("admin.role", entries, at, &section.sink);
+        let roles = [
+            ("administrator", AdminRole::Administrator),
+            ("helpdesk", AdminRole::Helpdesk),
+            ("auditor", AdminRole::Auditor),
+        ];
+        let role = rule.choice("role", &roles);
+        let find = |key: &str, lookup: fn(&str) -> Option<u32>| {
+            let id = |(name, at): &(String, At)| {
+                let id = name.parse().ok().or_else(|| lookup(name));
+                if id.is_none() {
+                    rule.error(*at, format!("this machine knows no `{name}`"), "a name or a number");
+                }
+                id
+            };
+            rule.texts(key).map(|names| names.iter().filter_map(id).collect::<Vec<u32>>())
+        };
+        let uids = find("users", |name| User::from_name(name).ok().flatten().map(|user| user.uid.as_raw()));
+        let gids =
+            find("groups", |name| Group::from_name(name).ok().flatten().map(|group| group.gid.as_raw()));
+        Some(AdminRule { role: role?, uids: uids?, gids: gids? })
+    });
+    let roles = roles.collect();
+    Some(Admin { socket: socket?, mode: mode?, roles })
+}
+
+fn log(section: &Section<'_>) -> Option<Log> {
+    let json = section.choice("format", &[("text", false), ("json", true)]);
+    let (filter, at) = section.text("filter")?;
+    if let Err(error) = filter.parse::<tracing_subscriber::filter::Targets>() {
+        // EnvFilter knows more than Targets; only what neither understands is wrong.
+        if tracing_subscriber::EnvFilter::try_new(&filter).is_err() {
+            section.error(
+                at,
+                format!("`{filter}` is no log filter: {error}"),
+                "such as \"info\" or \"doorward=debug\"",
+            );
+        }
+    }
+    Some(Log { json: json?, filter })
+}

@@ -1,0 +1,150 @@
+//! Errors with the place where they were made: file, line, column, the line itself and a caret.
+
+use std::fmt::{self, Write};
+use std::path::Path;
+
+/// A text in which errors can be.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    pub(super) fn file(path: &Path, text: String) -> Self {
+        Self { name: path.display().to_string(), text }
+    }
+
+    /// One variable, as `NAME=VALUE`.
+    pub(super) fn environment(text: String) -> Self {
+        Self { name: "environment".to_owned(), text }
+    }
+}
+
+/// A place in a source, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct At {
+    pub(super) source: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl At {
+    /// Nowhere: a default.
+    pub(super) const DEFAULT: At = At { source: usize::MAX, start: 0, end: 0 };
+}
+
+#[derive(Debug, Clone)]
+struct Item {
+    at: Option<At>,
+    message: String,
+    hint: String,
+}
+
+/// Everything that is wrong with a configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Errors {
+    sources: Vec<Source>,
+    items: Vec<Item>,
+    /// Places of secrets, which are never shown.
+    secrets: Vec<At>,
+}
+
+impl Errors {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub(super) fn add_source(&mut self, source: Source) -> usize {
+        self.sources.push(source);
+        self.sources.len() - 1
+    }
+
+    /// An error without a place.
+    pub(super) fn plain(&mut self, message: String) {
+        self.items.push(Item { at: None, message, hint: String::new() });
+    }
+
+    /// An error at a place; the hint stands beside the caret.
+    pub(super) fn at(&mut self, at: At, message: impl Into<String>, hint: impl Into<String>) {
+        let at = (at != At::DEFAULT).then_some(at);
+        self.items.push(Item { at, message: message.into(), hint: hint.into() });
+    }
+
+    /// Keeps the value at a place out of everything that is printed.
+    pub(super) fn secret(&mut self, at: At) {
+        self.secrets.push(at);
+    }
+
+    /// Where something stands, as `file:line:column`.
+    pub(super) fn place(&self, at: At) -> String {
+        match self.sources.get(at.source) {
+            Some(source) => {
+                let (line, column, _) = locate(&source.text, at.start);
+                format!("{}:{line}:{column}", source.name)
+            }
+            None => "the defaults".to_owned(),
+        }
+    }
+
+    /// The line that `at` begins in, with secrets blotted out: text, and column of the caret, and its width.
+    fn line(&self, at: At, source: &Source) -> (String, usize, usize) {
+        let (_, column, start) = locate(&source.text, at.start);
+        let rest = source.text.get(start..).unwrap_or_default();
+        let line = rest.lines().next().unwrap_or_default();
+        let end = start + line.len();
+        let mut shown = String::new();
+        for (offset, character) in line.char_indices() {
+            let position = start + offset;
+            let hidden =
+                self.secrets.iter().any(|s| s.source == at.source && s.start <= position && position < s.end);
+            shown.push(if hidden {
+                '•'
+            } else if character == '\t' {
+                ' '
+            } else {
+                character
+            });
+        }
+        let marked = source.text.get(at.start..at.end.min(end).max(at.start)).unwrap_or_default();
+        (shown, column, marked.chars().count().max(1))
+    }
+}
+
+/// (line, column in characters, both from 1; where the line begins)
+fn locate(text: &str, offset: usize) -> (usize, usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column, start)
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for item in &self.items {
+            writeln!(f, "error: {}", item.message)?;
+            if let Some((at, source)) = item.at.and_then(|at| Some((at, self.sources.get(at.source)?))) {
+                let (number, ..) = locate(&source.text, at.start);
+                let (line, column, width) = self.line(at, source);
+                let margin = " ".repeat(number.to_string().len());
+                let mut caret = String::new();
+                write!(caret, "{}{} {}", " ".repeat(column - 1), "^".repeat(width), item.hint)?;
+                writeln!(f, "{margin}--> {}", self.place(at))?;
+                writeln!(f, "{margin} |\n{number} | {line}\n{margin} | {}", caret.trim_end())?;
+            }
+            writeln!(f)?;
+        }
+        match self.items.len() {
+            1 => writeln!(f, "1 error"),
+            count => writeln!(f, "{count} errors"),
+        }
+    }
+}
+
+impl std::error::Error for Errors {}
