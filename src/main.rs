@@ -1,3 +1,5 @@
 //! The `doorward` binary; everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    doorward::app::cli::main()
+}

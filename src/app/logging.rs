@@ -19,7 +19,8 @@ impl Filter {
 }
 
 fn parse(filter: &str) -> Result<EnvFilter> {
-    EnvFilter::try_new(filter).with_context(|| format!("`{filter}` is no log filter; write something like `info`"))
+    EnvFilter::try_new(filter)
+        .with_context(|| format!("`{filter}` is no log filter; write something like `info`"))
 }
 
 /// Installs the log for the whole process; once.
@@ -31,6 +32,10 @@ pub fn install(log: &Log) -> Result<Filter> {
     } else {
         fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_target(false).with_writer(stderr).boxed()
     };
-    tracing_subscriber::registry().with(filter).with(layer).try_init().context("the log is installed already")?;
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .try_init()
+        .context("the log is installed already")?;
     Ok(Filter(handle))
 }

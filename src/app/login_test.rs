@@ -65,8 +65,12 @@ impl Nas {
                 Ok(length) => {
                     let answer = buffer.get(..length).unwrap_or_default();
                     match verify_response(&authenticator, answer, &self.secret) {
-                        Some((packet, _)) if packet.identifier() == identifier[0] => return Ok(read(&packet)),
-                        _ => bail!("an answer came that does not fit the request: is the shared secret right?"),
+                        Some((packet, _)) if packet.identifier() == identifier[0] => {
+                            return Ok(read(&packet));
+                        }
+                        _ => {
+                            bail!("an answer came that does not fit the request: is the shared secret right?")
+                        }
                     }
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -105,7 +109,12 @@ pub fn code_now(base32: &str) -> Result<String> {
         created: SystemClock.now(),
         used: None,
         next: 0,
-        material: Material::Totp { seed: Secret::new(seed), algorithm: Algorithm::Sha1, digits: 6, period: 30 },
+        material: Material::Totp {
+            seed: Secret::new(seed),
+            algorithm: Algorithm::Sha1,
+            digits: 6,
+            period: 30,
+        },
     };
     passcode::code_at(&factor, passcode::totp_step(&factor, SystemClock.now())).context("the key is unusable")
 }

@@ -1,1 +1,10 @@
-//! (app)
+//! Command line, life cycle, wiring. The only rank that prints.
+
+pub mod check;
+pub mod cli;
+pub mod demo;
+pub mod lifecycle;
+pub mod logging;
+pub mod login_test;
+pub mod serve;
+pub mod wiring;

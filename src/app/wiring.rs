@@ -3,10 +3,11 @@
 use crate::base::{OsRandom, SystemClock};
 use crate::config::Config;
 use crate::domain::login::Pending;
+use crate::domain::password::Rules;
 use crate::engine::login::Gatekeeper;
 use crate::serve::radius::{Counters, Server};
-use crate::store::challenges::{Challenges, MemoryChallenges};
-use crate::store::directory::{Embedded, HashPool};
+use crate::store::challenges::MemoryChallenges;
+use crate::store::directory::{Embedded, HashPool, PasswordCache, PoolSettings};
 use crate::store::records::Records;
 use crate::store::seal::Keyring;
 use anyhow::{Context, Result};
@@ -14,9 +15,96 @@ use arc_swap::ArcSwap;
 use std::sync::Arc;
 
 /// What is kept, opened.
+#[derive(Debug)]
 pub struct Stores {
     /// People, factors, counters, audit.
     pub records: Records,
     /// Hashes passwords and PINs.
     pub hashes: Arc<HashPool>,
+}
+
+impl Stores {
+    /// Opens what the configuration names.
+    pub async fn open(config: &Config) -> Result<Self> {
+        let keyring = Keyring::new(&config.keys.master)?;
+        let store = &config.store;
+        let records = Records::open(&store.path, store.busy_timeout, store.readers, keyring).await?;
+        let password = &config.password;
+        let params = argon2::Params::new(password.memory_kib, password.passes, password.lanes, None);
+        let settings = PoolSettings {
+            params: params.map_err(|error| anyhow::anyhow!("[password]: {error}"))?,
+            workers: password.workers,
+            queue: password.queue,
+            deadline: password.deadline,
+        };
+        let hashes = Arc::new(HashPool::start(settings, Arc::new(OsRandom))?);
+        Ok(Self { records, hashes })
+    }
+}
+
+/// Everything that runs.
+pub struct Running {
+    /// The settings, replaced whole by a reload.
+    pub config: Arc<ArcSwap<Config>>,
+    /// RADIUS.
+    pub radius: Server,
+    stores: Stores,
+}
+
+/// Opens the stores and serves.
+pub async fn start(config: Config) -> Result<Running> {
+    let stores = Stores::open(&config).await?;
+    serve(config, stores).await
+}
+
+/// Serves on stores that are open already.
+pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
+    let clock = Arc::new(SystemClock);
+    let random = Arc::new(OsRandom);
+    let password = &config.password;
+    let cache = PasswordCache::new(password.cache, password.cache_entries, clock.clone(), &OsRandom);
+    let rules = Rules { min_length: password.min_length, max_length: password.max_length };
+    let directory =
+        Arc::new(Embedded::new(stores.records.passwords(), Arc::clone(&stores.hashes), cache, rules));
+    let challenges: MemoryChallenges<Pending> = MemoryChallenges::new(config.radius.challenge_entries);
+    let gatekeeper = Arc::new(Gatekeeper {
+        people: stores.records.people(),
+        attempts: stores.records.attempts(),
+        logins: stores.records.logins(),
+        challenges: Arc::new(challenges),
+        directory,
+        hashes: Arc::clone(&stores.hashes),
+        digester: stores.records.digester(),
+        clock,
+        random,
+    });
+    let counters = Arc::new(Counters::default());
+    let config = Arc::new(ArcSwap::from_pointee(config));
+    let radius = Server::start(Arc::clone(&config), gatekeeper, counters)
+        .context("RADIUS cannot be served; is another server running there?")?;
+    Ok(Running { config, radius, stores })
+}
+
+impl Running {
+    /// Settings of `new` that a reload does not take over.
+    pub fn needs_restart(&self, new: &Config) -> Vec<&'static str> {
+        let old = self.config.load();
+        let changed = [
+            (old.store != new.store, "[store]"),
+            (old.password != new.password, "[password]"),
+            (old.keys.master.iter().map(|(id, _)| id).ne(new.keys.master.iter().map(|(id, _)| id)), "[keys]"),
+            (old.admin.socket != new.admin.socket, "admin.socket"),
+            (old.log.json != new.log.json, "log.format"),
+            (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
+        ];
+        changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
+    }
+
+    /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.
+    pub async fn stop(self) -> usize {
+        let cut_off = self.radius.stop().await;
+        self.stores.records.close().await;
+        self.stores.hashes.stop();
+        cut_off
+    }
 }

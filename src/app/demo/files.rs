@@ -55,7 +55,8 @@ impl Files {
         let (path, new) = (self.dir.join(name), self.dir.join(format!("{name}.new")));
         let sentence = || format!("{} cannot be written", path.display());
         let mut options = fs::OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new).with_context(sentence)?;
+        let mut file =
+            options.write(true).create(true).truncate(true).mode(0o600).open(&new).with_context(sentence)?;
         file.write_all(text.as_bytes()).with_context(sentence)?;
         file.sync_all().with_context(sentence)?;
         fs::rename(&new, &path).with_context(sentence)
@@ -149,7 +150,9 @@ fn table(people: &[Made]) -> String {
 
 /// (CA certificate, (server certificate, server key)), all PEM.
 fn certificates() -> Result<(String, (String, String))> {
-    use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+    use rcgen::{
+        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    };
     let ca_key = KeyPair::generate()?;
     let mut ca = CertificateParams::new(Vec::new())?;
     ca.distinguished_name.push(DnType::CommonName, "Doorward demonstration CA");

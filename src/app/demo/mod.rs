@@ -72,7 +72,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         let running = wiring::serve(config, stores).await?;
         let address = *running.radius.addresses().first().context("no RADIUS listener")?;
-        let cast = Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
+        let cast =
+            Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
         files.write_env(address, cast.plain, cast.script)?;
         log_in(address, cast.first).await?;
         announce(&files, address, options.port, people.len(), &cast)?;
@@ -138,11 +139,14 @@ impl<'p> Cast<'p> {
 
 /// Logs someone in over RADIUS, as proof that it works.
 async fn log_in(address: SocketAddr, person: &Made) -> Result<()> {
-    let (username, typed) = (person.username.clone(), format!("{},{}", person.password, code_now(&base32(person))?));
+    let (username, typed) =
+        (person.username.clone(), format!("{},{}", person.password, code_now(&base32(person))?));
     let login = tokio::task::spawn_blocking(move || {
         Nas::new(address, files::SECRET)?.ask(&username, typed.as_bytes(), None)
     });
-    let answer = tokio::time::timeout(Duration::from_secs(20), login).await.context("the login took too long")???;
+    let answer = tokio::time::timeout(Duration::from_secs(20), login)
+        .await
+        .context("the login took too long")???;
     if answer.code != Code::ACCESS_ACCEPT {
         // After a restart within the same half minute the code has been used: that is as it should be.
         tracing::warn!(code = ?answer.code, answer.message, "the demonstration's own login was refused");
@@ -167,15 +171,25 @@ fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast:
         writeln!(out, "Port {wanted} is taken on 127.0.0.1, so RADIUS is on port {port}.")?;
     }
     writeln!(out, "Doorward serves RADIUS on {address} for {count} people. Everything is in {dir}.\n")?;
-    writeln!(out, "Try it in another terminal. A passcode works once, so each line has a person of its own.\n")?;
+    writeln!(
+        out,
+        "Try it in another terminal. A passcode works once, so each line has a person of its own.\n"
+    )?;
     let Made { username, password, .. } = cast.string;
     writeln!(out, "  Password and the present passcode in one string:")?;
     writeln!(out, "    {try_it} {username} --password '{password}' --totp {}\n", base32(cast.string))?;
     let Made { username, password, .. } = cast.challenge;
     writeln!(out, "  The password first; a challenge asks for the passcode, which is then sent:")?;
-    writeln!(out, "    {try_it} {username} --password '{password}' --challenge --totp {}\n", base32(cast.challenge))?;
+    writeln!(
+        out,
+        "    {try_it} {username} --password '{password}' --challenge --totp {}\n",
+        base32(cast.challenge)
+    )?;
     let Made { username, password, .. } = cast.enrolls;
-    writeln!(out, "  {username} has only a password, enrolls a passcode app, and is asked for a passcode from then on:")?;
+    writeln!(
+        out,
+        "  {username} has only a password, enrolls a passcode app, and is asked for a passcode from then on:"
+    )?;
     writeln!(out, "    {try_it} {username} --password '{password}'")?;
     writeln!(out, "    {program} --socket {socket} enroll totp {username}\n")?;
     let Made { username, password, .. } = cast.radclient;

@@ -32,8 +32,8 @@ pub(super) const DOZEN: [(&str, &str, Role, bool); 12] = [
 
 const WORDS: [&str; 32] = [
     "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jade", "kelp", "larch",
-    "maple", "north", "ocean", "pearl", "quartz", "river", "slate", "tulip", "umbra", "violet", "willow", "xenon",
-    "yarrow", "zephyr", "basalt", "copper", "dune", "flint", "garnet", "hazel",
+    "maple", "north", "ocean", "pearl", "quartz", "river", "slate", "tulip", "umbra", "violet", "willow",
+    "xenon", "yarrow", "zephyr", "basalt", "copper", "dune", "flint", "garnet", "hazel",
 ];
 
 /// Three words and two digits: a password that ends in digits is the awkward case, so some have them.

@@ -1,0 +1,156 @@
+//! The command line.
+
+mod login;
+
+use super::{check, demo, serve};
+use clap::{Args, Parser, Subcommand};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Authentication daemon: password and passcode for VPN, Wi-Fi and applications.
+#[derive(Debug, Parser)]
+#[command(name = "doorward", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// Admin socket of the daemon.
+    #[arg(long, global = true, env = "DOORWARD_SOCKET", value_name = "PATH")]
+    socket: Option<PathBuf>,
+    /// Configuration file.
+    #[arg(
+        long,
+        global = true,
+        env = "DOORWARD_CONFIG",
+        value_name = "FILE",
+        default_value = "/etc/doorward/doorward.toml"
+    )]
+    config: PathBuf,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Never ask; fail where an answer would be needed.
+    #[arg(long, global = true)]
+    no_input: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon in the foreground.
+    Serve,
+    /// Run a demonstration with made-up people.
+    Demo(DemoArgs),
+    /// Check a configuration and print every error in it.
+    Check(CheckArgs),
+    /// Log in over RADIUS as a NAS would, and show the answer.
+    Try(TryArgs),
+}
+
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// Keep everything in this folder; without it, in a temporary one.
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Make a crowd of so many people, all with a passcode app, listed in DIR/people.csv.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
+    people: Option<u32>,
+    /// UDP port on 127.0.0.1; another one is taken if it is in use.
+    #[arg(long, value_name = "PORT", default_value_t = 1812)]
+    radius_port: u16,
+    /// Log filter.
+    #[arg(long, value_name = "FILTER", default_value = "info")]
+    log: String,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The file; without it, the one of --config.
+    file: Option<PathBuf>,
+    /// Print the reference of all keys instead.
+    #[arg(long)]
+    reference: bool,
+}
+
+#[derive(Debug, Args)]
+struct TryArgs {
+    /// Username.
+    user: String,
+    /// Address and port of the server.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1812")]
+    server: SocketAddr,
+    /// Shared secret.
+    #[arg(long, env = "RADIUS_SECRET", value_name = "SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// File with the shared secret.
+    #[arg(long, value_name = "FILE", conflicts_with = "secret")]
+    secret_file: Option<PathBuf>,
+    /// Password (visible to others in the process list: for made-up people only); asked for without it.
+    #[arg(long, value_name = "PASSWORD")]
+    password: Option<String>,
+    /// Add the present code of this key (base32), as an app would show it.
+    #[arg(long, value_name = "BASE32")]
+    totp: Option<String>,
+    /// Send the password alone first, and the code as the answer to the challenge.
+    #[arg(long)]
+    challenge: bool,
+}
+
+/// Runs the command line; the exit status of the process.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    match run(cli) {
+        Ok(status) => status,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr().lock(), "doorward: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whoever read our output has had enough: no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Serve => serve::run(&global.config),
+        Command::Demo(args) => demo::run(&demo::Options {
+            dir: args.dir,
+            people: args.people.map(usize::try_from).transpose()?,
+            port: args.radius_port,
+            log: args.log,
+        }),
+        Command::Check(CheckArgs { reference: true, .. }) => check::reference(),
+        Command::Check(args) => check::run(&args.file.unwrap_or(global.config)),
+        Command::Try(args) => login::run(&global, args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
