@@ -1,10 +1,12 @@
 //! The only place that knows everything: opens the stores, joins them to the engine and the shells.
 
-use crate::base::{OsRandom, SystemClock};
+use crate::base::{Clock, OsRandom, SystemClock};
 use crate::config::Config;
 use crate::domain::login::Pending;
 use crate::domain::password::Rules;
+use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
+use crate::serve::admin;
 use crate::serve::radius::{Counters, Server};
 use crate::store::challenges::MemoryChallenges;
 use crate::store::directory::{Embedded, HashPool, PasswordCache, PoolSettings};
@@ -48,6 +50,7 @@ pub struct Running {
     pub config: Arc<ArcSwap<Config>>,
     /// RADIUS.
     pub radius: Server,
+    admin: admin::Handle,
     stores: Stores,
 }
 
@@ -72,17 +75,45 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         attempts: stores.records.attempts(),
         logins: stores.records.logins(),
         challenges: Arc::new(challenges),
+        directory: directory.clone(),
+        hashes: Arc::clone(&stores.hashes),
+        digester: stores.records.digester(),
+        clock: clock.clone(),
+        random: random.clone(),
+    });
+    let desk = Arc::new(Desk {
+        people: stores.records.people(),
+        factors: stores.records.factors(),
+        attempts: stores.records.attempts(),
+        audit: stores.records.audit(),
+        acceptances: stores.records.acceptances(),
         directory,
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),
+        rules,
         clock,
         random,
     });
     let counters = Arc::new(Counters::default());
     let config = Arc::new(ArcSwap::from_pointee(config));
-    let radius = Server::start(Arc::clone(&config), gatekeeper, counters)
+    let radius = Server::start(Arc::clone(&config), gatekeeper, Arc::clone(&counters))
         .context("RADIUS cannot be served; is another server running there?")?;
-    Ok(Running { config, radius, stores })
+    let state = admin::State { desk, config: Arc::clone(&config), status: status(counters, &radius) };
+    let socket = config.load().admin.clone();
+    let admin = admin::serve(&socket.socket, socket.mode, state).await?;
+    Ok(Running { config, radius, admin, stores })
+}
+
+/// What `doorward status` shows.
+fn status(counters: Arc<Counters>, radius: &Server) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
+    let started = SystemClock.now().to_string();
+    let addresses: Vec<_> = radius.addresses().iter().map(ToString::to_string).collect();
+    Arc::new(move || admin::Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started: started.clone(),
+        radius: counters.snapshot(),
+        addresses: addresses.clone(),
+    })
 }
 
 impl Running {
@@ -102,6 +133,7 @@ impl Running {
 
     /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.
     pub async fn stop(self) -> usize {
+        self.admin.stop().await;
         let cut_off = self.radius.stop().await;
         self.stores.records.close().await;
         self.stores.hashes.stop();

@@ -1,4 +1,6 @@
 //! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, later portal and API)
 //! goes through here, so a login is decided in one place.
 
+pub mod desk;
+pub mod enroll;
 pub mod login;

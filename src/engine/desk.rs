@@ -1,0 +1,348 @@
+//! What administrators and the help desk do: people, factors, codes. Every change is audited in the transaction that
+//! makes it; nothing here ever returns a password, and a seed only to who enrolls it.
+
+use crate::base::{Clock, Random, Secret, Timestamp};
+use crate::domain::audit::AuditEntry;
+use crate::domain::digest::CodeDigester;
+use crate::domain::factor::{Factor, FactorId};
+use crate::domain::password::PinProblem;
+use crate::domain::person::{Person, PersonId, Status, Username, UsernameError};
+use crate::store::directory::import::{ImportError, ImportPassword, ImportRow};
+use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
+use crate::store::{
+    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, Page, People, StoreError,
+};
+use std::sync::Arc;
+
+/// Who acts, for the audit trail.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Such as `uid:1000(alice)`.
+    pub name: String,
+    /// Id of the request.
+    pub request: String,
+}
+
+/// Why it was not done. Each is a sentence for the one who asked.
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    /// No such person.
+    #[error("There is no person called `{0}`. `doorward person list` shows who there is.")]
+    NoPerson(String),
+    /// No such factor.
+    #[error("There is no factor `{0}`. `doorward factor list USERNAME` shows which there are.")]
+    NoFactor(String),
+    /// Not a username.
+    #[error("`{0}` cannot be a username: {1}.")]
+    Username(String, UsernameError),
+    /// The name is taken.
+    #[error("{0}.")]
+    Conflict(String),
+    /// A password against the rules.
+    #[error("{0}")]
+    Password(String),
+    /// A PIN against the rules.
+    #[error("{0}")]
+    Pin(PinProblem),
+    /// The key cannot be used.
+    #[error("The key must be base32 of 16 to 128 bytes.")]
+    Seed,
+    /// The first code does not fit.
+    #[error("This code does not belong to the key. Is the clock of the device right? Try the next one.")]
+    WrongCode,
+    /// It is active already, or the code has been used.
+    #[error("This factor does not wait for a first code.")]
+    NotPending,
+    /// Resync of something that has no counter.
+    #[error("Only counter-based tokens (hotp) are resynchronised.")]
+    NotHotp,
+    /// Two codes in a row were not found.
+    #[error("These are not two consecutive codes of this token. Press it twice and type both, in order.")]
+    NoResync,
+    /// A lifetime out of range.
+    #[error("A code can live from 1 minute to {0} hours here.")]
+    Lifetime(u64),
+    /// Errors in a file.
+    #[error("The file has errors; nothing was imported.")]
+    Import(Vec<ImportError>),
+    /// Try again later.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<StoreError> for DeskError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Conflict(what) => Self::Conflict(what),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<PoolError> for DeskError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::TooLong => Self::Password(format!("{error}.")),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+impl From<ChangeError> for DeskError {
+    fn from(error: ChangeError) -> Self {
+        match error {
+            ChangeError::Refused(_) => Self::Password(error.to_string()),
+            ChangeError::Directory(DirectoryError::Pool(pool)) => pool.into(),
+            ChangeError::Directory(DirectoryError::Store(store)) => store.into(),
+        }
+    }
+}
+
+/// Result of an action.
+pub type Result<T> = std::result::Result<T, DeskError>;
+
+/// A person to be added by hand.
+#[derive(Debug, Clone, Default)]
+pub struct PersonDetails {
+    /// Username as typed.
+    pub username: String,
+    /// Name to show.
+    pub name: String,
+    /// Roles.
+    pub roles: Vec<crate::domain::person::Role>,
+    /// Groups.
+    pub groups: Vec<String>,
+    /// E-mail.
+    pub email: Option<String>,
+    /// Telephone.
+    pub phone: Option<String>,
+    /// First password.
+    pub password: Option<Secret<String>>,
+}
+
+/// A person with everything that can be shown of them.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    /// The person.
+    pub person: Person,
+    /// Their factors, pending ones too.
+    pub factors: Vec<Factor>,
+    /// Failure counters that are not at zero.
+    pub failures: Vec<CounterState>,
+    /// Acceptable-use policy accepted last.
+    pub acceptance: Option<(String, Timestamp)>,
+}
+
+/// The desk.
+pub struct Desk {
+    /// People.
+    pub people: Arc<dyn People>,
+    /// Factors.
+    pub factors: Arc<dyn Factors>,
+    /// Failure counters.
+    pub attempts: Arc<dyn Attempts>,
+    /// The audit trail.
+    pub audit: Arc<dyn Audit>,
+    /// Acceptances.
+    pub acceptances: Arc<dyn Acceptances>,
+    /// Passwords.
+    pub directory: Arc<dyn Directory>,
+    /// Hashes first passwords and PINs.
+    pub hashes: Arc<HashPool>,
+    /// Digests of codes.
+    pub digester: CodeDigester,
+    /// Limits of a password set by hand.
+    pub rules: crate::domain::password::Rules,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Makes seeds, codes and ids.
+    pub random: Arc<dyn Random>,
+}
+
+impl Desk {
+    /// An entry for something done by `actor`.
+    pub fn entry(
+        &self,
+        actor: &Actor,
+        action: &'static str,
+        subject: &str,
+        person: Option<PersonId>,
+    ) -> AuditEntry {
+        let end = subject.floor_char_boundary(253);
+        AuditEntry {
+            at: self.clock.now(),
+            actor: actor.name.clone(),
+            action,
+            person,
+            subject: subject.get(..end).unwrap_or_default().to_owned(),
+            outcome: "done",
+            detail: String::new(),
+            request: actor.request.clone(),
+        }
+    }
+
+    pub(super) fn new_uuid(&self) -> uuid::Uuid {
+        // Time-ordered, with the randomness that is injected.
+        let mut bytes = [0; 10];
+        self.random.fill(&mut bytes);
+        let millis = u64::try_from(self.clock.now().millis()).unwrap_or(0);
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+
+    /// The person by the name as typed.
+    pub async fn person(&self, username: &str) -> Result<Person> {
+        let unknown = || DeskError::NoPerson(username.to_owned());
+        let name = Username::parse(username).map_err(|_| unknown())?;
+        self.people.person(&name).await?.ok_or_else(unknown)
+    }
+
+    /// The factor by its id as typed.
+    pub async fn factor(&self, id: &str) -> Result<Factor> {
+        let unknown = || DeskError::NoFactor(id.to_owned());
+        let parsed: FactorId = id.parse().map_err(|_| unknown())?;
+        self.factors.factor(parsed).await.map_err(|error| match error {
+            StoreError::NotFound(_) => unknown(),
+            other => other.into(),
+        })
+    }
+
+    /// People, a page at a time.
+    pub async fn list(&self, page: &Page) -> Result<Vec<Person>> {
+        Ok(self.people.list(page).await?)
+    }
+
+    /// Everything that can be shown of a person.
+    pub async fn overview(&self, username: &str) -> Result<Overview> {
+        let person = self.person(username).await?;
+        let factors = self.factors.of(person.id).await?;
+        let failures = self.attempts.failures(person.id).await?;
+        let acceptance = self.acceptances.latest(person.id).await?;
+        Ok(Overview { person, factors, failures, acceptance })
+    }
+
+    /// Adds one person.
+    pub async fn add_person(&self, actor: &Actor, details: PersonDetails) -> Result<Person> {
+        let username = Username::parse(&details.username)
+            .map_err(|error| DeskError::Username(details.username.clone(), error))?;
+        let password = match &details.password {
+            None => None,
+            Some(password) => Some(self.hash_by_rules(&username, password).await?),
+        };
+        let id = PersonId::from_uuid(self.new_uuid());
+        let entry = self.entry(actor, "person.add", username.as_str(), Some(id));
+        let new = NewPerson {
+            id,
+            username: username.clone(),
+            name: details.name,
+            roles: details.roles,
+            groups: details.groups,
+            email: details.email,
+            phone: details.phone,
+            password,
+        };
+        self.people.add(vec![new], entry).await?;
+        self.person(username.as_str()).await
+    }
+
+    async fn hash_by_rules(&self, username: &Username, password: &Secret<String>) -> Result<Secret<String>> {
+        let problems = self.rules.problems(username, password.expose());
+        if !problems.is_empty() {
+            return Err(ChangeError::Refused(problems).into());
+        }
+        let bytes = crate::domain::password::normalized(password.expose().as_bytes());
+        Ok(self.hashes.hash(bytes).await?)
+    }
+
+    /// Adds everyone of a file, or nobody.
+    pub async fn import(&self, actor: &Actor, rows: Vec<ImportRow>) -> Result<usize> {
+        let mut errors = Vec::new();
+        let mut people = Vec::with_capacity(rows.len());
+        for row in rows {
+            if self.people.person(&row.username).await?.is_some() {
+                let what = format!("`{}` is here already", row.username);
+                errors.push(ImportError { line: row.line, what });
+                continue;
+            }
+            let password = match &row.password {
+                ImportPassword::None => None,
+                ImportPassword::Hash(hash) => Some(hash.clone()),
+                ImportPassword::Clear(password) => match self.hash_by_rules(&row.username, password).await {
+                    Ok(hash) => Some(hash),
+                    Err(DeskError::Password(what)) => {
+                        errors.push(ImportError { line: row.line, what });
+                        continue;
+                    }
+                    Err(other) => return Err(other),
+                },
+            };
+            people.push(NewPerson {
+                id: PersonId::from_uuid(self.new_uuid()),
+                username: row.username,
+                name: row.name,
+                roles: row.roles,
+                groups: row.groups,
+                email: row.email,
+                phone: row.phone,
+                password,
+            });
+        }
+        if !errors.is_empty() {
+            return Err(DeskError::Import(errors));
+        }
+        let count = people.len();
+        let mut entry = self.entry(actor, "person.import", &format!("{count} people"), None);
+        entry.detail = format!("{count} added");
+        self.people.add(people, entry).await?;
+        Ok(count)
+    }
+
+    /// Sets a password, by the rules.
+    pub async fn set_password(
+        &self,
+        actor: &Actor,
+        username: &str,
+        password: &Secret<String>,
+    ) -> Result<Person> {
+        let person = self.person(username).await?;
+        let entry = self.entry(actor, "person.password", person.username.as_str(), Some(person.id));
+        self.directory.change(&person, password, entry).await?;
+        self.person(username).await
+    }
+
+    /// Locks or unlocks; unlocking also clears the failure counters. Who is switched off in the directory stays so.
+    pub async fn set_locked(&self, actor: &Actor, username: &str, locked: bool) -> Result<Person> {
+        let person = self.person(username).await?;
+        if person.status == Status::Disabled {
+            return Err(DeskError::Conflict(format!(
+                "{} is switched off in the directory; it is switched on there",
+                person.username
+            )));
+        }
+        let (status, action) = match locked {
+            true => (Status::Locked, "person.lock"),
+            false => (Status::Active, "person.unlock"),
+        };
+        let entry = self.entry(actor, action, person.username.as_str(), Some(person.id));
+        self.people.set_status(person.id, status, entry).await?;
+        self.person(username).await
+    }
+
+    /// Ends a factor; returns what it was.
+    pub async fn revoke(&self, actor: &Actor, id: &str) -> Result<Factor> {
+        let factor = self.factor(id).await?;
+        let mut entry = self.entry(actor, "factor.revoke", id, Some(factor.person));
+        entry.detail = factor.kind.to_string();
+        self.factors.revoke(factor.id, entry).await?;
+        Ok(factor)
+    }
+}
+
+/// Codes that are left of a set; `None` for other kinds.
+pub fn codes_left(factor: &Factor, now: Timestamp) -> Option<usize> {
+    match &factor.material {
+        crate::domain::factor::Material::Codes(codes) => {
+            Some(codes.iter().filter(|code| code.expires.is_none_or(|end| end > now)).count())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,306 @@
+//! Enrolling factors. A time- or counter-based one counts only after a first code has proved that the device has the
+//! key; that code is used up with it.
+
+use super::desk::{Actor, Desk, DeskError, Result};
+use crate::base::rng::decimal_code;
+use crate::base::{Secret, Timestamp};
+use crate::config::Factors as Limits;
+use crate::domain::factor::{
+    Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof,
+};
+use crate::domain::passcode::{Window, canonical_code, hotp_position, hotp_resync, matching};
+use crate::domain::password::pin_problem;
+use crate::domain::person::Person;
+use crate::store::NewFactor;
+use data_encoding::BASE32_NOPAD;
+use std::time::Duration;
+
+/// A key that was enrolled, to be shown once.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// Its id.
+    pub id: FactorId,
+    /// The key in base32.
+    pub seed: Secret<String>,
+    /// `otpauth://` URI for the QR code.
+    pub uri: Secret<String>,
+}
+
+/// What an app or token may say of itself.
+#[derive(Debug, Clone, Default)]
+pub struct KeyDetails {
+    /// Name that the person knows it by.
+    pub label: Option<String>,
+    /// Key in base32, if the device has one already.
+    pub seed: Option<Secret<String>>,
+    /// HOTP: the first counter.
+    pub counter: u64,
+}
+
+/// A temporary code, to be read out once.
+#[derive(Debug)]
+pub struct Issued {
+    /// Its id.
+    pub id: FactorId,
+    /// The code.
+    pub code: Secret<String>,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Crockford's base 32: no letter that is taken for a digit.
+const PAPER: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl Desk {
+    fn seed(&self, given: Option<&Secret<String>>, length: usize) -> Result<Secret<Vec<u8>>> {
+        let Some(given) = given else {
+            let mut seed = vec![0; length];
+            self.random.fill(&mut seed);
+            return Ok(Secret::new(seed));
+        };
+        let text: String =
+            given.expose().chars().filter(|c| !c.is_whitespace() && *c != '=' && *c != '-').collect();
+        let seed = BASE32_NOPAD.decode(text.to_ascii_uppercase().as_bytes()).map_err(|_| DeskError::Seed)?;
+        if !(16..=128).contains(&seed.len()) {
+            return Err(DeskError::Seed);
+        }
+        Ok(Secret::new(seed))
+    }
+
+    async fn add(&self, actor: &Actor, person: &Person, kind: FactorKind, draft: Draft) -> Result<FactorId> {
+        let id = draft.id.unwrap_or_else(|| FactorId::from_uuid(self.new_uuid()));
+        let mut entry = self.entry(actor, draft.action, person.username.as_str(), Some(person.id));
+        entry.detail = format!("{kind} {id}");
+        let label = draft.label.filter(|label| !label.trim().is_empty()).unwrap_or_else(|| kind.to_string());
+        let factor = NewFactor {
+            id,
+            person: person.id,
+            kind,
+            label: label.chars().filter(|c| !c.is_control()).take(64).collect(),
+            state: if matches!(kind, FactorKind::Totp | FactorKind::Hotp) {
+                FactorState::Pending
+            } else {
+                FactorState::Active
+            },
+            created: self.clock.now(),
+            material: draft.material,
+            next: draft.next,
+        };
+        self.factors.add(factor, draft.replace, entry).await?;
+        Ok(id)
+    }
+
+    /// Enrolls a passcode app; pending until [`Desk::confirm`].
+    pub async fn enroll_totp(
+        &self,
+        actor: &Actor,
+        username: &str,
+        details: KeyDetails,
+        limits: &Limits,
+    ) -> Result<Enrolled> {
+        let person = self.person(username).await?;
+        let (algorithm, digits, period) = (limits.totp_algorithm, limits.totp_digits, limits.totp_period);
+        // RFC 6238 §3: as long as the hash function's output.
+        let length = match algorithm {
+            Algorithm::Sha1 => 20,
+            Algorithm::Sha256 => 32,
+            Algorithm::Sha512 => 64,
+        };
+        let seed = self.seed(details.seed.as_ref(), length)?;
+        let base32 = Secret::new(BASE32_NOPAD.encode(seed.expose()));
+        let name = algorithm.as_str().to_uppercase();
+        let parameters = format!("algorithm={name}&digits={digits}&period={period}");
+        let uri = uri("totp", &limits.issuer, &person, &base32, &parameters);
+        let material = Material::Totp { seed, algorithm, digits, period };
+        let draft = Draft::new("factor.enroll", material).labelled(details.label);
+        let id = self.add(actor, &person, FactorKind::Totp, draft).await?;
+        Ok(Enrolled { id, seed: base32, uri })
+    }
+
+    /// Enrolls a counter-based token; pending until [`Desk::confirm`].
+    pub async fn enroll_hotp(
+        &self,
+        actor: &Actor,
+        username: &str,
+        details: KeyDetails,
+        limits: &Limits,
+    ) -> Result<Enrolled> {
+        let person = self.person(username).await?;
+        let digits = limits.hotp_digits;
+        let seed = self.seed(details.seed.as_ref(), 20)?;
+        let base32 = Secret::new(BASE32_NOPAD.encode(seed.expose()));
+        let parameters = format!("algorithm=SHA1&digits={digits}&counter={}", details.counter);
+        let uri = uri("hotp", &limits.issuer, &person, &base32, &parameters);
+        let mut draft = Draft::new("factor.enroll", Material::Hotp { seed, digits }).labelled(details.label);
+        draft.next = details.counter;
+        let id = self.add(actor, &person, FactorKind::Hotp, draft).await?;
+        Ok(Enrolled { id, seed: base32, uri })
+    }
+
+    /// Takes the first code of a pending factor, which counts from then on.
+    pub async fn confirm(&self, actor: &Actor, id: &str, code: &str, limits: &Limits) -> Result<Factor> {
+        let factor = self.factor(id).await?;
+        if factor.state != FactorState::Pending {
+            return Err(DeskError::NotPending);
+        }
+        let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+        let window = Window { totp_skew: limits.totp_skew, hotp_look_ahead: limits.hotp_look_ahead };
+        let proof = matching(&factor, &code, self.clock.now(), window, &self.digester);
+        let mut entry = self.entry(actor, "factor.confirm", id, Some(factor.person));
+        entry.detail = factor.kind.to_string();
+        let Some(Proof::Position { position, .. }) = proof else { return Err(DeskError::WrongCode) };
+        if !self.factors.confirm(factor.id, position, entry).await? {
+            return Err(DeskError::NotPending);
+        }
+        self.factor(id).await
+    }
+
+    /// A new set of recovery codes, in place of an older one. This is the only time they can be read.
+    pub async fn enroll_recovery(
+        &self,
+        actor: &Actor,
+        username: &str,
+        limits: &Limits,
+    ) -> Result<(FactorId, Vec<Secret<String>>)> {
+        let person = self.person(username).await?;
+        let id = FactorId::from_uuid(self.new_uuid());
+        let codes: Vec<_> = (0..limits.recovery_codes).map(|_| self.paper_code()).collect();
+        let digest = |code: &Secret<String>| OneTimeCode {
+            digest: self.digester.digest(id, &canonical_code(code.expose())),
+            expires: None,
+        };
+        let mut draft = Draft::new("factor.enroll", Material::Codes(codes.iter().map(digest).collect()));
+        (draft.id, draft.replace) = (Some(id), true);
+        self.add(actor, &person, FactorKind::Recovery, draft).await?;
+        Ok((id, codes))
+    }
+
+    /// Ten characters of 5 bits each, in two groups.
+    fn paper_code(&self) -> Secret<String> {
+        let mut bytes = [0; 10];
+        self.random.fill(&mut bytes);
+        let letters = bytes.iter().map(|byte| char::from(PAPER[usize::from(byte % 32)])); // in range by modulo
+        let mut code: String = letters.collect();
+        code.insert(5, '-');
+        Secret::new(code)
+    }
+
+    /// Sets the PIN, in place of an older one.
+    pub async fn enroll_pin(
+        &self,
+        actor: &Actor,
+        username: &str,
+        pin: &Secret<String>,
+        limits: &Limits,
+    ) -> Result<FactorId> {
+        let person = self.person(username).await?;
+        if let Some(problem) = pin_problem(pin.expose(), limits.pin_min, limits.pin_max) {
+            return Err(DeskError::Pin(problem));
+        }
+        let hash = self.hashes.hash(Secret::new(pin.expose().clone().into_bytes())).await?;
+        let mut draft = Draft::new("factor.enroll", Material::Pin { hash });
+        draft.replace = true;
+        self.add(actor, &person, FactorKind::Pin, draft).await
+    }
+
+    /// A temporary code, good once, for someone whose device is lost. The older one ends.
+    pub async fn issue_code(
+        &self,
+        actor: &Actor,
+        username: &str,
+        lifetime: Option<Duration>,
+        limits: &Limits,
+    ) -> Result<Issued> {
+        let person = self.person(username).await?;
+        let most = limits.temporary_max_lifetime;
+        let lifetime = lifetime.unwrap_or(Duration::from_secs(3600).min(most));
+        if lifetime > most || lifetime < Duration::from_secs(60) {
+            return Err(DeskError::Lifetime(most.as_secs() / 3600));
+        }
+        let id = FactorId::from_uuid(self.new_uuid());
+        let code = Secret::new(decimal_code(&*self.random, usize::from(limits.temporary_digits)));
+        let expires = self.clock.now() + lifetime;
+        let digest = self.digester.digest(id, &canonical_code(code.expose()));
+        let material = Material::Codes(vec![OneTimeCode { digest, expires: Some(expires) }]);
+        let mut draft = Draft::new("code.issue", material);
+        (draft.id, draft.replace) = (Some(id), true);
+        self.add(actor, &person, FactorKind::Temporary, draft).await?;
+        Ok(Issued { id, code, expires })
+    }
+
+    /// Finds a token again whose counter has run ahead, by two codes in a row (RFC 4226 §7.4).
+    pub async fn resync(
+        &self,
+        actor: &Actor,
+        id: &str,
+        first: &str,
+        second: &str,
+        limits: &Limits,
+    ) -> Result<Factor> {
+        let factor = self.factor(id).await?;
+        if factor.kind != FactorKind::Hotp {
+            return Err(DeskError::NotHotp);
+        }
+        let found = hotp_resync(&factor, first.trim(), second.trim(), limits.hotp_resync_window);
+        let position = found.ok_or(DeskError::NoResync)?;
+        // Both codes are used up with it.
+        let next = position.saturating_add(2);
+        debug_assert!(hotp_position(&factor, first.trim(), position..=position).is_some());
+        let entry = self.entry(actor, "factor.resync", id, Some(factor.person));
+        if !self.factors.advance(factor.id, next, entry).await? {
+            return Err(DeskError::NoResync);
+        }
+        self.factor(id).await
+    }
+}
+
+/// A factor on its way into the store.
+struct Draft {
+    action: &'static str,
+    material: Material,
+    label: Option<String>,
+    id: Option<FactorId>,
+    next: u64,
+    replace: bool,
+}
+
+impl Draft {
+    fn new(action: &'static str, material: Material) -> Self {
+        Self { action, material, label: None, id: None, next: 0, replace: false }
+    }
+
+    fn labelled(mut self, label: Option<String>) -> Self {
+        self.label = label;
+        self
+    }
+}
+
+/// `otpauth://TYPE/ISSUER:USER?secret=…&issuer=…`, the form that apps read from a QR code.
+fn uri(
+    kind: &str,
+    issuer: &str,
+    person: &Person,
+    base32: &Secret<String>,
+    parameters: &str,
+) -> Secret<String> {
+    let issuer = percent(issuer);
+    let user = percent(person.username.as_str());
+    Secret::new(format!(
+        "otpauth://{kind}/{issuer}:{user}?secret={}&issuer={issuer}&{parameters}",
+        base32.expose()
+    ))
+}
+
+/// Percent-encoding of everything but unreserved characters (RFC 3986 §2.3).
+fn percent(text: &str) -> String {
+    use std::fmt::Write;
+    let mut out = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}

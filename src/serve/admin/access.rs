@@ -1,0 +1,151 @@
+//! Who calls, and what that role may do.
+
+use super::State;
+use super::error::Failure;
+use crate::config::{Admin, AdminRole};
+use crate::engine::desk::Actor;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use nix::unistd::{Gid, Uid, User, getgrouplist};
+use std::ffi::CString;
+
+/// The process at the other end of the connection, as the kernel says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+}
+
+/// What a call does, and with that who may do it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Permission {
+    /// See people, factors and status.
+    Look,
+    /// Lock, unlock, revoke, resynchronise, hand out temporary codes.
+    Help,
+    /// Add people, set passwords, enroll.
+    Manage,
+    /// Read the audit trail.
+    Audit,
+}
+
+impl Permission {
+    pub(super) const fn belongs_to(self, role: AdminRole) -> bool {
+        match role {
+            AdminRole::Administrator => true,
+            AdminRole::Helpdesk => matches!(self, Permission::Look | Permission::Help),
+            AdminRole::Auditor => matches!(self, Permission::Look | Permission::Audit),
+        }
+    }
+}
+
+impl Peer {
+    /// `uid:1000(alice)`.
+    pub(super) fn name(self) -> String {
+        match User::from_uid(Uid::from_raw(self.uid)) {
+            Ok(Some(user)) => format!("uid:{}({})", self.uid, user.name),
+            _ => format!("uid:{}", self.uid),
+        }
+    }
+
+    /// The role of the first rule that fits; without one, root and the daemon's own user are administrators.
+    pub(super) fn role(self, admin: &Admin) -> Option<AdminRole> {
+        let groups = self.groups();
+        let fits = |rule: &&crate::config::AdminRule| {
+            rule.uids.contains(&self.uid) || rule.gids.iter().any(|gid| groups.contains(gid))
+        };
+        if let Some(rule) = admin.roles.iter().find(fits) {
+            return Some(rule.role);
+        }
+        let own = self.uid == 0 || self.uid == Uid::effective().as_raw();
+        own.then_some(AdminRole::Administrator)
+    }
+
+    /// Primary group, and those of the system's group database.
+    fn groups(self) -> Vec<u32> {
+        let mut groups = vec![self.gid];
+        let user = User::from_uid(Uid::from_raw(self.uid)).ok().flatten();
+        if let Some(user) = user
+            && let Ok(name) = CString::new(user.name)
+            && let Ok(more) = getgrouplist(&name, Gid::from_raw(self.gid))
+        {
+            groups.extend(more.into_iter().map(Gid::as_raw));
+        }
+        groups
+    }
+}
+
+/// One call: who, with which role, under which id.
+#[derive(Debug, Clone)]
+pub(super) struct Caller {
+    pub(super) actor: Actor,
+    pub(super) role: Option<AdminRole>,
+}
+
+impl FromRequestParts<State> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Failure> {
+        let peer = parts.extensions.get::<axum::extract::ConnectInfo<Peer>>().map(|info| info.0);
+        let request = uuid::Uuid::now_v7().simple().to_string();
+        let Some(peer) = peer else { return Err(Failure::unknown_peer()) };
+        let role = peer.role(&state.config.load().admin);
+        Ok(Self { actor: Actor { name: peer.name(), request }, role })
+    }
+}
+
+impl Caller {
+    /// Goes on if the role allows it; a refusal is audited.
+    pub(super) async fn must(
+        &self,
+        state: &State,
+        permission: Permission,
+        action: &'static str,
+        subject: &str,
+    ) -> Result<(), Failure> {
+        tracing::info!(id = %self.actor.request, actor = %self.actor.name, action, subject, "admin call");
+        if self.role.is_some_and(|role| permission.belongs_to(role)) {
+            return Ok(());
+        }
+        self.note(state, action, subject, "refused", "not allowed").await?;
+        Err(Failure::forbidden(&self.actor.name, self.role))
+    }
+
+    /// Audits something that changes nothing: a read, a refusal, a failure.
+    pub(super) async fn note(
+        &self,
+        state: &State,
+        action: &'static str,
+        subject: &str,
+        outcome: &'static str,
+        detail: &str,
+    ) -> Result<(), Failure> {
+        let mut entry = state.desk.entry(&self.actor, action, subject, None);
+        entry.outcome = outcome;
+        detail.clone_into(&mut entry.detail);
+        Ok(state.desk.audit.append(entry).await?)
+    }
+
+    /// Passes a result on; a failure is audited with its code.
+    pub(super) async fn audited<T>(
+        &self,
+        state: &State,
+        action: &'static str,
+        subject: &str,
+        result: Result<T, crate::engine::desk::DeskError>,
+    ) -> Result<T, Failure> {
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => {
+                let failure = Failure::from(error);
+                // When the store is what failed, its entry cannot be written either: the log has to do.
+                if failure.is_unavailable() {
+                    tracing::error!(id = %self.actor.request, action, "admin call failed: {failure}");
+                } else {
+                    self.note(state, action, subject, "failed", failure.code()).await?;
+                }
+                Err(failure)
+            }
+        }
+    }
+}

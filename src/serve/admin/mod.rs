@@ -1,0 +1,112 @@
+//! The admin socket: HTTP/JSON over a Unix socket, for the command line and for scripts.
+//!
+//! Who connects is known from the kernel (uid, gid), never from what is sent. Every call is audited: changes in the
+//! transaction that makes them, everything else — reads, refusals, failures — by an entry of its own. A call whose
+//! entry cannot be written fails.
+
+mod access;
+mod error;
+mod factors;
+mod people;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod trail;
+mod types;
+
+pub use socket::{Handle, SocketError, serve};
+pub use types::Status;
+
+use crate::config::Config;
+use crate::engine::desk::Desk;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::routing::{get, post, put};
+use std::sync::Arc;
+use utoipa::OpenApi;
+
+/// What every call can reach.
+#[derive(Clone)]
+pub struct State {
+    /// The desk.
+    pub desk: Arc<Desk>,
+    /// The settings.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Where counters come from.
+    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+}
+
+/// The document of the socket's calls, checked in as `docs/openapi.json`.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Doorward admin socket",
+        description = "HTTP/JSON over the Unix socket of `admin.socket`. The caller is known by its uid and gid.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT")
+    ),
+    paths(
+        people::list,
+        people::add,
+        people::import,
+        people::show,
+        people::password,
+        people::lock,
+        people::unlock,
+        factors::list,
+        factors::totp,
+        factors::hotp,
+        factors::recovery,
+        factors::pin,
+        factors::issue,
+        factors::confirm,
+        factors::revoke,
+        factors::resync,
+        trail::list,
+        trail::verify,
+        trail::export,
+        trail::status,
+        trail::document,
+    ),
+    components(schemas(error::Body))
+)]
+struct Document;
+
+/// The document as JSON, with a line end.
+pub fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// Longest body; a file of people may be larger.
+const BODY: usize = 1 << 20;
+const IMPORT: usize = 64 << 20;
+
+fn router(state: State) -> Router {
+    use axum::extract::DefaultBodyLimit;
+    Router::new()
+        .route("/v1/people", get(people::list).post(people::add))
+        .route("/v1/people/import", post(people::import).layer(DefaultBodyLimit::max(IMPORT)))
+        .route("/v1/people/{username}", get(people::show))
+        .route("/v1/people/{username}/password", put(people::password))
+        .route("/v1/people/{username}/lock", post(people::lock))
+        .route("/v1/people/{username}/unlock", post(people::unlock))
+        .route("/v1/people/{username}/factors", get(factors::list))
+        .route("/v1/people/{username}/factors/totp", post(factors::totp))
+        .route("/v1/people/{username}/factors/hotp", post(factors::hotp))
+        .route("/v1/people/{username}/factors/recovery", post(factors::recovery))
+        .route("/v1/people/{username}/factors/pin", post(factors::pin))
+        .route("/v1/people/{username}/codes", post(factors::issue))
+        .route("/v1/factors/{id}", axum::routing::delete(factors::revoke))
+        .route("/v1/factors/{id}/confirm", post(factors::confirm))
+        .route("/v1/factors/{id}/resync", post(factors::resync))
+        .route("/v1/audit", get(trail::list))
+        .route("/v1/audit/verify", get(trail::verify))
+        .route("/v1/audit/export", get(trail::export))
+        .route("/v1/status", get(trail::status))
+        .route("/v1/openapi.json", get(trail::document))
+        .fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_route)
+        .layer(DefaultBodyLimit::max(BODY))
+        .with_state(state)
+}

@@ -1,0 +1,286 @@
+//! JSON of the calls.
+
+use crate::base::Timestamp;
+use crate::domain::factor::Factor as DomainFactor;
+use crate::domain::passcode::drift;
+use crate::domain::person::{Person as DomainPerson, Role};
+use crate::engine::desk::{Overview as DeskOverview, codes_left};
+use crate::store::{AuditCheck, AuditRecord, CounterState};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use utoipa::{IntoParams, ToSchema};
+
+/// Names that are lists of texts in JSON.
+fn texts<T: ToString>(items: impl IntoIterator<Item = T>) -> Vec<String> {
+    items.into_iter().map(|item| item.to_string()).collect()
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Person {
+    id: String,
+    username: String,
+    name: String,
+    /// `faculty`, `staff`, `student`, `alumnus`.
+    roles: Vec<String>,
+    groups: Vec<String>,
+    email: Option<String>,
+    phone: Option<String>,
+    /// `active`, `locked`, `disabled`.
+    status: String,
+    version: i64,
+}
+
+impl From<DomainPerson> for Person {
+    fn from(person: DomainPerson) -> Self {
+        Self {
+            id: person.id.to_string(),
+            username: person.username.to_string(),
+            name: person.name,
+            roles: texts(person.roles.into_iter().map(Role::as_str)),
+            groups: person.groups,
+            email: person.email,
+            phone: person.phone,
+            status: person.status.as_str().to_owned(),
+            version: person.version,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct People {
+    pub(super) people: Vec<Person>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Factor {
+    id: String,
+    /// `totp`, `hotp`, `pin`, `recovery`, `temporary`.
+    kind: String,
+    label: String,
+    /// `pending` until a first code has proved it, then `active`.
+    state: String,
+    /// RFC 3339.
+    created: String,
+    used: Option<String>,
+    /// Steps by which an app's clock was ahead at its last use.
+    drift: Option<i64>,
+    codes_left: Option<usize>,
+    /// Failures in a row.
+    failures: u32,
+}
+
+impl Factor {
+    pub(super) fn new(factor: &DomainFactor, failures: &[CounterState], now: Timestamp) -> Self {
+        let id = factor.id.to_string();
+        let counter = failures.iter().find(|state| state.counter == id);
+        Self {
+            kind: factor.kind.to_string(),
+            label: factor.label.clone(),
+            state: factor.state.as_str().to_owned(),
+            created: factor.created.to_string(),
+            used: factor.used.map(|used| used.to_string()),
+            drift: drift(factor),
+            codes_left: codes_left(factor, now),
+            failures: counter.map_or(0, |state| state.failures.count),
+            id,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FactorList {
+    pub(super) factors: Vec<Factor>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Failures {
+    /// `password`, or a factor's id.
+    counter: String,
+    count: u32,
+    /// No attempt is taken before.
+    blocked_until: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Acceptance {
+    version: String,
+    at: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Overview {
+    person: Person,
+    factors: Vec<Factor>,
+    failures: Vec<Failures>,
+    acceptance: Option<Acceptance>,
+}
+
+impl Overview {
+    pub(super) fn new(overview: DeskOverview, now: Timestamp) -> Self {
+        let DeskOverview { person, factors, failures, acceptance } = overview;
+        let failure = |state: &CounterState| Failures {
+            counter: state.counter.clone(),
+            count: state.failures.count,
+            blocked_until: state.failures.blocked_until.to_string(),
+        };
+        Self {
+            person: person.into(),
+            factors: factors.iter().map(|factor| Factor::new(factor, &failures, now)).collect(),
+            failures: failures.iter().map(failure).collect(),
+            acceptance: acceptance.map(|(version, at)| Acceptance { version, at: at.to_string() }),
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPerson {
+    pub(super) username: String,
+    #[serde(default)]
+    pub(super) name: String,
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub(super) roles: Vec<Role>,
+    #[serde(default)]
+    pub(super) groups: Vec<String>,
+    pub(super) email: Option<String>,
+    pub(super) phone: Option<String>,
+    pub(super) password: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Imported {
+    pub(super) imported: usize,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPassword {
+    pub(super) password: String,
+}
+
+#[derive(Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewKey {
+    pub(super) label: Option<String>,
+    /// Base32; made here if it is missing.
+    pub(super) seed: Option<String>,
+    /// HOTP only: the first counter.
+    pub(super) counter: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct Key {
+    pub(super) id: String,
+    /// Base32; shown this once.
+    pub(super) seed: String,
+    /// `otpauth://…`; shown this once.
+    pub(super) uri: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecoveryCodes {
+    pub(super) id: String,
+    /// Shown this once.
+    pub(super) codes: Vec<String>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewPin {
+    pub(super) pin: String,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Id {
+    pub(super) id: String,
+}
+
+#[derive(Debug, Deserialize, ToSchema, Default)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewCode {
+    /// An hour if it is missing.
+    pub(super) lifetime_seconds: Option<u64>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct TemporaryCode {
+    pub(super) id: String,
+    /// Shown this once.
+    pub(super) code: String,
+    /// RFC 3339.
+    pub(super) expires: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FirstCode {
+    pub(super) code: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TwoCodes {
+    pub(super) first: String,
+    pub(super) second: String,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PeopleQuery {
+    /// Only usernames that contain this.
+    pub(super) matching: Option<String>,
+    /// Only usernames after this one.
+    pub(super) after: Option<String>,
+    /// At most so many, up to 1000; 100 if it is missing.
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TrailQuery {
+    /// Only entries after this number.
+    pub(super) after: Option<i64>,
+    /// At most so many, up to 1000; 100 if it is missing.
+    pub(super) limit: Option<u32>,
+    /// Only entries about this username or id.
+    pub(super) subject: Option<String>,
+    /// Newest first.
+    pub(super) newest: Option<bool>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Trail {
+    #[schema(value_type = Vec<Object>)]
+    pub(super) entries: Vec<AuditRecord>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Verified {
+    /// Entries read.
+    entries: u64,
+    /// The last link, hex. Written down elsewhere, it shows later that nothing before it was changed.
+    head: String,
+    /// First entry that is wrong, and how.
+    #[schema(value_type = Option<Vec<Object>>)]
+    broken: Option<(i64, String)>,
+}
+
+impl From<AuditCheck> for Verified {
+    fn from(check: AuditCheck) -> Self {
+        Self { entries: check.entries, head: check.head, broken: check.broken }
+    }
+}
+
+/// How the daemon is.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Since when it runs, RFC 3339.
+    pub started: String,
+    /// Counters of the RADIUS server.
+    pub radius: BTreeMap<String, u64>,
+    /// RADIUS addresses served.
+    pub addresses: Vec<String>,
+}
