@@ -163,7 +163,10 @@ async fn write(
                 None
             }
             Err(lost) => {
-                fit = rolled_back(&mut transaction.connection).await;
+                let free = rolled_back(&mut transaction.connection).await;
+                // What failed halfway is not trusted again; where only BEGIN failed, opening another connection
+                // would wait for the same lock.
+                fit = free && matches!(lost, Lost::AtBegin(_));
                 Some(match lost {
                     Lost::AtBegin(why) => {
                         while let Ok(waiting) = queue.try_recv() {
@@ -220,7 +223,7 @@ async fn unpanicked(mut work: Pin<Box<dyn Future<Output = Ran> + Send + '_>>) ->
     .await
 }
 
-/// Whether the connection is without a transaction, fit for the next batch.
+/// Ends the transaction; whether the connection is without one now.
 async fn rolled_back(connection: &mut SqliteConnection) -> bool {
     match sqlx::query("ROLLBACK").execute(connection).await {
         Ok(_) => true,
