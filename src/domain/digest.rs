@@ -17,12 +17,39 @@ impl CodeDigester {
     }
 
     /// Digest of a code in its canonical form ([`super::passcode::canonical_code`]).
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes keys of any length; a made-up digest would fit any code"
+    )]
     pub fn digest(&self, factor: FactorId, code: &str) -> CodeDigest {
-        // HMAC takes keys of any length, so this cannot fail.
-        let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(self.0.expose()) else { return [0; 32] };
+        let mut hmac = Hmac::<Sha256>::new_from_slice(self.0.expose()).expect("a key of any length");
         hmac.update(factor.to_string().as_bytes());
         hmac.update(b"\0");
         hmac.update(code.as_bytes());
         hmac.finalize().into_bytes().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn factor(number: u128) -> FactorId {
+        FactorId::from_uuid(uuid::Uuid::from_u128(number))
+    }
+
+    #[test]
+    fn digest_depends_on_key_factor_and_code() {
+        let digester = |byte| CodeDigester::new(Secret::new(vec![byte; 32]));
+        let digest = digester(1).digest(factor(1), "12345678");
+        assert_eq!(digest, digester(1).digest(factor(1), "12345678"));
+        assert_ne!(digest, digester(2).digest(factor(1), "12345678"));
+        assert_ne!(digest, digester(1).digest(factor(2), "12345678"));
+        assert_ne!(digest, digester(1).digest(factor(1), "12345679"));
+    }
+
+    #[test]
+    fn key_is_not_in_debug() {
+        assert_eq!(format!("{:?}", CodeDigester::new(Secret::new(vec![7; 32]))), "CodeDigester([secret])");
     }
 }

@@ -9,12 +9,14 @@ use crate::base::Timestamp;
 use crate::domain::person::PersonId;
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 /// A RADIUS State.
 pub type State = [u8; 16];
 
-/// Challenges one person can have outstanding; an older one goes first.
+/// Challenges one person can have outstanding; an older one goes first. Eight logins at the same time (several
+/// devices, retries of a client) are plenty, and a table made for thousands is not filled by one person.
 const PER_PERSON: usize = 8;
 
 /// Outstanding challenges with a value each.
@@ -34,13 +36,18 @@ pub trait Challenges<T: Send>: Send + Sync {
 }
 
 /// In-process backend: outstanding challenges end with the process.
-#[derive(Debug)]
 pub struct MemoryChallenges<T> {
     table: Mutex<Table<T>>,
     limit: usize,
 }
 
-#[derive(Debug)]
+/// States open doors: only the limit is shown.
+impl<T> fmt::Debug for MemoryChallenges<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryChallenges").field("limit", &self.limit).finish_non_exhaustive()
+    }
+}
+
 struct Table<T> {
     entries: HashMap<State, (PersonId, Timestamp, T)>,
     ends: BTreeSet<(Timestamp, State)>,
@@ -87,6 +94,8 @@ impl<T: Send> Challenges<T> for MemoryChallenges<T> {
     ) -> Result<bool> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.expire(now);
+        // The same State again (2^-128 by chance) replaces its entry, with all that refers to it.
+        table.remove(&state);
         let oldest = table.people.get(&person).filter(|states| states.len() >= PER_PERSON);
         if let Some(oldest) = oldest.and_then(|states| states.front().copied()) {
             table.remove(&oldest);
@@ -139,6 +148,40 @@ mod tests {
         assert!(put(&table, 1, 1).await);
         assert!(!put(&table, 2, 2).await);
         assert!(table.put([2; 16], person(2), 2, at(20), at(10)).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn of_many_answers_at_once_one_finds_the_challenge() {
+        let table = std::sync::Arc::new(MemoryChallenges::new(10));
+        assert!(put(&table, 1, 1).await);
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..100 {
+            let table = table.clone();
+            tasks.spawn(async move { table.take(&[1; 16], at(1)).await.unwrap() });
+        }
+        assert_eq!(tasks.join_all().await.into_iter().flatten().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn full_table_refuses_strangers_but_keeps_what_it_has() {
+        let table = MemoryChallenges::new(8);
+        for state in 0..8 {
+            assert!(put(&table, state, 1).await);
+        }
+        assert!(!put(&table, 100, 2).await);
+        assert!(put(&table, 101, 1).await, "their own oldest makes room");
+        assert_eq!(table.take(&[7; 16], at(1)).await.unwrap(), Some(7));
+        assert!(put(&table, 102, 2).await);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_left_of_what_was_taken_or_expired() {
+        let table = MemoryChallenges::new(10);
+        assert!(put(&table, 1, 1).await && put(&table, 1, 2).await && put(&table, 2, 1).await);
+        assert_eq!(table.take(&[1; 16], at(1)).await.unwrap(), Some(1));
+        table.table.lock().unwrap().expire(at(10));
+        let table = table.table.lock().unwrap();
+        assert!(table.entries.is_empty() && table.ends.is_empty() && table.people.is_empty());
     }
 
     #[tokio::test]

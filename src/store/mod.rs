@@ -186,7 +186,7 @@ pub struct Settlement {
 pub enum Settled {
     /// Written; the proof, if any, was accepted by this call and no other.
     Done,
-    /// The proof had been used, or is not there any more.
+    /// The proof had been used, or is not there any more; or its owner may not log in any more.
     Replayed,
 }
 
@@ -194,6 +194,7 @@ pub enum Settled {
 #[async_trait]
 pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
+    /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
     async fn settle(&self, settlement: Settlement) -> Result<Settled>;
 }
 

@@ -12,6 +12,7 @@ use data_encoding::BASE64URL_NOPAD as BASE64;
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::fmt;
+use zeroize::Zeroizing;
 
 /// Master keys: the first seals, all open.
 #[derive(Clone)]
@@ -50,20 +51,36 @@ impl Place<'_> {
 }
 
 impl Keyring {
-    /// From (key id, 32 bytes), at least one.
+    /// From (key id, 32 bytes), at least one. Ids differ and consist of letters, digits, `-` and `_`, because
+    /// they stand between colons in every sealed value.
     pub fn new(master: &[(String, Secret<Vec<u8>>)]) -> Result<Self, StoreError> {
-        let derive = |(id, key): &(String, Secret<Vec<u8>>)| {
-            let mut sealing = [0; 32];
-            Hkdf::<Sha256>::new(None, key.expose()).expand(b"doorward seal v1", &mut sealing).ok()?;
-            let cipher = XChaCha20Poly1305::new_from_slice(&sealing).ok()?;
-            zeroize::Zeroize::zeroize(&mut sealing);
-            (key.expose().len() == 32).then(|| (id.clone(), cipher))
-        };
-        let keys: Option<Vec<_>> = master.iter().map(derive).collect();
-        match keys {
-            Some(keys) if !keys.is_empty() => Ok(Self { keys }),
-            _ => Err(StoreError::Sealed("a master key of 32 bytes is needed".into())),
+        let mut keys: Vec<(String, XChaCha20Poly1305)> = Vec::with_capacity(master.len());
+        for (id, key) in master {
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+            if id.is_empty() || !id.bytes().all(plain) || keys.iter().any(|(known, _)| known == id) {
+                return Err(StoreError::Sealed(format!(
+                    "`{id}` cannot be the id of a master key, or is there twice"
+                )));
+            }
+            let short = || StoreError::Sealed(format!("master key `{id}` must have 32 bytes"));
+            if key.expose().len() != 32 {
+                return Err(short());
+            }
+            let mut sealing = Zeroizing::new([0; 32]);
+            let master = Hkdf::<Sha256>::new(None, key.expose());
+            master.expand(b"doorward seal v1", sealing.as_mut_slice()).map_err(|_| short())?;
+            let cipher = XChaCha20Poly1305::new_from_slice(sealing.as_slice()).map_err(|_| short())?;
+            keys.push((id.clone(), cipher));
         }
+        if keys.is_empty() {
+            return Err(StoreError::Sealed("a master key of 32 bytes is needed".into()));
+        }
+        Ok(Self { keys })
+    }
+
+    /// How a value starts that was sealed with the present key; others are to be sealed anew.
+    pub fn prefix(&self) -> String {
+        self.keys.first().map(|(id, _)| format!("v1:{id}:")).unwrap_or_default()
     }
 
     /// Seals a value for its place.
@@ -139,6 +156,16 @@ mod tests {
         let error = ring(&[("k2", 2)]).open(PLACE, &old).unwrap_err();
         assert!(error.to_string().contains("key `k1`"), "{error}");
         assert!(ring(&[("k1", 9)]).open(PLACE, &old).is_err());
+    }
+
+    #[test]
+    fn impossible_keys_are_refused_and_debug_shows_ids_only() {
+        let key = |id: &str, length| (id.to_owned(), Secret::new(vec![7; length]));
+        assert!(Keyring::new(&[]).is_err());
+        assert!(Keyring::new(&[key("k1", 31)]).is_err());
+        assert!(Keyring::new(&[key("k:1", 32)]).is_err());
+        assert!(Keyring::new(&[key("k1", 32), key("k1", 32)]).is_err());
+        assert_eq!(format!("{:?}", ring(&[("k2", 2), ("k1", 1)])), r#"["k2", "k1"]"#);
     }
 
     #[test]

@@ -9,12 +9,14 @@ CREATE TABLE people (
     email     TEXT,
     phone     TEXT,
     status    TEXT NOT NULL,             -- active, locked, disabled
-    version   BIGINT NOT NULL            -- rises with each change of password, status or lock
+    version   BIGINT NOT NULL,           -- rises with each change of password, status or lock
+    created   BIGINT NOT NULL
 );
 
 CREATE TABLE passwords (
-    person TEXT PRIMARY KEY REFERENCES people (id),
-    hash   TEXT NOT NULL                 -- PHC or crypt string
+    person  TEXT PRIMARY KEY REFERENCES people (id),
+    hash    TEXT NOT NULL,               -- PHC or crypt string
+    changed BIGINT NOT NULL              -- when the password changed; a better hash of the same one leaves it
 );
 
 CREATE TABLE factors (
@@ -26,7 +28,7 @@ CREATE TABLE factors (
     created  BIGINT NOT NULL,
     used     BIGINT,
     next     BIGINT NOT NULL,            -- smallest step or counter that is still acceptable
-    material TEXT NOT NULL               -- sealed
+    material TEXT NOT NULL               -- sealed; bound to id, person and kind
 );
 CREATE INDEX factors_person ON factors (person);
 

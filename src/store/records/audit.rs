@@ -1,137 +1,24 @@
-//! The audit trail. Each entry's link is an HMAC over the link before it and the entry's fields, under a key that
-//! is sealed in the store: who can write the file but not open the key can neither change, insert, remove nor
-//! reorder entries without it showing. The head row, under the same key, shows a tail that was cut off.
+//! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
+use super::chain::{self, Position};
 use super::writer::Transaction;
 use super::{Records, damaged, failure};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
-use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result};
+use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
-use data_encoding::HEXLOWER;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqlitePool};
+use std::sync::PoisonError;
 
+/// Rows that a check reads at a time, and a listing at most.
 const PAGE: u32 = 1000;
-
-/// The end of the chain.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Position {
-    seq: i64,
-    link: String,
-}
-
-/// The writer's memory of the chain.
-pub(super) struct Chain {
-    key: Secret<Vec<u8>>,
-    /// `None`: to be read again before the next entry.
-    at: Option<Position>,
-    /// Where the head row stands.
-    head: Option<i64>,
-}
-
-fn mac(key: &Secret<Vec<u8>>, parts: &[&[u8]]) -> String {
-    // HMAC takes keys of any length, so this cannot fail.
-    let Ok(mut hmac) = Hmac::<Sha256>::new_from_slice(key.expose()) else { return String::new() };
-    for part in parts {
-        hmac.update(&(part.len() as u64).to_be_bytes());
-        hmac.update(part);
-    }
-    HEXLOWER.encode(&hmac.finalize().into_bytes())
-}
-
-fn link(key: &Secret<Vec<u8>>, before: &str, record: &AuditRecord) -> String {
-    let person = record.person.as_deref().map_or_else(Vec::new, |person| [b"p", person.as_bytes()].concat());
-    mac(
-        key,
-        &[
-            before.as_bytes(),
-            &record.seq.to_be_bytes(),
-            &record.at.millis().to_be_bytes(),
-            record.actor.as_bytes(),
-            record.action.as_bytes(),
-            &person,
-            record.subject.as_bytes(),
-            record.outcome.as_bytes(),
-            record.detail.as_bytes(),
-            record.request.as_bytes(),
-        ],
-    )
-}
-
-fn head_mac(key: &Secret<Vec<u8>>, at: &Position) -> String {
-    mac(key, &[b"head", &at.seq.to_be_bytes(), at.link.as_bytes()])
-}
-
-async fn last(connection: &mut SqliteConnection) -> Result<Position> {
-    let row = sqlx::query("SELECT seq, link FROM audit ORDER BY seq DESC LIMIT 1")
-        .fetch_optional(connection)
-        .await
-        .map_err(failure)?;
-    match row {
-        None => Ok(Position { seq: 0, link: String::new() }),
-        Some(row) => {
-            Ok(Position { seq: row.try_get(0).map_err(failure)?, link: row.try_get(1).map_err(failure)? })
-        }
-    }
-}
-
-impl Chain {
-    pub(super) async fn load(connection: &mut SqliteConnection, key: Secret<Vec<u8>>) -> Result<Self> {
-        let at = last(connection).await?;
-        Ok(Self { key, head: Some(at.seq), at: Some(at) })
-    }
-
-    /// After a failed batch: what is remembered may be ahead of the file.
-    pub(super) fn forget(&mut self) {
-        (self.at, self.head) = (None, None);
-    }
-
-    pub(super) async fn recall(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        if self.at.is_none() {
-            let at = last(connection).await?;
-            (self.head, self.at) = (Some(at.seq), Some(at));
-        }
-        Ok(())
-    }
-
-    pub(super) fn position(&self) -> Option<Position> {
-        self.at.clone()
-    }
-
-    pub(super) fn return_to(&mut self, at: Option<Position>) {
-        self.at = at;
-    }
-
-    /// Writes where the chain ends, once a batch, if it has moved.
-    pub(super) async fn write_head(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        let Some(at) = self.at.as_ref().filter(|at| self.head != Some(at.seq)) else { return Ok(()) };
-        sqlx::query(
-            "INSERT INTO audit_head (id, seq, link, mac) VALUES (1, $1, $2, $3)
-             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
-        )
-        .bind(at.seq)
-        .bind(&at.link)
-        .bind(head_mac(&self.key, at))
-        .execute(connection)
-        .await
-        .map_err(failure)?;
-        self.head = Some(at.seq);
-        Ok(())
-    }
-}
 
 /// Adds an entry to the chain, inside a job.
 pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> Result<()> {
     let Transaction { connection, chain } = transaction;
-    let before = match &chain.at {
-        Some(at) => at.clone(),
-        None => last(connection).await?,
-    };
     let mut record = AuditRecord {
-        seq: before.seq.saturating_add(1),
+        seq: 0,
         at: entry.at,
         actor: entry.actor,
         action: entry.action.to_owned(),
@@ -142,7 +29,7 @@ pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> 
         request: entry.request,
         link: String::new(),
     };
-    record.link = link(&chain.key, &before.link, &record);
+    chain.extend(&mut record);
     sqlx::query(
         "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
@@ -159,8 +46,11 @@ pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> 
     .bind(&record.link)
     .execute(connection)
     .await
-    .map_err(failure)?;
-    chain.at = Some(Position { seq: record.seq, link: record.link });
+    .map_err(|error| match failure(error) {
+        // A number that is taken must not look like a name that is taken.
+        StoreError::Conflict(_) => damaged("the audit trail goes on behind its end"),
+        other => other,
+    })?;
     Ok(())
 }
 
@@ -179,6 +69,76 @@ fn record(row: &SqliteRow) -> Result<AuditRecord, sqlx::Error> {
     })
 }
 
+async fn entries(readers: &SqlitePool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+    let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
+    // Four texts, because one with `OR` would not use the index on the subject.
+    let sql = match (&query.subject, query.newest_first) {
+        (None, false) => {
+            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
+             WHERE seq > $1 ORDER BY seq LIMIT $2"
+        }
+        (None, true) => {
+            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
+             WHERE seq > $1 ORDER BY seq DESC LIMIT $2"
+        }
+        (Some(_), false) => {
+            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
+             WHERE seq > $1 AND subject = $3 ORDER BY seq LIMIT $2"
+        }
+        (Some(_), true) => {
+            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
+             WHERE seq > $1 AND subject = $3 ORDER BY seq DESC LIMIT $2"
+        }
+    };
+    let mut statement = sqlx::query(sql).bind(query.after).bind(limit);
+    if let Some(subject) = &query.subject {
+        statement = statement.bind(subject);
+    }
+    let rows = statement.fetch_all(readers).await.map_err(failure)?;
+    rows.iter().map(record).collect::<Result<_, _>>().map_err(failure)
+}
+
+/// A walk along the chain.
+struct Walk<'a> {
+    key: &'a Secret<Vec<u8>>,
+    at: Position,
+    entries: u64,
+}
+
+impl Walk<'_> {
+    /// Goes on to the next row, or says what is wrong with it.
+    fn step(&mut self, row: &AuditRecord) -> Result<(), (i64, String)> {
+        let next = self.at.seq + 1;
+        if row.seq > next {
+            return Err((next, "this entry is missing".into()));
+        }
+        if row.seq < next || row.link != chain::link(self.key, &self.at.link, row) {
+            return Err((row.seq, "this entry, or the one before it, was changed".into()));
+        }
+        self.at = Position { seq: row.seq, link: row.link.clone() };
+        self.entries += 1;
+        Ok(())
+    }
+
+    /// Walks to the end of the table; `Err` says what is broken first.
+    async fn all(&mut self, readers: &SqlitePool) -> Result<Result<(), (i64, String)>> {
+        // Rows with numbers that cannot be are met as well.
+        let mut after = i64::MIN;
+        loop {
+            let query = AuditQuery { after, limit: PAGE, ..AuditQuery::default() };
+            let page = entries(readers, &query).await?;
+            let Some(last) = page.last() else { return Ok(Ok(())) };
+            after = last.seq;
+            for row in &page {
+                if let Err(broken) = self.step(row) {
+                    return Ok(Err(broken));
+                }
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 #[async_trait]
 impl Audit for Records {
     async fn append(&self, entry: AuditEntry) -> Result<()> {
@@ -186,68 +146,31 @@ impl Audit for Records {
     }
 
     async fn entries(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
-        let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
-        let sql = if query.newest_first {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 AND ($2 = '' OR subject = $2) ORDER BY seq DESC LIMIT $3"
-        } else {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 AND ($2 = '' OR subject = $2) ORDER BY seq LIMIT $3"
-        };
-        let rows = sqlx::query(sql)
-            .bind(query.after)
-            .bind(query.subject.as_deref().unwrap_or_default())
-            .bind(limit)
-            .fetch_all(&self.0.readers)
-            .await
-            .map_err(failure)?;
-        rows.iter().map(record).collect::<Result<_, _>>().map_err(failure)
+        entries(&self.0.readers, query).await
     }
 
     async fn verify(&self) -> Result<AuditCheck> {
-        // The head first: entries that arrive while reading come after it.
-        let head = sqlx::query("SELECT seq, link, mac FROM audit_head WHERE id = 1")
-            .fetch_optional(&self.0.readers)
-            .await
-            .map_err(failure)?;
-        let key = &self.0.audit_key;
-        let mut check = AuditCheck { entries: 0, head: String::new(), broken: None };
-        let mut seq = 0;
-        loop {
-            let query = AuditQuery { after: seq, limit: PAGE, ..AuditQuery::default() };
-            let records = self.entries(&query).await?;
-            let Some(end) = records.last().map(|record| record.seq) else { break };
-            for record in &records {
-                let what = if record.seq != seq + 1 {
-                    format!("entry {} is missing", seq + 1)
-                } else if record.link != link(key, &check.head, record) {
-                    "it, or the one before it, was changed".to_owned()
-                } else {
-                    (seq, check.entries) = (record.seq, check.entries + 1);
-                    check.head.clone_from(&record.link);
-                    continue;
-                };
-                check.broken = Some((record.seq, what));
-                return Ok(check);
+        let (readers, key) = (&self.0.readers, &self.0.audit_key);
+        // The ends first: entries that arrive while reading come after them.
+        let kept = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut connection = readers.acquire().await.map_err(failure)?;
+        let head = chain::head(&mut connection, key).await;
+        drop(connection);
+        let mut walk = Walk { key, at: Position::default(), entries: 0 };
+        let walked = walk.all(readers).await?;
+        let reached = walk.at.seq;
+        let broken = match (walked, head) {
+            (_, Err(StoreError::Unavailable(why))) => return Err(StoreError::Unavailable(why)),
+            (Err(broken), _) => Some(broken),
+            (Ok(()), Err(error)) => Some((kept.seq, error.to_string())),
+            (Ok(()), Ok(head)) if head.seq < kept.seq => {
+                Some((kept.seq, "the record of where the trail ends was set back".into()))
             }
-            seq = end;
-        }
-        let Some(head) = head else {
-            if seq > 0 {
-                check.broken = Some((seq, "the record of where the trail ends is missing".to_owned()));
+            (Ok(()), Ok(head)) if head.seq > reached => {
+                Some((reached + 1, format!("entries up to {} are missing at the end", head.seq)))
             }
-            return Ok(check);
+            (Ok(()), Ok(_)) => None,
         };
-        let end = Position {
-            seq: head.try_get(0).map_err(|_| damaged("audit head"))?,
-            link: head.try_get(1).map_err(|_| damaged("audit head"))?,
-        };
-        let kept: String = head.try_get(2).map_err(|_| damaged("audit head"))?;
-        if kept != head_mac(key, &end) {
-            check.broken = Some((end.seq, "the record of where the trail ends was changed".to_owned()));
-        } else if end.seq > seq {
-            check.broken = Some((seq + 1, format!("entries up to {} are missing at the end", end.seq)));
-        }
-        Ok(check)
+        Ok(AuditCheck { entries: walk.entries, head: walk.at.link, broken })
     }
 }

@@ -1,8 +1,8 @@
 //! Factors: rows with sealed material, and the codes that belong to them.
 
-use super::super::seal::Place;
+use super::super::seal::{Keyring, Place};
 use super::{Records, audit, damaged, failure, number};
-use crate::base::{Secret, Timestamp};
+use crate::base::{OsRandom, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
 use crate::domain::person::PersonId;
@@ -41,6 +41,18 @@ fn place<'a>(id: &'a str, person: &'a str, kind: FactorKind) -> Place<'a> {
 }
 
 fn seal(records: &Records, place: Place<'_>, material: &Material) -> Result<String> {
+    let fits = match material {
+        Material::Totp { .. } => place.kind == FactorKind::Totp.as_str(),
+        Material::Hotp { .. } => place.kind == FactorKind::Hotp.as_str(),
+        Material::Pin { .. } => place.kind == FactorKind::Pin.as_str(),
+        Material::Codes(_) => {
+            [FactorKind::Recovery, FactorKind::Temporary].iter().any(|kind| place.kind == kind.as_str())
+        }
+    };
+    if !fits {
+        // It could never be opened again, and every login of the person would fail on it.
+        return Err(StoreError::Conflict(format!("this is no material for a factor of kind {}", place.kind)));
+    }
     let mut sealed = Sealed { seed: None, algorithm: None, digits: None, period: None, hash: None };
     match material {
         Material::Totp { seed, algorithm, digits, period } => {
@@ -100,6 +112,37 @@ fn factor(records: &Records, row: &SqliteRow) -> Result<Factor> {
         next: u64::try_from(row.try_get::<i64, _>(7).map_err(failure)?).map_err(|_| damaged("a counter"))?,
         material: open(records, place(&id, &person, kind), kind, &text(8)?)?,
     })
+}
+
+/// Seals factors anew that are under an older master key. One that does not open stays as it is: the login that
+/// needs it will say so.
+pub(super) async fn reseal(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<()> {
+    let prefix = keyring.prefix();
+    let stale =
+        sqlx::query("SELECT id, person, kind, material FROM factors WHERE substr(material, 1, $1) <> $2")
+            .bind(number(prefix.len() as u64))
+            .bind(&prefix)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failure)?;
+    for row in stale {
+        let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
+        let (id, person, kind) = (text(0)?, text(1)?, text(2)?);
+        let place = Place { table: "factors", row: &id, person: &person, kind: &kind };
+        match keyring.open(place, &text(3)?) {
+            Ok(opened) => {
+                let sealed = keyring.seal(&OsRandom, place, opened.expose())?;
+                sqlx::query("UPDATE factors SET material = $2 WHERE id = $1")
+                    .bind(&id)
+                    .bind(sealed)
+                    .execute(&mut *connection)
+                    .await
+                    .map_err(failure)?;
+            }
+            Err(error) => tracing::warn!(%error, "a factor cannot be sealed anew"),
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn active_factors(records: &Records, person: PersonId) -> Result<Vec<Factor>> {
@@ -247,11 +290,12 @@ impl Factors for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 let done = sqlx::query(
-                    "UPDATE factors SET state = 'active', next = $2 + 1
+                    "UPDATE factors SET state = 'active', next = $2 + 1, used = $3
                      WHERE id = $1 AND state = 'pending' AND next <= $2",
                 )
                 .bind(id.to_string())
                 .bind(number(position))
+                .bind(entry.at.millis())
                 .execute(&mut transaction.connection)
                 .await
                 .map_err(failure)?;

@@ -6,7 +6,7 @@ use crate::base::Timestamp;
 use crate::domain::factor::Proof;
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
-use crate::store::{Attempts, CounterState, Logins, Result, Settled, Settlement};
+use crate::store::{Attempts, CounterState, Logins, Result, Settled, Settlement, StoreError};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use sqlx::{Row, SqliteConnection};
@@ -65,16 +65,17 @@ impl Attempts for Records {
                 let connection = &mut transaction.connection;
                 let id = person.map_or_else(|| STRANGER.to_owned(), |person| person.to_string());
                 let mut gates = Vec::with_capacity(counters.len());
-                for counter in counters {
-                    let key = counter.key();
+                for (number, counter) in counters.iter().enumerate() {
+                    // A stranger's rows are numbered, so that they never pile up.
+                    let key = if person.is_some() { counter.key() } else { number.to_string() };
                     // Nobody else writes between the read and the write: there is one writer.
                     let before = read(connection, &id, &key).await?;
                     let before = if person.is_some() { before } else { Failures::default() };
                     let (gate, after) = rules.charge(before, now);
-                    if gate == Gate::Open {
-                        write(connection, &id, &key, after).await?;
-                    }
-                    gates.push(gate);
+                    // Written even if the gate is shut and nothing changes: known, shut out or a stranger, the
+                    // answer takes one durable commit.
+                    write(connection, &id, &key, after).await?;
+                    gates.push(if person.is_some() { gate } else { Gate::Open });
                 }
                 Ok(gates)
             })
@@ -154,6 +155,19 @@ async fn accept(
     Ok(done.rows_affected() == 1)
 }
 
+/// What the audit entry of a round that lets someone in says.
+const ACCEPT: &str = "accept";
+
+/// Whether the person may still log in.
+async fn is_active(connection: &mut SqliteConnection, person: &str) -> Result<bool> {
+    let row = sqlx::query("SELECT 1 FROM people WHERE id = $1 AND status = 'active'")
+        .bind(person)
+        .fetch_optional(connection)
+        .await
+        .map_err(failure)?;
+    Ok(row.is_some())
+}
+
 async fn settle(transaction: &mut Transaction, settlement: Settlement) -> Result<Settled> {
     let Settlement { person, accept: proof, clear, refund, at, audit: entry, replayed } = settlement;
     let id = person.map(|person| person.to_string()).unwrap_or_default();
@@ -166,6 +180,11 @@ async fn settle(transaction: &mut Transaction, settlement: Settlement) -> Result
         }
         return Ok(Settled::Replayed);
     }
+    if proof.is_none() && entry.outcome == ACCEPT && !is_active(connection, &id).await? {
+        // Without a proof the caller has no refusal at hand. An error makes no answer, and when the client asks
+        // again the lock is seen.
+        return Err(StoreError::Conflict("the person was locked while logging in".into()));
+    }
     if person.is_some() {
         for counter in clear {
             sqlx::query("DELETE FROM counters WHERE person = $1 AND counter = $2")
@@ -176,6 +195,9 @@ async fn settle(transaction: &mut Transaction, settlement: Settlement) -> Result
                 .map_err(failure)?;
         }
         for counter in refund {
+            // The delay that came with the charge goes too. A charge is taken only while no delay is on, so this
+            // is its own, save for attempts that were under way together when the free ones ran out: at most
+            // that many delays can be skipped, and never the hard stop.
             sqlx::query(
                 "UPDATE counters SET failures = failures - 1, blocked_until = 0
                  WHERE person = $1 AND counter = $2 AND failures > 0",

@@ -4,6 +4,7 @@
 //! with `Ok` survives a kill and a power cut. The SQL is portable to PostgreSQL.
 
 mod audit;
+mod chain;
 mod factors;
 mod logins;
 mod open;
@@ -19,7 +20,7 @@ use super::{Acceptances, Attempts, Audit, Factors, Logins, Passwords, People, Re
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
 use sqlx::SqlitePool;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use writer::{Transaction, Work, Writer};
 
 /// A handle to the store; cheap to clone.
@@ -32,6 +33,9 @@ struct Inner {
     keyring: Keyring,
     digester: CodeDigester,
     audit_key: Secret<Vec<u8>>,
+    /// Where the audit chain ended at the last commit.
+    chain_end: Arc<Mutex<chain::Position>>,
+    password_cache_key: Secret<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Records {
@@ -73,6 +77,11 @@ impl Records {
         self.0.digester.clone()
     }
 
+    /// Key for digests of passwords whose verdict is remembered for a while; the same after a restart.
+    pub fn password_cache_key(&self) -> Secret<Vec<u8>> {
+        self.0.password_cache_key.clone()
+    }
+
     /// Finishes what is queued and closes the file. Later calls fail.
     pub async fn close(&self) {
         self.0.writer.close().await;
@@ -99,14 +108,21 @@ fn failure(error: sqlx::Error) -> StoreError {
         if database.is_unique_violation() {
             return StoreError::Conflict("it exists already".into());
         }
+        if database.is_foreign_key_violation() {
+            return StoreError::NotFound("there is no such person or factor any more".into());
+        }
         let hint =
             match database.code().as_deref().and_then(|code| code.parse::<u32>().ok()).map(|c| c & 0xff) {
-                Some(5 | 6) => "the database file is locked by another program; end it, or wait",
-                Some(8) => "the database file cannot be written; look at its owner and mode",
-                Some(10) => "reading or writing the database file failed; look at the disk",
-                Some(11) => "the database file is corrupt; stop Doorward and restore it from a backup",
-                Some(13) => "the disk is full; make room",
-                Some(26) => "the database file is not a database; restore it from a backup",
+                Some(5 | 6) => {
+                    "the database file (`store.path`) is locked by another program; end it, or wait"
+                }
+                Some(8) => "the database file (`store.path`) cannot be written; look at its owner and mode",
+                Some(10) => "reading or writing the database file (`store.path`) failed; look at the disk",
+                Some(11) => {
+                    "the database file (`store.path`) is corrupt; stop Doorward and restore it from a backup"
+                }
+                Some(13) => "the disk under the database file (`store.path`) is full; make room",
+                Some(26) => "the database file (`store.path`) is not a database; restore it from a backup",
                 _ => "see the message",
             };
         return StoreError::Unavailable(format!("{hint} ({database})"));
@@ -123,6 +139,7 @@ fn damaged(what: &str) -> StoreError {
     StoreError::Unavailable(format!("a stored value is damaged ({what}); restore the database from a backup"))
 }
 
+/// A step or counter as the database keeps it, small enough that one can be added.
 fn number(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
+    i64::try_from(value).unwrap_or(i64::MAX).min(i64::MAX - 1)
 }

@@ -34,7 +34,7 @@ fn gone() -> StoreError {
     StoreError::NotFound("there is no such person any more".into())
 }
 
-async fn insert(connection: &mut SqliteConnection, mut new: NewPerson) -> Result<()> {
+async fn insert(connection: &mut SqliteConnection, mut new: NewPerson, at: Timestamp) -> Result<()> {
     new.roles.sort_unstable();
     new.roles.dedup();
     new.groups.sort_unstable();
@@ -43,8 +43,8 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson) -> Result
     let json = |list: Result<String, serde_json::Error>| list.map_err(|_| damaged("a list"));
     let id = new.id.to_string();
     sqlx::query(
-        "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', 1)",
+        "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version, created)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', 1, $8)",
     )
     .bind(&id)
     .bind(new.username.as_str())
@@ -53,6 +53,7 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson) -> Result
     .bind(json(serde_json::to_string(&new.groups))?)
     .bind(&new.email)
     .bind(&new.phone)
+    .bind(at.millis())
     .execute(&mut *connection)
     .await
     .map_err(|error| match failure(error) {
@@ -60,9 +61,10 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson) -> Result
         other => other,
     })?;
     if let Some(hash) = &new.password {
-        sqlx::query("INSERT INTO passwords (person, hash) VALUES ($1, $2)")
+        sqlx::query("INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)")
             .bind(&id)
             .bind(hash.expose())
+            .bind(at.millis())
             .execute(&mut *connection)
             .await
             .map_err(failure)?;
@@ -95,7 +97,6 @@ impl People for Records {
 
     async fn list(&self, page: &Page) -> Result<Vec<Person>> {
         let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
-        // `instr`-like search without wildcards to escape: position of a plain text.
         let rows = sqlx::query(
             "SELECT id, username, name, roles, member_of, email, phone, status, version FROM people
              WHERE username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
@@ -114,7 +115,7 @@ impl People for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 for new in people {
-                    insert(&mut transaction.connection, new).await?;
+                    insert(&mut transaction.connection, new, entry.at).await?;
                 }
                 audit::append(transaction, entry).await
             })
@@ -179,11 +180,12 @@ impl Passwords for Records {
                     return Err(gone());
                 }
                 sqlx::query(
-                    "INSERT INTO passwords (person, hash) VALUES ($1, $2)
-                     ON CONFLICT (person) DO UPDATE SET hash = excluded.hash",
+                    "INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)
+                     ON CONFLICT (person) DO UPDATE SET hash = excluded.hash, changed = excluded.changed",
                 )
                 .bind(&id)
                 .bind(hash.expose())
+                .bind(entry.at.millis())
                 .execute(&mut transaction.connection)
                 .await
                 .map_err(failure)?;

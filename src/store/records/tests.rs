@@ -1,1 +1,158 @@
-//! Tests of the records store.
+//! Tests of the records store, by what they are about. Time is given, never waited for.
+
+mod audit;
+mod concurrency;
+mod faults;
+mod files;
+mod semantics;
+
+use super::Records;
+use crate::base::{Secret, Timestamp};
+use crate::domain::audit::AuditEntry;
+use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof};
+use crate::domain::person::{PersonId, Role, Username};
+use crate::domain::throttle::Counter;
+use crate::store::seal::Keyring;
+use crate::store::{NewFactor, NewPerson, Settlement};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, SqliteConnection};
+use std::path::PathBuf;
+use std::time::Duration;
+
+const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+const BUSY: Duration = Duration::from_millis(200);
+
+fn ring(ids: &[(&str, u8)]) -> Keyring {
+    let keys: Vec<_> =
+        ids.iter().map(|(id, byte)| ((*id).to_owned(), Secret::new(vec![*byte; 32]))).collect();
+    Keyring::new(&keys).unwrap()
+}
+
+/// A store in a folder of its own.
+struct Store {
+    records: Records,
+    path: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl std::ops::Deref for Store {
+    type Target = Records;
+    fn deref(&self) -> &Records {
+        &self.records
+    }
+}
+
+impl Store {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("made/doorward.db");
+        let records = Records::open(&path, BUSY, 4, ring(&[("k1", 1)])).await.unwrap();
+        Self { records, path, _folder: folder }
+    }
+
+    /// Closes and opens again.
+    async fn reopen(&mut self) {
+        self.records.close().await;
+        self.records = Records::open(&self.path, BUSY, 4, ring(&[("k1", 1)])).await.unwrap();
+    }
+
+    /// Another program's connection to the same file.
+    async fn raw(&self) -> SqliteConnection {
+        SqliteConnectOptions::new().filename(&self.path).busy_timeout(BUSY).connect().await.unwrap()
+    }
+
+    async fn sql(&self, sql: &'static str) -> u64 {
+        sqlx::query(sql).execute(&mut self.raw().await).await.unwrap().rows_affected()
+    }
+
+    async fn person(&self, name: &str) -> PersonId {
+        let new = new_person(name);
+        let id = new.id;
+        self.people().add(vec![new], entry("person.add")).await.unwrap();
+        id
+    }
+
+    async fn totp(&self, person: PersonId, state: FactorState) -> FactorId {
+        let new = new_factor(person, FactorKind::Totp, state, totp_material());
+        let id = new.id;
+        self.factors().add(new, false, entry("factor.add")).await.unwrap();
+        id
+    }
+
+    async fn codes(&self, person: PersonId, codes: Vec<OneTimeCode>) -> FactorId {
+        let new = new_factor(person, FactorKind::Recovery, FactorState::Active, Material::Codes(codes));
+        let id = new.id;
+        self.factors().add(new, false, entry("factor.add")).await.unwrap();
+        id
+    }
+
+    async fn actions(&self) -> Vec<String> {
+        let query = crate::store::AuditQuery { limit: 1000, ..Default::default() };
+        self.audit().entries(&query).await.unwrap().into_iter().map(|entry| entry.action).collect()
+    }
+
+    async fn broken(&self) -> Option<(i64, String)> {
+        self.audit().verify().await.unwrap().broken
+    }
+}
+
+fn name(text: &str) -> Username {
+    Username::parse(text).unwrap()
+}
+
+fn new_person(name_: &str) -> NewPerson {
+    NewPerson {
+        id: PersonId::from_uuid(uuid::Uuid::now_v7()),
+        username: name(name_),
+        name: "Someone".into(),
+        roles: vec![Role::Student, Role::Staff, Role::Staff],
+        groups: vec!["vpn".into(), "admins".into()],
+        email: Some("someone@example.org".into()),
+        phone: None,
+        password: Some(Secret::new("$argon2id$one".to_owned())),
+    }
+}
+
+fn totp_material() -> Material {
+    Material::Totp {
+        seed: Secret::new(b"12345678901234567890".to_vec()),
+        algorithm: Algorithm::Sha256,
+        digits: 6,
+        period: 30,
+    }
+}
+
+fn new_factor(person: PersonId, kind: FactorKind, state: FactorState, material: Material) -> NewFactor {
+    let id = FactorId::from_uuid(uuid::Uuid::now_v7());
+    NewFactor { id, person, kind, label: "phone".into(), state, created: NOW, material, next: 0 }
+}
+
+fn entry(action: &'static str) -> AuditEntry {
+    AuditEntry {
+        at: NOW,
+        actor: "uid:0(root)".into(),
+        action,
+        person: None,
+        subject: "alice".into(),
+        outcome: "done",
+        detail: String::new(),
+        request: "r1".into(),
+    }
+}
+
+/// A settlement that lets someone in by `proof`.
+fn settlement(person: PersonId, proof: Option<Proof>) -> Settlement {
+    Settlement {
+        person: Some(person),
+        accept: proof,
+        clear: proof.iter().map(|proof| Counter::Factor(proof.factor())).collect(),
+        refund: Vec::new(),
+        at: NOW,
+        audit: AuditEntry { person: Some(person), outcome: "accept", ..entry("login") },
+        replayed: proof.map(|_| AuditEntry { outcome: "reject", ..entry("login.replayed") }),
+    }
+}
+
+const fn position(factor: FactorId, position: u64) -> Proof {
+    Proof::Position { factor, position }
+}

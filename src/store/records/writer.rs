@@ -2,15 +2,19 @@
 //! durable commit is shared by all of them, and no job is answered before its commit.
 //!
 //! A job that fails for a reason of its own (a name that is taken) is rolled back alone; anything that concerns
-//! the file (locked, full, corrupt) fails the whole batch, and nothing of it is kept.
+//! the file (locked, full, corrupt) fails the whole batch, and nothing of it is kept. If not even `BEGIN` was
+//! possible, those who came meanwhile fail with it, so that nobody waits for a lock twice. A connection that is
+//! in doubt is replaced before the next batch.
 
-use super::audit::Chain;
+use super::chain::Chain;
 use super::failure;
-use crate::base::Secret;
 use crate::store::{Result, StoreError};
-use sqlx::{Connection, SqliteConnection};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Connection, SqliteConnection};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Mutex;
+use std::task::Poll;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -79,7 +83,7 @@ where
         let Typed { result, reply, .. } = *self;
         let result = match (failed, result) {
             (None, Some(result)) => result,
-            (Some(_), Some(Err(own))) => Err(own),
+            // Also where it had failed for a reason of its own: that may lie in what was now taken back.
             (why, _) => Err(StoreError::Unavailable(why.unwrap_or("the job was not run").to_owned())),
         };
         // A caller that has gone away does not want to know.
@@ -94,11 +98,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) async fn start(mut connection: SqliteConnection, audit_key: Secret<Vec<u8>>) -> Result<Self> {
-        let chain = Chain::load(&mut connection, audit_key).await?;
+    /// Takes over the connection; `options` make the next one, should it break.
+    pub(super) fn start(connection: SqliteConnection, options: SqliteConnectOptions, chain: Chain) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(write(Transaction { connection, chain }, receiver));
-        Ok(Self { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) })
+        let task = tokio::spawn(write(Transaction { connection, chain }, options, receiver));
+        Self { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) }
     }
 
     /// Runs a job and waits for its commit.
@@ -132,35 +136,70 @@ impl Writer {
     }
 }
 
-async fn write(mut transaction: Transaction, mut queue: mpsc::Receiver<Box<dyn Job>>) {
-    while let Some(first) = queue.recv().await {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(next) = queue.try_recv()
-        {
-            batch.push(next);
+/// A batch of which nothing was kept.
+enum Lost {
+    /// The transaction could not be opened.
+    AtBegin(String),
+    /// It failed later.
+    Later(String),
+}
+
+async fn write(
+    mut transaction: Transaction,
+    options: SqliteConnectOptions,
+    mut queue: mpsc::Receiver<Box<dyn Job>>,
+) {
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut fit = true;
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
+        if !fit && let Ok(connection) = options.connect().await {
+            // Dropping the old one closes it and takes back what it had open.
+            transaction.connection = connection;
         }
-        let failed = commit(&mut transaction, &mut batch).await.err();
-        if failed.is_some() {
-            // Nothing of it may stay, and what the chain remembers may be ahead of the file.
-            let _ = sqlx::query("ROLLBACK").execute(&mut transaction.connection).await;
-            transaction.chain.forget();
-        }
-        for job in batch {
+        let failed = match commit(&mut transaction, &mut batch).await {
+            Ok(()) => {
+                transaction.chain.committed();
+                fit = true;
+                None
+            }
+            Err(lost) => {
+                let free = rolled_back(&mut transaction.connection).await;
+                // What failed halfway is not trusted again; where only BEGIN failed, opening another connection
+                // would wait for the same lock.
+                fit = free && matches!(lost, Lost::AtBegin(_));
+                Some(match lost {
+                    Lost::AtBegin(why) => {
+                        while let Ok(waiting) = queue.try_recv() {
+                            batch.push(waiting);
+                        }
+                        why
+                    }
+                    Lost::Later(why) => why,
+                })
+            }
+        };
+        for job in batch.drain(..) {
             job.finish(failed.as_deref());
         }
     }
+    // Tidies up only: what was answered is durable in the log already.
+    let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut transaction.connection).await;
     let _ = transaction.connection.close().await;
 }
 
 /// All jobs in one durable transaction; `Err` says why none of them was kept.
-async fn commit(transaction: &mut Transaction, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
-    execute(transaction, "BEGIN IMMEDIATE").await?;
-    transaction.chain.recall(&mut transaction.connection).await.map_err(|error| error.to_string())?;
+async fn commit(transaction: &mut Transaction, batch: &mut [Box<dyn Job>]) -> Result<(), Lost> {
+    execute(transaction, "BEGIN IMMEDIATE").await.map_err(Lost::AtBegin)?;
+    let Transaction { connection, chain } = transaction;
+    chain.recall(connection).await.map_err(|error| Lost::AtBegin(reason(error)))?;
+    fill(transaction, batch).await.map_err(Lost::Later)
+}
+
+async fn fill(transaction: &mut Transaction, batch: &mut [Box<dyn Job>]) -> Result<(), String> {
     for job in batch {
         let before = transaction.chain.position();
         execute(transaction, "SAVEPOINT job").await?;
-        match job.run(transaction).await {
+        match unpanicked(job.run(transaction)).await {
             Ran::Done => execute(transaction, "RELEASE job").await?,
             Ran::Refused => {
                 execute(transaction, "ROLLBACK TO job").await?;
@@ -171,14 +210,37 @@ async fn commit(transaction: &mut Transaction, batch: &mut [Box<dyn Job>]) -> Re
         }
     }
     let Transaction { connection, chain } = transaction;
-    chain.write_head(connection).await.map_err(|error| error.to_string())?;
+    chain.write_head(connection).await.map_err(reason)?;
     execute(transaction, "COMMIT").await
+}
+
+/// A job that panics fails its batch; the writer goes on.
+async fn unpanicked(mut work: Pin<Box<dyn Future<Output = Ran> + Send + '_>>) -> Ran {
+    std::future::poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Ran::Broken("a mistake in the program ended a write".into())))
+    })
+    .await
+}
+
+/// Ends the transaction; whether the connection is without one now.
+async fn rolled_back(connection: &mut SqliteConnection) -> bool {
+    match sqlx::query("ROLLBACK").execute(connection).await {
+        Ok(_) => true,
+        // SQLite does it by itself when the disk is full, and where BEGIN failed there is nothing to roll back.
+        Err(sqlx::Error::Database(error)) => error.message().contains("no transaction is active"),
+        Err(_) => false,
+    }
 }
 
 async fn execute(transaction: &mut Transaction, sql: &'static str) -> Result<(), String> {
     let done = sqlx::query(sql).execute(&mut transaction.connection).await;
-    done.map(drop).map_err(|error| match failure(error) {
+    done.map(drop).map_err(|error| reason(failure(error)))
+}
+
+fn reason(error: StoreError) -> String {
+    match error {
         StoreError::Unavailable(why) => why,
         other => other.to_string(),
-    })
+    }
 }

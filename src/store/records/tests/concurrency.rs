@@ -1,0 +1,128 @@
+//! Many callers at once, and what they do to each other.
+
+use super::*;
+use crate::domain::throttle::{Gate, Throttle};
+use crate::store::records::writer::Transaction;
+use crate::store::{Settled, StoreError};
+use tokio::task::JoinSet;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_settlements_of_one_position_one_is_done() {
+    let store = Store::new().await;
+    let alice = store.person("alice").await;
+    let id = store.totp(alice, FactorState::Active).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..1000 {
+        let logins = store.logins();
+        tasks.spawn(async move { logins.settle(settlement(alice, Some(position(id, 10)))).await.unwrap() });
+    }
+    let all = tasks.join_all().await;
+    assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 1);
+    let actions = store.actions().await;
+    assert_eq!(actions.iter().filter(|action| *action == "login").count(), 1);
+    assert_eq!(store.audit().verify().await.unwrap().entries, 1002);
+    assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_thousand_settlements_of_one_code_one_is_done() {
+    let store = Store::new().await;
+    let alice = store.person("alice").await;
+    let id = store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
+    let mut tasks = JoinSet::new();
+    for _ in 0..1000 {
+        let logins = store.logins();
+        let proof = Proof::Code { factor: id, digest: [1; 32] };
+        tasks.spawn(async move { logins.settle(settlement(alice, Some(proof))).await.unwrap() });
+    }
+    let all = tasks.join_all().await;
+    assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn charges_at_once_never_pass_the_gate_more_often_than_allowed() {
+    let store = Store::new().await;
+    let alice = store.person("alice").await;
+    let rules = Throttle { free: 100, hard_stop: 7, ..Throttle::default() };
+    let mut tasks = JoinSet::new();
+    for _ in 0..300 {
+        let (attempts, rules) = (store.attempts(), rules.clone());
+        tasks.spawn(
+            async move { attempts.charge(Some(alice), &[Counter::Password], &rules, NOW).await.unwrap() },
+        );
+    }
+    let gates = tasks.join_all().await;
+    assert_eq!(gates.iter().filter(|gates| gates[..] == [Gate::Open]).count(), 7);
+    assert_eq!(store.attempts().failures(alice).await.unwrap()[0].failures.count, 7);
+}
+
+#[tokio::test]
+async fn conflict_in_a_batch_leaves_the_others_as_they_are() {
+    let store = Store::new().await;
+    // One thread, so all of these are queued before the writer takes its first: they are one batch.
+    let mut tasks = JoinSet::new();
+    for who in ["anna", "bob", "anna", "carl"] {
+        let people = store.people();
+        tasks.spawn(async move { people.add(vec![new_person(who)], entry("person.add")).await });
+    }
+    let nobody = PersonId::from_uuid(uuid::Uuid::nil());
+    let factors = store.factors();
+    let orphan = new_factor(nobody, FactorKind::Totp, FactorState::Active, totp_material());
+    tasks.spawn(async move { factors.add(orphan, false, entry("factor.add")).await });
+    let all = tasks.join_all().await;
+    assert_eq!(all.iter().filter(|added| added.is_ok()).count(), 3);
+    assert_eq!(all.iter().filter(|added| matches!(added, Err(StoreError::Conflict(_)))).count(), 1);
+    assert_eq!(all.iter().filter(|added| matches!(added, Err(StoreError::NotFound(_)))).count(), 1);
+    assert_eq!(store.people().list(&crate::store::Page::default()).await.unwrap().len(), 3);
+    assert_eq!(store.actions().await.len(), 3, "what was refused leaves no entry");
+    assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test]
+async fn job_that_panics_fails_its_batch_and_the_writer_goes_on() {
+    let store = Store::new().await;
+    let mut tasks = JoinSet::new();
+    let people = store.people();
+    tasks.spawn(async move { people.add(vec![new_person("anna")], entry("person.add")).await });
+    let records = store.records.clone();
+    tasks.spawn(async move {
+        records.write(|_: &mut Transaction| Box::pin(async { panic!("on purpose") })).await
+    });
+    for answer in tasks.join_all().await {
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    }
+    assert!(store.people().person(&name("anna")).await.unwrap().is_none());
+    store.person("anna").await;
+    assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test]
+async fn caller_who_goes_away_harms_nobody() {
+    let store = Store::new().await;
+    let people = store.people();
+    let gone = tokio::spawn(async move { people.add(vec![new_person("anna")], entry("person.add")).await });
+    tokio::task::yield_now().await;
+    gone.abort();
+    let _ = gone.await;
+    store.person("bob").await;
+    assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test]
+async fn closing_finishes_what_is_queued_and_later_calls_fail() {
+    let mut store = Store::new().await;
+    let mut tasks = JoinSet::new();
+    for number in 0..50 {
+        let people = store.people();
+        let who = format!("person{number}");
+        tasks.spawn(async move { people.add(vec![new_person(&who)], entry("person.add")).await });
+    }
+    tokio::task::yield_now().await;
+    store.close().await;
+    assert!(tasks.join_all().await.iter().all(Result::is_ok));
+    let late = store.people().add(vec![new_person("late")], entry("person.add")).await;
+    assert!(matches!(late, Err(StoreError::Unavailable(_))));
+    assert!(store.people().person(&name("person1")).await.is_err());
+    store.reopen().await;
+    assert_eq!(store.people().list(&crate::store::Page::default()).await.unwrap().len(), 50);
+}
