@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod cli;
+pub mod client;
 pub mod demo;
 pub mod lifecycle;
 pub mod logging;

@@ -1,7 +1,10 @@
 //! The command line.
 
+mod admin;
 mod login;
+mod output;
 
+use super::client::{Client, ClientError, EX_UNAVAILABLE};
 use super::{check, demo, serve};
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
@@ -52,6 +55,23 @@ enum Command {
     Check(CheckArgs),
     /// Log in over RADIUS as a NAS would, and show the answer.
     Try(TryArgs),
+    /// People of the embedded directory.
+    #[command(subcommand)]
+    Person(admin::Person),
+    /// Enroll a second factor.
+    #[command(subcommand)]
+    Enroll(admin::Enroll),
+    /// Second factors.
+    #[command(subcommand)]
+    Factor(admin::Factor),
+    /// Temporary codes.
+    #[command(subcommand)]
+    Code(admin::Code),
+    /// The audit trail.
+    #[command(subcommand)]
+    Audit(admin::Audit),
+    /// Counters and addresses of the daemon.
+    Status,
 }
 
 #[derive(Debug, Args)]
@@ -112,13 +132,38 @@ pub fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
+    let json = cli.global.json;
     match run(cli) {
         Ok(status) => status,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr().lock(), "doorward: {error:#}");
-            ExitCode::FAILURE
+        Err(error) => report(&error, json),
+    }
+}
+
+/// Prints what went wrong; the exit status.
+fn report(error: &anyhow::Error, json: bool) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::Refused { body, .. }) if json => {
+            let _ = writeln!(stderr, "{body:#}");
         }
+        Some(ClientError::Refused { message, body, .. }) => {
+            let _ = writeln!(stderr, "doorward: {message}");
+            for line in body.pointer("/error/lines").and_then(|lines| lines.as_array()).into_iter().flatten()
+            {
+                let what = line["what"].as_str().unwrap_or_default();
+                let _ = writeln!(stderr, "  line {}: {what}", line["line"]);
+            }
+        }
+        _ => {
+            let _ = writeln!(stderr, "doorward: {error:#}");
+        }
+    }
+    match error.downcast_ref::<ClientError>() {
+        Some(ClientError::NotRunning { .. } | ClientError::NotAllowed { .. }) => {
+            ExitCode::from(EX_UNAVAILABLE)
+        }
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -141,7 +186,31 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(CheckArgs { reference: true, .. }) => check::reference(),
         Command::Check(args) => check::run(&args.file.unwrap_or(global.config)),
         Command::Try(args) => login::run(&global, args),
+        other => {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let client = Client::new(&socket(&global));
+            let admin = admin::Admin { client, output: output::Output::new(&global) };
+            runtime.block_on(call(&admin, other))
+        }
     }
+}
+
+async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Person(command) => admin.person(command).await,
+        Command::Enroll(command) => admin.enroll(command).await,
+        Command::Factor(command) => admin.factor(command).await,
+        Command::Code(command) => admin.code(command).await,
+        Command::Audit(command) => admin.audit(command).await,
+        _ => admin.status().await,
+    }
+}
+
+/// The socket named, or that of the configuration, or the usual one.
+fn socket(global: &Global) -> PathBuf {
+    let configured = || Some(crate::config::load(&global.config, std::env::vars()).ok()?.admin.socket);
+    let usual = || PathBuf::from("/run/doorward/admin.sock");
+    global.socket.clone().or_else(configured).unwrap_or_else(usual)
 }
 
 #[cfg(test)]

@@ -1,0 +1,473 @@
+//! Commands that call the admin socket.
+
+use super::output::Output;
+use crate::app::client::{Client, Send, segment};
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use hyper::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// `doorward person …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Person {
+    /// List people.
+    List {
+        /// Only usernames that contain this.
+        #[arg(long)]
+        matching: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 1000)]
+        limit: u32,
+    },
+    /// Show a person with factors and failures.
+    Show {
+        /// Username.
+        user: String,
+    },
+    /// Add a person; the password is asked for, or read from standard input.
+    Add(NewPerson),
+    /// Import people from a CSV or TOML file: all of them, or none.
+    Import {
+        /// The file; `.toml` is TOML, anything else CSV.
+        file: PathBuf,
+    },
+    /// Set a password; it is asked for, or read from standard input.
+    Passwd {
+        /// Username.
+        user: String,
+    },
+    /// Lock a person out.
+    Lock {
+        /// Username.
+        user: String,
+    },
+    /// Let a person in again, and clear the failure counters.
+    Unlock {
+        /// Username.
+        user: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewPerson {
+    /// Username.
+    user: String,
+    /// Name to show.
+    #[arg(long, default_value = "")]
+    name: String,
+    /// Role: faculty, staff, student or alumnus; may be repeated.
+    #[arg(long = "role")]
+    roles: Vec<String>,
+    /// Group; may be repeated.
+    #[arg(long = "group")]
+    groups: Vec<String>,
+    /// E-mail address.
+    #[arg(long)]
+    email: Option<String>,
+    /// Telephone number.
+    #[arg(long)]
+    phone: Option<String>,
+    /// Do not set a password now.
+    #[arg(long)]
+    no_password: bool,
+}
+
+/// `doorward enroll …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Enroll {
+    /// A passcode app: shows the key, and counts after a first code.
+    Totp(KeyArgs),
+    /// A counter-based token; counts after a first code.
+    Hotp(KeyArgs),
+    /// A set of recovery codes, in place of the old one.
+    Recovery {
+        /// Username.
+        user: String,
+    },
+    /// A PIN; it is asked for, or read from standard input.
+    Pin {
+        /// Username.
+        user: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    /// Username.
+    user: String,
+    /// Name that the person knows the device by.
+    #[arg(long)]
+    label: Option<String>,
+    /// The device's key in base32 (visible to others in the process list; better: `-` reads it from standard input).
+    #[arg(long, value_name = "BASE32")]
+    seed: Option<String>,
+    /// HOTP: the first counter.
+    #[arg(long)]
+    counter: Option<u64>,
+    /// The first code, to confirm at once.
+    #[arg(long)]
+    code: Option<String>,
+}
+
+/// `doorward factor …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Factor {
+    /// List a person's factors.
+    List {
+        /// Username.
+        user: String,
+    },
+    /// Confirm a pending factor by its first code.
+    Confirm {
+        /// Id of the factor.
+        id: String,
+        /// The code.
+        code: String,
+    },
+    /// End a factor for good.
+    Revoke {
+        /// Id of the factor.
+        id: String,
+    },
+    /// Find a counter-based token again by two codes in a row.
+    Resync {
+        /// Id of the factor.
+        id: String,
+        /// First code.
+        first: String,
+        /// The code after it.
+        second: String,
+    },
+}
+
+/// `doorward code …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Code {
+    /// Hand out a temporary code, good once.
+    Issue {
+        /// Username.
+        user: String,
+        /// How many minutes it lives.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
+}
+
+/// `doorward audit …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Show entries, the newest last.
+    List {
+        /// Only about this username or id.
+        #[arg(long)]
+        subject: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Check every link of the chain; exit status 1 if it is broken.
+    Verify,
+    /// Print the whole trail, one JSON object a line.
+    Export,
+}
+
+/// Fields of a person.
+const PERSON: [(&str, &str); 8] = [
+    ("username", "username"),
+    ("name", "name"),
+    ("roles", "roles"),
+    ("groups", "groups"),
+    ("e-mail", "email"),
+    ("phone", "phone"),
+    ("status", "status"),
+    ("id", "id"),
+];
+
+const FACTOR: [(&str, &str); 9] = [
+    ("id", "id"),
+    ("kind", "kind"),
+    ("label", "label"),
+    ("state", "state"),
+    ("created", "created"),
+    ("used", "used"),
+    ("drift", "drift"),
+    ("codes left", "codes_left"),
+    ("failures", "failures"),
+];
+
+/// Runs commands against a daemon.
+#[derive(Debug)]
+pub(super) struct Admin {
+    pub(super) client: Client,
+    pub(super) output: Output,
+}
+
+impl Admin {
+    async fn get(&self, path: &str) -> Result<Value> {
+        self.client.call(Method::GET, path, Send::Nothing).await
+    }
+
+    async fn post(&self, path: &str, body: Value) -> Result<Value> {
+        self.client.call(Method::POST, path, Send::Json(body)).await
+    }
+
+    pub(super) async fn person(&self, command: Person) -> Result<ExitCode> {
+        let out = self.output;
+        match command {
+            Person::List { matching, limit } => self.list(matching, limit).await?,
+            Person::Show { user } => {
+                let answer = self.get(&format!("people/{}", segment(&user))).await?;
+                out.show(&answer, |out, answer| {
+                    out.fields(&answer["person"], &PERSON)?;
+                    let accepted = answer.pointer("/acceptance/version").and_then(Value::as_str);
+                    out.line(&format!(
+                        "acceptable use: {}\n\nfactors:",
+                        accepted.unwrap_or("not accepted here")
+                    ))?;
+                    out.rows(&answer["factors"], &FACTOR)?;
+                    out.line("\nfailures in a row:")?;
+                    out.rows(
+                        &answer["failures"],
+                        &[("of", "counter"), ("count", "count"), ("no try before", "blocked_until")],
+                    )
+                })?;
+            }
+            Person::Add(new) => {
+                let password = if new.no_password { None } else { Some(out.secret("password")?) };
+                let body = json!({
+                    "username": new.user, "name": new.name, "roles": new.roles, "groups": new.groups,
+                    "email": new.email, "phone": new.phone, "password": password,
+                });
+                let answer = self.post("people", body).await?;
+                out.show(&answer, |out, person| out.fields(person, &PERSON))?;
+            }
+            Person::Import { file } => self.import(&file).await?,
+            Person::Passwd { user } => {
+                let body = Send::Json(json!({"password": out.secret("password")?}));
+                let path = format!("people/{}/password", segment(&user));
+                let answer = self.client.call(Method::PUT, &path, body).await?;
+                out.show(&answer, |out, _| out.line(&format!("The password of {user} is changed.")))?;
+            }
+            Person::Lock { user } => {
+                let answer = self.post(&format!("people/{}/lock", segment(&user)), json!({})).await?;
+                out.show(&answer, |out, _| out.line(&format!("{user} is locked.")))?;
+            }
+            Person::Unlock { user } => {
+                let answer = self.post(&format!("people/{}/unlock", segment(&user)), json!({})).await?;
+                out.show(&answer, |out, _| {
+                    out.line(&format!("{user} is unlocked; the failure counters are at zero."))
+                })?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Everyone, page by page.
+    async fn list(&self, matching: Option<String>, limit: u32) -> Result<()> {
+        let filter = matching.map(|text| format!("&matching={}", segment(&text))).unwrap_or_default();
+        let (mut people, mut after) = (Vec::new(), String::new());
+        let limit = usize::try_from(limit)?;
+        while people.len() < limit {
+            let page = (limit - people.len()).min(1000);
+            let answer = self.get(&format!("people?limit={page}&after={}{filter}", segment(&after))).await?;
+            let rows = answer["people"].as_array().cloned().unwrap_or_default();
+            let Some(last) = rows.last() else { break };
+            last["username"].as_str().unwrap_or_default().clone_into(&mut after);
+            people.extend(rows);
+        }
+        let fields = [
+            ("username", "username"),
+            ("name", "name"),
+            ("roles", "roles"),
+            ("groups", "groups"),
+            ("status", "status"),
+        ];
+        self.output.show(&json!({"people": people}), |out, answer| out.rows(&answer["people"], &fields))
+    }
+
+    async fn import(&self, file: &std::path::Path) -> Result<()> {
+        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+        let toml = file.extension().is_some_and(|ending| ending == "toml");
+        let kind = if toml { "application/toml" } else { "text/csv" };
+        // Passwords in clear take time to hash; the bar hides itself where there is no terminal.
+        let bar = ProgressBar::new_spinner().with_message("importing");
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let answer = self.client.call(Method::POST, "people/import", Send::File(kind, bytes)).await;
+        bar.finish_and_clear();
+        let answer = answer?;
+        self.output
+            .show(&answer, |out, answer| out.line(&format!("{} people are imported.", answer["imported"])))
+    }
+
+    pub(super) async fn enroll(&self, command: Enroll) -> Result<ExitCode> {
+        match command {
+            Enroll::Totp(args) => return self.key("totp", args).await,
+            Enroll::Hotp(args) => return self.key("hotp", args).await,
+            Enroll::Recovery { user } => {
+                let answer =
+                    self.post(&format!("people/{}/factors/recovery", segment(&user)), json!({})).await?;
+                self.output.show(&answer, |out, answer| {
+                    out.line("Each of these codes works once. They are not shown again.")?;
+                    for code in answer["codes"].as_array().into_iter().flatten() {
+                        out.line(&format!("  {}", code.as_str().unwrap_or_default()))?;
+                    }
+                    Ok(())
+                })?;
+            }
+            Enroll::Pin { user } => {
+                let body = json!({"pin": self.output.secret("PIN")?});
+                let answer = self.post(&format!("people/{}/factors/pin", segment(&user)), body).await?;
+                self.output.show(&answer, |out, _| out.line(&format!("The PIN of {user} is set.")))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Shows the key, then takes the first code: from the option, from the terminal, or later.
+    async fn key(&self, kind: &str, args: KeyArgs) -> Result<ExitCode> {
+        let out = self.output;
+        let seed = match args.seed.as_deref() {
+            Some("-") => Some(std::io::read_to_string(std::io::stdin())?.trim().to_owned()),
+            other => other.map(str::to_owned),
+        };
+        let body = json!({"label": args.label, "seed": seed, "counter": args.counter});
+        let answer = self.post(&format!("people/{}/factors/{kind}", segment(&args.user)), body).await?;
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        let (id, uri) = (text("id"), text("uri"));
+        if !out.is_json() {
+            if let Ok(code) = qrcode::QrCode::new(uri.as_bytes()) {
+                out.line(&code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build())?;
+            }
+            out.line(&format!("{uri}\n\nKey: {}\n", text("seed")))?;
+        }
+        let code = match args.code {
+            Some(code) => Some(code),
+            None if out.can_ask() && !out.is_json() => {
+                write!(std::io::stdout().lock(), "First code from the device: ")?;
+                std::io::stdout().lock().flush()?;
+                let mut line = String::new();
+                std::io::stdin().read_line(&mut line)?;
+                Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+            }
+            None => None,
+        };
+        let Some(code) = code else {
+            out.show(&answer, |out, _| {
+                out.line(&format!("It counts after its first code: doorward factor confirm {id} CODE"))
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        };
+        let confirmed =
+            self.post(&format!("factors/{}/confirm", segment(&id)), json!({"code": code})).await?;
+        out.show(&confirmed, |out, _| out.line("It works, and counts from now on."))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) async fn factor(&self, command: Factor) -> Result<ExitCode> {
+        let out = self.output;
+        match command {
+            Factor::List { user } => {
+                let answer = self.get(&format!("people/{}/factors", segment(&user))).await?;
+                out.show(&answer, |out, answer| out.rows(&answer["factors"], &FACTOR))?;
+            }
+            Factor::Confirm { id, code } => {
+                let answer =
+                    self.post(&format!("factors/{}/confirm", segment(&id)), json!({"code": code})).await?;
+                out.show(&answer, |out, _| out.line("It works, and counts from now on."))?;
+            }
+            Factor::Revoke { id } => {
+                let path = format!("factors/{}", segment(&id));
+                self.client.call(Method::DELETE, &path, Send::Nothing).await?;
+                out.show(&json!({"revoked": id}), |out, _| out.line("It is revoked."))?;
+            }
+            Factor::Resync { id, first, second } => {
+                let body = json!({"first": first, "second": second});
+                let answer = self.post(&format!("factors/{}/resync", segment(&id)), body).await?;
+                out.show(&answer, |out, _| out.line("The token is found again."))?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) async fn code(&self, command: Code) -> Result<ExitCode> {
+        let Code::Issue { user, minutes } = command;
+        let body = json!({"lifetime_seconds": minutes.saturating_mul(60)});
+        let answer = self.post(&format!("people/{}/codes", segment(&user)), body).await?;
+        self.output.show(&answer, |out, answer| {
+            let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+            out.line(&format!(
+                "{}\n\nGood once, until {}. It is not shown again.",
+                text("code"),
+                text("expires")
+            ))
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) async fn audit(&self, command: Audit) -> Result<ExitCode> {
+        let out = self.output;
+        match command {
+            Audit::List { subject, limit } => {
+                let subject =
+                    subject.map(|subject| format!("&subject={}", segment(&subject))).unwrap_or_default();
+                let mut answer = self.get(&format!("audit?newest=true&limit={limit}{subject}")).await?;
+                if let Some(entries) = answer["entries"].as_array_mut() {
+                    entries.reverse();
+                }
+                let fields = [
+                    ("number", "seq"),
+                    ("at", "at"),
+                    ("actor", "actor"),
+                    ("action", "action"),
+                    ("about", "subject"),
+                    ("outcome", "outcome"),
+                    ("detail", "detail"),
+                ];
+                out.show(&answer, |out, answer| out.rows(&answer["entries"], &fields))?;
+            }
+            Audit::Verify => {
+                let answer = self.get("audit/verify").await?;
+                out.show(&answer, |out, answer| match answer["broken"].as_array().map(Vec::as_slice) {
+                    Some([seq, what]) => out.line(&format!(
+                        "The audit trail is BROKEN at entry {seq}: {}. Everything before it is whole.",
+                        what.as_str().unwrap_or_default()
+                    )),
+                    _ => out.line(&format!(
+                        "The audit trail is whole: {} entries, last link {}.",
+                        answer["entries"],
+                        answer["head"].as_str().unwrap_or_default()
+                    )),
+                })?;
+                if !answer["broken"].is_null() {
+                    return Ok(ExitCode::FAILURE);
+                }
+            }
+            Audit::Export => {
+                let bytes = self.client.bytes(Method::GET, "audit/export", Send::Nothing).await?;
+                std::io::stdout().lock().write_all(&bytes)?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) async fn status(&self) -> Result<ExitCode> {
+        let answer = self.get("status").await?;
+        self.output.show(&answer, |out, answer| {
+            out.fields(
+                answer,
+                &[("version", "version"), ("started", "started"), ("RADIUS on", "addresses")],
+            )?;
+            out.line("")?;
+            let counters = answer["radius"].as_object().into_iter().flatten();
+            let rows: Vec<_> = counters.map(|(name, count)| json!({"name": name, "count": count})).collect();
+            out.rows(&Value::Array(rows), &[("counter", "name"), ("count", "count")])
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

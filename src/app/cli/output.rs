@@ -1,0 +1,107 @@
+//! Printing: JSON, or tables on a terminal and tab-separated lines elsewhere.
+
+use super::Global;
+use anyhow::{Context as _, Result, bail};
+use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
+use serde_json::Value;
+use std::io::{BufRead, IsTerminal, Write};
+
+/// How this run prints and asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Output {
+    json: bool,
+    terminal: bool,
+    asks: bool,
+}
+
+impl Output {
+    pub(super) fn new(global: &Global) -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        Self { json: global.json, terminal, asks: !global.no_input && std::io::stdin().is_terminal() }
+    }
+
+    pub(super) const fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Whether a person is there to answer.
+    pub(super) const fn can_ask(self) -> bool {
+        self.asks
+    }
+
+    /// The answer as JSON, or what `text` makes of it.
+    pub(super) fn show(self, value: &Value, text: impl FnOnce(Self, &Value) -> Result<()>) -> Result<()> {
+        if self.json {
+            return self.line(&serde_json::to_string_pretty(value)?);
+        }
+        text(self, value)
+    }
+
+    pub(super) fn line(self, text: &str) -> Result<()> {
+        writeln!(std::io::stdout().lock(), "{text}")?;
+        Ok(())
+    }
+
+    /// Rows of an array under these fields; a table on a terminal, else one line a row with tabs and no header.
+    pub(super) fn rows(self, rows: &Value, fields: &[(&str, &str)]) -> Result<()> {
+        let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
+        let cells = |row: &Value| fields.iter().map(|(_, field)| cell(row.get(*field))).collect::<Vec<_>>();
+        let mut out = std::io::stdout().lock();
+        if self.terminal {
+            if rows.is_empty() {
+                writeln!(out, "(none)")?;
+                return Ok(());
+            }
+            let mut table = Table::new();
+            table.load_preset(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_header(fields.iter().map(|(title, _)| *title));
+            for row in rows {
+                table.add_row(cells(row));
+            }
+            writeln!(out, "{table}")?;
+        } else {
+            for row in rows {
+                writeln!(out, "{}", cells(row).join("\t"))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Names and values below each other.
+    pub(super) fn fields(self, value: &Value, fields: &[(&str, &str)]) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        let width = fields.iter().map(|(title, _)| title.chars().count()).max().unwrap_or(0);
+        for (title, field) in fields {
+            writeln!(out, "{title:width$}  {}", cell(value.get(*field)))?;
+        }
+        Ok(())
+    }
+
+    /// Something typed twice without showing, or one line of standard input where there is no terminal.
+    pub(super) fn secret(self, what: &str) -> Result<String> {
+        if !self.asks {
+            let mut line = String::new();
+            std::io::stdin().lock().read_line(&mut line).context("standard input cannot be read")?;
+            let line = line.trim_end_matches(['\r', '\n']).to_owned();
+            if line.is_empty() {
+                bail!("give the {what} as one line on standard input");
+            }
+            return Ok(line);
+        }
+        let first = rpassword::prompt_password(format!("New {what}: "))?;
+        let second = rpassword::prompt_password(format!("The same {what} again: "))?;
+        if first != second {
+            bail!("the two were not the same; nothing was changed");
+        }
+        Ok(first)
+    }
+}
+
+fn cell(value: Option<&Value>) -> String {
+    match value {
+        None | Some(Value::Null) => "-".to_owned(),
+        Some(Value::String(text)) => text.replace(['\t', '\n', '\r'], " "),
+        Some(Value::Array(items)) => items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(", "),
+        Some(other) => other.to_string(),
+    }
+}
