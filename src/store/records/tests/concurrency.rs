@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::throttle::{Gate, Throttle};
+use crate::store::records::audit::append;
 use crate::store::records::writer::Transaction;
 use crate::store::{Settled, StoreError};
 use tokio::task::JoinSet;
@@ -76,6 +77,28 @@ async fn conflict_in_a_batch_leaves_the_others_as_they_are() {
     assert_eq!(store.people().list(&crate::store::Page::default()).await.unwrap().len(), 3);
     assert_eq!(store.actions().await.len(), 3, "what was refused leaves no entry");
     assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test]
+async fn entry_of_a_refused_job_leaves_no_gap_in_the_chain() {
+    let store = Store::new().await;
+    let mut tasks = JoinSet::new();
+    for refused in [false, true, false] {
+        let records = store.records.clone();
+        tasks.spawn(async move {
+            records
+                .write(move |transaction| {
+                    Box::pin(async move {
+                        append(transaction, entry("told")).await?;
+                        if refused { Err(StoreError::Conflict("on purpose".into())) } else { Ok(()) }
+                    })
+                })
+                .await
+        });
+    }
+    assert_eq!(tasks.join_all().await.iter().filter(|answer| answer.is_ok()).count(), 2);
+    store.audit().append(entry("later")).await.unwrap();
+    assert_eq!((store.audit().verify().await.unwrap().entries, store.broken().await), (3, None));
 }
 
 #[tokio::test]
