@@ -1,7 +1,7 @@
 //! Holds the ranks of the tree: a module imports only ranks above its own, siblings inside `serve` never
 //! import each other, and the pure ranks know no sockets, clocks or global randomness.
 
-#![allow(missing_docs, reason = "a test binary has no public items")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

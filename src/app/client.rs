@@ -18,7 +18,7 @@ pub enum ClientError {
     /// Nobody listens.
     #[error(
         "Doorward is not running, or its admin socket is not at {path}. Start it with `systemctl start doorward`, \
-         or name the socket with --socket. ({source})"
+         or name the socket with --socket"
     )]
     NotRunning {
         /// Where it was looked for.

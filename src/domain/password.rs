@@ -177,7 +177,7 @@ pub fn pin_problem(pin: &str, least: u8, most: u8) -> Option<PinProblem> {
         return Some(PinProblem::Form(least, most));
     }
     let half = pin.len() / 2;
-    let doubled = pin.len() % 2 == 0 && pin.get(..half) == pin.get(half..);
+    let doubled = pin.len().is_multiple_of(2) && pin.get(..half) == pin.get(half..);
     let year = pin.len() == 4 && (pin.starts_with("19") || pin.starts_with("20"));
     let pattern =
         ["2580", "0852", "1379", "9731", "147258", "123321", "159753", "1470", "0741"].contains(&pin);

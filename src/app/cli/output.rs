@@ -2,7 +2,8 @@
 
 use super::Global;
 use anyhow::{Context as _, Result, bail};
-use comfy_table::{ContentArrangement, Table, presets::UTF8_BORDERS_ONLY};
+use comfy_table::presets::UTF8_BORDERS_ONLY;
+use comfy_table::{ContentArrangement, Table};
 use serde_json::Value;
 use std::io::{BufRead, IsTerminal, Write};
 
@@ -53,7 +54,7 @@ impl Output {
                 return Ok(());
             }
             let mut table = Table::new();
-            table.load_preset(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+            table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
             table.set_header(fields.iter().map(|(title, _)| *title));
             for row in rows {
                 table.add_row(cells(row));

@@ -136,7 +136,7 @@ enum State {
 }
 
 /// How the typed string was read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 struct Reading {
     /// The passcode that matched.
     proof: Option<Proof>,
@@ -156,19 +156,20 @@ impl<'a> Login<'a> {
         typed: Option<Secret<Vec<u8>>>,
         opening: Opening,
     ) -> (Self, Action) {
+        let has_password = typed.is_some();
         let mut login = Self {
             context,
             username: username.to_owned(),
-            typed: typed.clone().unwrap_or_else(|| Secret::new(Vec::new())),
+            typed: typed.unwrap_or_else(|| Secret::new(Vec::new())),
             opening,
             state: State::AwaitAccount,
             account: None,
             charged: Vec::new(),
         };
-        let refusal = match (&typed, &login.opening) {
-            (_, Opening::Lost) => Some(Reason::StateInvalid),
-            (None, _) => Some(Reason::ProtocolUnsupported),
-            (Some(typed), _) if typed.expose().is_empty() => Some(Reason::EmptyPassword),
+        let refusal = match login.opening {
+            Opening::Lost => Some(Reason::StateInvalid),
+            _ if !has_password => Some(Reason::ProtocolUnsupported),
+            _ if login.typed.expose().is_empty() => Some(Reason::EmptyPassword),
             _ => None,
         };
         let action = match (refusal, Username::parse(username)) {
@@ -187,7 +188,7 @@ impl<'a> Login<'a> {
             (State::AwaitPassword(reading), Event::Password(verdict)) => {
                 self.password_checked(reading, verdict)
             }
-            (State::AwaitPin(reading), Event::Pin(right)) => self.pin_checked(&reading, right),
+            (State::AwaitPin(reading), Event::Pin(right)) => self.pin_checked(reading, right),
             _ => self.reject(Reason::StateInvalid),
         }
     }
@@ -311,7 +312,7 @@ impl<'a> Login<'a> {
             LoginKind::Password => self.check_password(reading, vec![self.typed.clone()]),
             LoginKind::PasswordAndPasscode => self.read_password(reading, split),
             LoginKind::PinAndPasscode => self.read_pin(reading, split),
-            LoginKind::Passcode => self.passcode_read(&reading),
+            LoginKind::Passcode => self.passcode_read(reading),
         }
     }
 
@@ -387,7 +388,7 @@ impl<'a> Login<'a> {
         }
     }
 
-    fn pin_checked(&mut self, reading: &Reading, right: bool) -> Action {
+    fn pin_checked(&mut self, reading: Reading, right: bool) -> Action {
         match (reading.refuse, right) {
             (Some(reason), _) => self.reject(reason),
             (None, false) => self.reject(Reason::WrongPin),
@@ -450,7 +451,7 @@ impl<'a> Login<'a> {
         self.settle(ending)
     }
 
-    fn passcode_read(&mut self, reading: &Reading) -> Action {
+    fn passcode_read(&mut self, reading: Reading) -> Action {
         let first = match &self.opening {
             Opening::Answer(pending) => pending.first,
             _ => First::Client,

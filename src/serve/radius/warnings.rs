@@ -10,9 +10,12 @@ const EVERY: Duration = Duration::from_secs(10);
 /// Kinds remembered; beyond that, new ones stay silent until old ones are forgotten.
 const LIMIT: usize = 1024;
 
+/// When a line was last written, and how many were left out since, by kind and peer.
+type Table = HashMap<(&'static str, IpAddr), (Instant, u64)>;
+
 /// Decides which of many equal log lines are written.
 #[derive(Debug, Default)]
-pub(super) struct Warnings(Mutex<HashMap<(&'static str, IpAddr), (Instant, u64)>>);
+pub(super) struct Warnings(Mutex<Table>);
 
 impl Warnings {
     /// `Some(n)` if a line about `what` and `peer` is due now, `n` being how many were left out since the last.

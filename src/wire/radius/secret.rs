@@ -108,7 +108,7 @@ impl SharedSecret {
     /// Reveals a User-Password: the padding of NULs at its end is taken off. `None` if the length is none that
     /// hiding produces.
     pub fn reveal_password(&self, hidden: &[u8], authenticator: &[u8; 16]) -> Option<Secret<Vec<u8>>> {
-        if hidden.is_empty() || hidden.len() % 16 != 0 || hidden.len() > 128 {
+        if hidden.is_empty() || !hidden.len().is_multiple_of(16) || hidden.len() > 128 {
             return None;
         }
         let mut password = hidden.to_vec();
