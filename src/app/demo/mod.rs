@@ -167,7 +167,7 @@ fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast:
     let (socket, secret, port) = (socket.display(), files::SECRET, address.port());
     let try_it = format!("{program} try --server {address} --secret {secret}");
     let mut out = std::io::stdout().lock();
-    if port != wanted {
+    if wanted != 0 && port != wanted {
         writeln!(out, "Port {wanted} is taken on 127.0.0.1, so RADIUS is on port {port}.")?;
     }
     writeln!(out, "Doorward serves RADIUS on {address} for {count} people. Everything is in {dir}.\n")?;
