@@ -3,13 +3,13 @@
 use crate::base::{Clock, OsRandom, SystemClock};
 use crate::config::Config;
 use crate::domain::login::Pending;
-use crate::domain::password::Rules;
+use crate::domain::password::PasswordRules;
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
 use crate::serve::admin;
 use crate::serve::radius::{Counters, Server};
 use crate::store::challenges::MemoryChallenges;
-use crate::store::directory::{Embedded, HashPool, PasswordCache, PoolSettings};
+use crate::store::directory::{Embedded, HashPool};
 use crate::store::records::Records;
 use crate::store::seal::Keyring;
 use anyhow::{Context, Result};
@@ -31,15 +31,7 @@ impl Stores {
         let keyring = Keyring::new(&config.keys.master)?;
         let store = &config.store;
         let records = Records::open(&store.path, store.busy_timeout, store.readers, keyring).await?;
-        let password = &config.password;
-        let params = argon2::Params::new(password.memory_kib, password.passes, password.lanes, None);
-        let settings = PoolSettings {
-            params: params.map_err(|error| anyhow::anyhow!("[password]: {error}"))?,
-            workers: password.workers,
-            queue: password.queue,
-            deadline: password.deadline,
-        };
-        let hashes = Arc::new(HashPool::start(settings, Arc::new(OsRandom))?);
+        let hashes = Arc::new(HashPool::start(&config.password, Arc::new(OsRandom))?);
         Ok(Self { records, hashes })
     }
 }
@@ -65,10 +57,14 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let clock = Arc::new(SystemClock);
     let random = Arc::new(OsRandom);
     let password = &config.password;
-    let cache = PasswordCache::new(password.cache, password.cache_entries, clock.clone(), &OsRandom);
-    let rules = Rules { min_length: password.min_length, max_length: password.max_length };
+    let rules = PasswordRules::new(
+        password.min_length,
+        password.max_length,
+        config.factors.issuer.split_whitespace(),
+    );
+    let hashes = Arc::clone(&stores.hashes);
     let directory =
-        Arc::new(Embedded::new(stores.records.passwords(), Arc::clone(&stores.hashes), cache, rules));
+        Arc::new(Embedded::new(stores.records.passwords(), hashes, rules.clone(), password, &OsRandom));
     let challenges: MemoryChallenges<Pending> = MemoryChallenges::new(config.radius.challenge_entries);
     let gatekeeper = Arc::new(Gatekeeper {
         people: stores.records.people(),
@@ -136,7 +132,7 @@ impl Running {
         self.admin.stop().await;
         let cut_off = self.radius.stop().await;
         self.stores.records.close().await;
-        self.stores.hashes.stop();
+        self.stores.hashes.close();
         cut_off
     }
 }

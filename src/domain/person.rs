@@ -125,6 +125,13 @@ impl Role {
     }
 }
 
+impl Role {
+    /// All names, for an error that tells them.
+    pub fn names() -> String {
+        Role::ALL.map(Role::as_str).join(", ")
+    }
+}
+
 impl FromStr for Role {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {

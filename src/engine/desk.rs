@@ -5,9 +5,10 @@ use crate::base::{Clock, Random, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::factor::{Factor, FactorId};
-use crate::domain::password::PinProblem;
+use crate::domain::password::PasswordRules;
+use crate::domain::password::pin::PinProblem;
 use crate::domain::person::{Person, PersonId, Status, Username, UsernameError};
-use crate::store::directory::import::{ImportError, ImportPassword, ImportRow};
+use crate::store::directory::import::{Credential, ImportError, ImportRow};
 use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{
     Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, Page, People, StoreError,
@@ -42,8 +43,8 @@ pub enum DeskError {
     #[error("{0}")]
     Password(String),
     /// A PIN against the rules.
-    #[error("{0}")]
-    Pin(PinProblem),
+    #[error("{}", sentences(.0))]
+    Pin(Vec<PinProblem>),
     /// The key cannot be used.
     #[error("The key must be base32 of 16 to 128 bytes.")]
     Seed,
@@ -70,6 +71,18 @@ pub enum DeskError {
     Unavailable(String),
 }
 
+/// Reasons as sentences.
+fn sentences<T: ToString>(problems: &[T]) -> String {
+    let sentence = |problem: &T| {
+        let text = problem.to_string();
+        let mut letters = text.chars();
+        letters
+            .next()
+            .map_or_else(String::new, |first| first.to_uppercase().chain(letters).chain(['.']).collect())
+    };
+    problems.iter().map(sentence).collect::<Vec<String>>().join(" ")
+}
+
 impl From<StoreError> for DeskError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -91,9 +104,9 @@ impl From<PoolError> for DeskError {
 impl From<ChangeError> for DeskError {
     fn from(error: ChangeError) -> Self {
         match error {
-            ChangeError::Refused(_) => Self::Password(error.to_string()),
-            ChangeError::Directory(DirectoryError::Pool(pool)) => pool.into(),
-            ChangeError::Directory(DirectoryError::Store(store)) => store.into(),
+            ChangeError::Refused(problems) => Self::Password(sentences(&problems)),
+            ChangeError::Undecided(DirectoryError::Pool(pool)) => pool.into(),
+            ChangeError::Undecided(DirectoryError::Store(store)) => store.into(),
         }
     }
 }
@@ -152,7 +165,7 @@ pub struct Desk {
     /// Digests of codes.
     pub digester: CodeDigester,
     /// Limits of a password set by hand.
-    pub rules: crate::domain::password::Rules,
+    pub rules: PasswordRules,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Makes seeds, codes and ids.
@@ -245,12 +258,8 @@ impl Desk {
     }
 
     async fn hash_by_rules(&self, username: &Username, password: &Secret<String>) -> Result<Secret<String>> {
-        let problems = self.rules.problems(username, password.expose());
-        if !problems.is_empty() {
-            return Err(ChangeError::Refused(problems).into());
-        }
-        let bytes = crate::domain::password::normalized(password.expose().as_bytes());
-        Ok(self.hashes.hash(bytes).await?)
+        let password = self.rules.check(username, password.expose()).map_err(ChangeError::Refused)?;
+        Ok(self.hashes.hash(Secret::new(password.expose().clone().into_bytes())).await?)
     }
 
     /// Adds everyone of a file, or nobody.
@@ -259,21 +268,17 @@ impl Desk {
         let mut people = Vec::with_capacity(rows.len());
         for row in rows {
             if self.people.person(&row.username).await?.is_some() {
-                let what = format!("`{}` is here already", row.username);
-                errors.push(ImportError { line: row.line, what });
+                let problem = format!("`{}` is here already", row.username);
+                errors.push(ImportError { line: row.line, problem });
                 continue;
             }
-            let password = match &row.password {
-                ImportPassword::None => None,
-                ImportPassword::Hash(hash) => Some(hash.clone()),
-                ImportPassword::Clear(password) => match self.hash_by_rules(&row.username, password).await {
-                    Ok(hash) => Some(hash),
-                    Err(DeskError::Password(what)) => {
-                        errors.push(ImportError { line: row.line, what });
-                        continue;
-                    }
-                    Err(other) => return Err(other),
-                },
+            let password = match row.credential {
+                None => None,
+                Some(Credential::Hash(hash)) => Some(hash),
+                // Within the rules already.
+                Some(Credential::Password(password)) => {
+                    Some(self.hashes.hash(Secret::new(password.expose().clone().into_bytes())).await?)
+                }
             };
             people.push(NewPerson {
                 id: PersonId::from_uuid(self.new_uuid()),

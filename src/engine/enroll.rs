@@ -9,7 +9,7 @@ use crate::domain::factor::{
     Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof,
 };
 use crate::domain::passcode::{Window, canonical_code, hotp_position, hotp_resync, matching};
-use crate::domain::password::pin_problem;
+use crate::domain::password::pin;
 use crate::domain::person::Person;
 use crate::store::NewFactor;
 use data_encoding::BASE32_NOPAD;
@@ -190,14 +190,12 @@ impl Desk {
         &self,
         actor: &Actor,
         username: &str,
-        pin: &Secret<String>,
+        chosen: &Secret<String>,
         limits: &Limits,
     ) -> Result<FactorId> {
         let person = self.person(username).await?;
-        if let Some(problem) = pin_problem(pin.expose(), limits.pin_min, limits.pin_max) {
-            return Err(DeskError::Pin(problem));
-        }
-        let hash = self.hashes.hash(Secret::new(pin.expose().clone().into_bytes())).await?;
+        pin::check(chosen.expose(), limits.pin_min, limits.pin_max).map_err(DeskError::Pin)?;
+        let hash = self.hashes.hash(Secret::new(chosen.expose().clone().into_bytes())).await?;
         let mut draft = Draft::new("factor.enroll", Material::Pin { hash });
         draft.replace = true;
         self.add(actor, &person, FactorKind::Pin, draft).await

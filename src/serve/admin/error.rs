@@ -103,7 +103,8 @@ impl From<DeskError> for Failure {
         };
         let mut failure = Self::new(status, code, error.to_string());
         if let DeskError::Import(errors) = error {
-            failure.detail.lines = errors.into_iter().map(|e| Line { line: e.line, what: e.what }).collect();
+            failure.detail.lines =
+                errors.into_iter().map(|e| Line { line: e.line, what: e.problem }).collect();
         }
         failure
     }

@@ -7,7 +7,7 @@ use super::types::{Imported, NewPassword, NewPerson, Overview, People, PeopleQue
 use crate::base::Secret;
 use crate::engine::desk::{DeskError, PersonDetails};
 use crate::store::Page;
-use crate::store::directory::import;
+use crate::store::directory::import::{self, Format};
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State as With};
@@ -73,16 +73,16 @@ pub(super) async fn import(
     caller.must(&state, Permission::Manage, "person.import", "").await?;
     let text = Secret::new(text.map_err(|error| Failure::bad_request(format!("{}.", error.body_text())))?);
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let rows = match kind.split(';').next().unwrap_or_default().trim() {
-        "text/csv" => import::from_csv(text.expose()),
-        "application/toml" => import::from_toml(text.expose()),
+    let format = match kind.split(';').next().unwrap_or_default().trim() {
+        "text/csv" => Format::Csv,
+        "application/toml" => Format::Toml,
         _ => {
             return Err(Failure::bad_request(
                 "Say what the file is: Content-Type text/csv or application/toml.",
             ));
         }
     };
-    let done = match rows {
+    let done = match import::parse(text.expose(), format, &state.desk.rules) {
         Ok(rows) => state.desk.import(&caller.actor, rows).await,
         Err(errors) => Err(DeskError::Import(errors)),
     };

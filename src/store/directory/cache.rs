@@ -1,136 +1,207 @@
-//! Right passwords, remembered for a short time so that a storm of reconnects costs no Argon2 and no directory.
+//! Remembers for a short while that a password was right, so that a storm of reconnects costs no Argon2.
 //!
-//! What is kept is an HMAC under a key that lives as long as the process, over person, version and password. The
-//! version rises with every change of password, status or lock, so a change voids the memory at once. Wrong
-//! passwords are never remembered.
+//! What is kept is HMAC-SHA-256 under a key that lives and dies with the process, over person, version and
+//! password. Only what was right is kept, one entry a person. `Person::version` rises with every change of
+//! password, status or lock, which voids the entry at once. A hit does not prolong it.
+//!
+//! A remembered password answers faster than one that is computed; that tells an observer who knows the right
+//! password already that it was used lately, and nothing to others.
 
 use crate::base::{Clock, Random, Timestamp};
-use crate::domain::person::Person;
+use crate::domain::person::{Person, PersonId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
 
-type Digest = [u8; 32];
-type Table = HashMap<crate::domain::person::PersonId, (Digest, Timestamp)>;
+/// Time since the daemon started, which nobody can set. Its zero is no date.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Monotonic(Instant);
 
-/// The memory.
-pub struct PasswordCache {
-    key: [u8; 32],
-    lifetime: Duration,
-    limit: usize,
-    clock: Arc<dyn Clock>,
-    table: Mutex<(Table, VecDeque<crate::domain::person::PersonId>)>,
+impl Monotonic {
+    pub(super) fn start() -> Self {
+        Self(Instant::now())
+    }
 }
 
-impl Drop for PasswordCache {
-    fn drop(&mut self) {
-        zeroize::Zeroize::zeroize(&mut self.key);
+impl Clock for Monotonic {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(0) + self.0.elapsed()
+    }
+}
+
+type Tag = Zeroizing<[u8; 32]>;
+
+struct Entry {
+    tag: Tag,
+    expires: Timestamp,
+    serial: u64,
+}
+
+#[derive(Default)]
+struct Entries {
+    of: HashMap<PersonId, Entry>,
+    /// In order of age. An element whose serial is not the entry's was replaced meanwhile.
+    order: VecDeque<(PersonId, u64)>,
+    serial: u64,
+}
+
+/// The remembered passwords.
+pub(super) struct PasswordCache {
+    ttl: Duration,
+    max: usize,
+    key: Zeroizing<[u8; 64]>,
+    clock: Arc<dyn Clock>,
+    entries: Mutex<Entries>,
+}
+
+impl fmt::Debug for PasswordCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PasswordCache({} of {} entries, {:?})", self.lock().of.len(), self.max, self.ttl)
     }
 }
 
 impl PasswordCache {
-    /// Remembers at most `limit` people for `lifetime` each; a zero lifetime remembers nothing.
-    pub fn new(lifetime: Duration, limit: usize, clock: Arc<dyn Clock>, random: &dyn Random) -> Self {
-        let mut key = [0; 32];
-        random.fill(&mut key);
-        Self { key, lifetime, limit, clock, table: Mutex::default() }
+    /// `None` when `ttl` or `max` is zero: nothing is remembered.
+    pub(super) fn new(ttl: Duration, max: usize, clock: Arc<dyn Clock>, random: &dyn Random) -> Option<Self> {
+        if ttl.is_zero() || max == 0 {
+            return None;
+        }
+        let mut key = Zeroizing::new([0; 64]); // a whole block of SHA-256
+        random.fill(key.as_mut_slice());
+        Some(Self { ttl, max, key, clock, entries: Mutex::default() })
     }
 
-    fn digest(&self, person: &Person, password: &[u8]) -> Option<Digest> {
-        let mut hmac = Hmac::<Sha256>::new_from_slice(&self.key).ok()?;
-        hmac.update(person.id.to_string().as_bytes());
-        hmac.update(&person.version.to_be_bytes());
-        hmac.update(password);
-        Some(hmac.finalize().into_bytes().into())
+    /// Whether `password` was found right for this version of the person, lately enough.
+    pub(super) fn knows(&self, person: &Person, password: &[u8]) -> bool {
+        let tag = self.tag(person, password);
+        let now = self.clock.now();
+        let entries = self.lock();
+        entries.of.get(&person.id).is_some_and(|entry| now < entry.expires && entry.tag.ct_eq(&*tag).into())
     }
 
-    /// Whether this was the person's password a moment ago.
-    pub fn knows(&self, person: &Person, password: &[u8]) -> bool {
-        if self.lifetime.is_zero() {
-            return false;
-        }
-        let Some(digest) = self.digest(person, password) else { return false };
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = table.0.get(&person.id).filter(|(_, end)| *end > self.clock.now());
-        known.is_some_and(|(known, _)| bool::from(known.ct_eq(&digest)))
+    /// Remembers that `password` is right for this version of the person.
+    pub(super) fn remember(&self, person: &Person, password: &[u8]) {
+        let tag = self.tag(person, password);
+        let now = self.clock.now();
+        let mut entries = self.lock();
+        entries.serial += 1;
+        let serial = entries.serial;
+        entries.of.insert(person.id, Entry { tag, expires: now + self.ttl, serial });
+        entries.order.push_back((person.id, serial));
+        entries.trim(self.max, now);
     }
 
-    /// Remembers a right password.
-    pub fn remember(&self, person: &Person, password: &[u8]) {
-        if self.lifetime.is_zero() || self.limit == 0 {
-            return;
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.lock().of.len()
+    }
+
+    fn tag(&self, person: &Person, password: &[u8]) -> Tag {
+        // 36 characters, 8 bytes, the rest: no two triples are the same bytes.
+        let mac = <Hmac<Sha256> as KeyInit>::new(&(*self.key).into())
+            .chain_update(person.id.to_string())
+            .chain_update(person.version.to_be_bytes())
+            .chain_update(password);
+        Zeroizing::new(mac.finalize().into_bytes().into())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Drops from the oldest end: what was replaced, what expired, and as many more as there are too many.
+    fn trim(&mut self, max: usize, now: Timestamp) {
+        let Self { of, order, .. } = self;
+        let current = |of: &HashMap<PersonId, Entry>, (id, serial): (PersonId, u64)| {
+            of.get(&id).filter(|entry| entry.serial == serial).map(|entry| entry.expires)
+        };
+        // One person's repeats must not pile up behind somebody else's entry.
+        if order.len() > max.saturating_mul(2) {
+            order.retain(|element| current(of, *element).is_some());
         }
-        let Some(digest) = self.digest(person, password) else { return };
-        let end = self.clock.now() + self.lifetime;
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        let (entries, order) = &mut *table;
-        if entries.insert(person.id, (digest, end)).is_none() {
-            order.push_back(person.id);
-        }
-        while order.len() > self.limit {
-            if let Some(oldest) = order.pop_front() {
-                entries.remove(&oldest);
+        while let Some(element) = order.front().copied() {
+            match current(of, element) {
+                Some(expires) if now < expires && of.len() <= max => return,
+                Some(_) => drop(of.remove(&element.0)),
+                None => {}
             }
+            order.pop_front();
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::fake::person;
     use super::*;
-    use crate::base::{ManualClock, OsRandom};
-    use crate::domain::person::{PersonId, Status, Username};
+    use crate::base::{ManualClock, SeededRandom};
 
-    fn person(number: u128, version: i64) -> Person {
-        Person {
-            id: PersonId::from_uuid(uuid::Uuid::from_u128(number)),
-            username: Username::parse("alice").unwrap(),
-            name: String::new(),
-            roles: Vec::new(),
-            groups: Vec::new(),
-            email: None,
-            phone: None,
-            status: Status::Active,
-            version,
+    fn cache(max: usize) -> (Arc<ManualClock>, PasswordCache) {
+        let clock = Arc::new(ManualClock::default());
+        let cache =
+            PasswordCache::new(Duration::from_secs(60), max, Arc::clone(&clock) as _, &SeededRandom::new(1))
+                .unwrap();
+        (clock, cache)
+    }
+
+    #[test]
+    fn right_password_is_known_until_it_expires_and_no_longer() {
+        let (clock, cache) = cache(4);
+        let ann = person("ann");
+        assert!(!cache.knows(&ann, b"lantern"));
+        cache.remember(&ann, b"lantern");
+        clock.advance(Duration::from_millis(59_999));
+        assert!(cache.knows(&ann, b"lantern"));
+        assert!(!cache.knows(&ann, b"lanterm"));
+        clock.advance(Duration::from_millis(1));
+        assert!(!cache.knows(&ann, b"lantern"), "a hit does not prolong it");
+    }
+
+    #[test]
+    fn another_version_or_person_is_not_known() {
+        let (_, cache) = cache(4);
+        let mut ann = person("ann");
+        cache.remember(&ann, b"lantern");
+        assert!(!cache.knows(&person("bob"), b"lantern"));
+        ann.version += 1;
+        assert!(!cache.knows(&ann, b"lantern"));
+    }
+
+    #[test]
+    fn oldest_goes_when_it_is_full_and_repeats_take_no_room() {
+        let (_, cache) = cache(2);
+        let (ann, bob, cyd) = (person("ann"), person("bob"), person("cyd"));
+        cache.remember(&ann, b"a");
+        for _ in 0..100 {
+            cache.remember(&bob, b"b");
         }
-    }
-
-    fn cache(seconds: u64, limit: usize) -> (PasswordCache, Arc<ManualClock>) {
-        let clock = Arc::new(ManualClock::at(Timestamp::from_secs(1000)));
-        (PasswordCache::new(Duration::from_secs(seconds), limit, clock.clone(), &OsRandom), clock)
-    }
-
-    #[test]
-    fn right_password_is_known_until_it_expires_and_no_other_is() {
-        let (cache, clock) = cache(60, 10);
-        cache.remember(&person(1, 1), b"right");
-        assert!(cache.knows(&person(1, 1), b"right"));
-        assert!(!cache.knows(&person(1, 1), b"wrong"));
-        assert!(!cache.knows(&person(2, 1), b"right"));
-        clock.advance(Duration::from_secs(60));
-        assert!(!cache.knows(&person(1, 1), b"right"));
+        assert!(cache.lock().order.len() <= 4);
+        cache.remember(&ann, b"a");
+        cache.remember(&cyd, b"c");
+        assert_eq!(cache.len(), 2);
+        assert!(!cache.knows(&bob, b"b"));
+        assert!(cache.knows(&ann, b"a") && cache.knows(&cyd, b"c"));
     }
 
     #[test]
-    fn change_of_password_status_or_lock_voids_it_at_once() {
-        let (cache, _) = cache(60, 10);
-        cache.remember(&person(1, 1), b"right");
-        assert!(!cache.knows(&person(1, 2), b"right"));
+    fn zero_turns_it_off() {
+        let new =
+            |ttl, max| PasswordCache::new(ttl, max, Arc::new(ManualClock::default()), &SeededRandom::new(1));
+        assert!(new(Duration::ZERO, 10).is_none());
+        assert!(new(Duration::from_secs(1), 0).is_none());
     }
 
     #[test]
-    fn memory_is_bounded_and_can_be_off() {
-        let (small, _) = cache(60, 2);
-        for number in 1..=3 {
-            small.remember(&person(number, 1), b"right");
-        }
-        assert!(!small.knows(&person(1, 1), b"right"));
-        assert!(small.knows(&person(3, 1), b"right"));
-        let (off, _) = cache(0, 10);
-        off.remember(&person(1, 1), b"right");
-        assert!(!off.knows(&person(1, 1), b"right"));
+    fn debug_shows_counts_only() {
+        let (_, cache) = cache(2);
+        cache.remember(&person("ann"), b"lantern");
+        assert_eq!(format!("{cache:?}"), "PasswordCache(1 of 2 entries, 60s)");
     }
 }

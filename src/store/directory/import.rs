@@ -1,237 +1,272 @@
-//! People from a file: CSV with a header line, or TOML with `[[person]]` tables. Either all rows are fine, or
-//! every error is told with its line and nothing is imported.
+//! People from a file: CSV with a header line, or TOML with `[[person]]` tables, with the same keys.
+//!
+//! `username,name,roles,groups,email,phone,password,password_hash`; only `username` must be there. In CSV, roles
+//! and groups are separated by `;`; in TOML they are arrays, or texts like in CSV. A `password` must keep to the
+//! rules and is hashed afterwards; a `password_hash` must pass [`PasswordHash::parse`]; with neither there is no
+//! password login.
+//!
+//! The whole file is read and every error told with its line; with one error there are no rows. Nothing of a
+//! password or hash gets into an error. Reading the file and adding the people is left to the caller.
+
+mod csv;
+mod toml;
 
 use super::hash::PasswordHash;
 use crate::base::Secret;
+use crate::domain::password::PasswordRules;
 use crate::domain::person::{Role, Username};
-use serde::Deserialize;
 use std::collections::HashMap;
+use std::fmt;
 
-/// A person as the file has them.
+/// The keys of a row.
+const KEYS: [&str; 8] =
+    ["username", "name", "roles", "groups", "email", "phone", "password", "password_hash"];
+
+/// How the file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// RFC 4180, UTF-8, with a header line.
+    Csv,
+    /// `[[person]]` tables.
+    Toml,
+}
+
+/// How somebody's password came.
+#[derive(Debug, Clone)]
+pub enum Credential {
+    /// As a hash that can be checked.
+    Hash(Secret<String>),
+    /// As itself, normalised and within the rules: to be hashed.
+    Password(Secret<String>),
+}
+
+/// One person of the file.
 #[derive(Debug, Clone)]
 pub struct ImportRow {
-    /// Line in the file, from 1.
+    /// Where they begin in the file, from 1.
     pub line: usize,
-    /// Username.
+    /// Unique in the file.
     pub username: Username,
-    /// Name to show.
+    /// Name to show; may be empty.
     pub name: String,
-    /// Roles.
+    /// Sorted, without repeats.
     pub roles: Vec<Role>,
-    /// Groups.
+    /// Sorted, without repeats.
     pub groups: Vec<String>,
-    /// E-mail.
+    /// E-mail address.
     pub email: Option<String>,
-    /// Telephone.
+    /// Telephone number.
     pub phone: Option<String>,
-    /// How the password came.
-    pub password: ImportPassword,
+    /// Password, if there is one.
+    pub credential: Option<Credential>,
 }
 
-/// How a password comes with an import.
-#[derive(Debug, Clone)]
-pub enum ImportPassword {
-    /// None: no password login until one is set.
-    None,
-    /// In clear, to be hashed.
-    Clear(Secret<String>),
-    /// As a hash that was checked.
-    Hash(Secret<String>),
-}
-
-/// One thing wrong with the file.
+/// What is wrong in a line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {what}")]
 pub struct ImportError {
-    /// Line, from 1.
+    /// From 1.
     pub line: usize,
-    /// What is wrong, and what to do.
-    pub what: String,
+    /// What is wrong, as a sentence without full stop.
+    pub problem: String,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+impl fmt::Display for ImportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+/// A person as written, before any of it is judged.
+#[derive(Debug, Default)]
 struct Raw {
+    line: usize,
     username: String,
     name: String,
-    #[serde(deserialize_with = "list")]
     roles: Vec<String>,
-    #[serde(deserialize_with = "list")]
     groups: Vec<String>,
     email: String,
     phone: String,
-    password: String,
-    password_hash: String,
+    password: Option<Secret<String>>,
+    hash: Option<Secret<String>>,
 }
 
-/// A TOML list, or one text with `;` between (CSV).
-fn list<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        Text(String),
-        List(Vec<String>),
-    }
-    let items = match Either::deserialize(deserializer)? {
-        Either::Text(text) => text.split(';').map(str::to_owned).collect(),
-        Either::List(list) => list,
-    };
-    Ok(items.into_iter().map(|item| item.trim().to_owned()).filter(|item| !item.is_empty()).collect())
-}
-
-/// Reads CSV with the columns `username,name,roles,groups,email,phone,password,password_hash` in any order; all but
-/// `username` may be missing. Lists are separated by `;`.
-pub fn from_csv(text: &str) -> Result<Vec<ImportRow>, Vec<ImportError>> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_reader(text.as_bytes());
-    let (mut rows, mut errors) = (Vec::new(), Vec::new());
-    let known = ["username", "name", "roles", "groups", "email", "phone", "password", "password_hash"];
-    let headers = match reader.headers() {
-        Ok(headers) => headers.clone(),
-        Err(error) => return Err(vec![ImportError { line: 1, what: error.to_string() }]),
-    };
-    for header in headers.iter().filter(|header| !known.contains(header)) {
-        let what = format!("unknown column `{header}`; known are {}", known.join(", "));
-        errors.push(ImportError { line: 1, what });
-    }
-    if !headers.iter().any(|header| header == "username") {
-        errors.push(ImportError { line: 1, what: "a column `username` is needed in the first line".into() });
-    }
-    if errors.is_empty() {
-        for record in reader.records() {
-            let line = |position: Option<&csv::Position>| position.map_or(0, csv::Position::line);
-            let (at, raw) = match record {
-                Ok(record) => (line(record.position()), record.deserialize::<Raw>(Some(&headers))),
-                Err(error) => (line(error.position()), Err(error)),
-            };
-            let at = usize::try_from(at).unwrap_or(0);
-            match raw {
-                Ok(raw) => rows.push((at, raw)),
-                Err(error) => errors.push(ImportError { line: at, what: error.to_string() }),
+impl Raw {
+    /// Takes the value of a key that is in [`KEYS`]; an empty one is as good as none.
+    fn set(&mut self, key: &str, value: &str) {
+        match key {
+            "username" => self.username = value.to_owned(),
+            "name" => self.name = value.trim().to_owned(),
+            "roles" => self.roles = list(value),
+            "groups" => self.groups = list(value),
+            "email" => self.email = value.trim().to_owned(),
+            "phone" => self.phone = value.trim().to_owned(),
+            "password" if !value.is_empty() => self.password = Some(Secret::new(value.to_owned())),
+            "password_hash" if !value.trim().is_empty() => {
+                self.hash = Some(Secret::new(value.trim().to_owned()))
             }
+            _ => {}
         }
     }
-    finish(rows, errors)
 }
 
-/// Reads TOML: `[[person]]` tables with the same keys; roles and groups are lists.
-pub fn from_toml(text: &str) -> Result<Vec<ImportRow>, Vec<ImportError>> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct File {
-        #[serde(default)]
-        person: Vec<toml::Spanned<Raw>>,
+/// Names between semicolons.
+fn list(text: &str) -> Vec<String> {
+    text.split(';').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// All people of the file, or everything that is wrong with it, by line.
+pub fn parse(text: &str, format: Format, rules: &PasswordRules) -> Result<Vec<ImportRow>, Vec<ImportError>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut errors = Errors::default();
+    let raws = match format {
+        Format::Csv => csv::read(text, &mut errors),
+        Format::Toml => toml::read(text, &mut errors),
+    };
+    let mut seen = HashMap::new();
+    let rows: Vec<ImportRow> =
+        raws.iter().filter_map(|raw| judge(raw, rules, &mut seen, &mut errors)).collect();
+    let mut errors = errors.0;
+    if raws.is_empty() && errors.is_empty() {
+        errors.push(ImportError { line: 1, problem: "there is nobody in this file".to_owned() });
     }
-    let line = |at: usize| text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-    match toml::from_str::<File>(text) {
+    errors.sort_by_key(|error| error.line);
+    if errors.is_empty() { Ok(rows) } else { Err(errors) }
+}
+
+/// Offsets of the line feeds, so that finding a line does not read the file again.
+struct Lines(Vec<usize>);
+
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at).collect())
+    }
+
+    /// The line, from 1, that the byte at `offset` is in.
+    fn at(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|feed| *feed < offset)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Errors(Vec<ImportError>);
+
+impl Errors {
+    fn add(&mut self, line: usize, problem: impl Into<String>) {
+        self.0.push(ImportError { line, problem: problem.into() });
+    }
+}
+
+/// Checks every field, so that all that is wrong with a person is told at once.
+fn judge(
+    raw: &Raw,
+    rules: &PasswordRules,
+    seen: &mut HashMap<Username, usize>,
+    errors: &mut Errors,
+) -> Option<ImportRow> {
+    let before = errors.0.len();
+    let line = raw.line;
+    let username = match Username::parse(&raw.username) {
+        Ok(username) => Some(username),
         Err(error) => {
-            let at = error.span().map_or(1, |span| line(span.start));
-            Err(vec![ImportError { line: at, what: error.message().to_owned() }])
+            errors.add(line, error.to_string());
+            None
         }
-        Ok(file) => {
-            let rows = file.person.into_iter().map(|raw| (line(raw.span().start), raw.into_inner()));
-            finish(rows.collect(), Vec::new())
+    };
+    if let Some(first) = username.as_ref().and_then(|name| seen.get(name)) {
+        errors.add(line, format!("this username is in line {first} already"));
+    }
+    if let Some(username) = &username {
+        seen.entry(username.clone()).or_insert(line);
+    }
+    let roles = roles(raw, errors);
+    let mut groups = raw.groups.clone();
+    groups.sort();
+    groups.dedup();
+    for (what, value) in [("name", &raw.name), ("email", &raw.email), ("phone", &raw.phone)] {
+        if value.chars().any(char::is_control) {
+            errors.add(line, format!("{what}: control characters are not allowed"));
         }
     }
+    if groups.iter().any(|group| group.chars().any(char::is_control)) {
+        errors.add(line, "groups: control characters are not allowed");
+    }
+    let email = optional(&raw.email, "email: this is not an address", is_email, line, errors);
+    let phone = optional(&raw.phone, "phone: write it like +49 30 1234567", is_phone, line, errors);
+    let credential = credential(raw, username.as_ref(), rules, errors);
+    let username = username.filter(|_| errors.0.len() == before)?;
+    Some(ImportRow { line, username, name: raw.name.clone(), roles, groups, email, phone, credential })
 }
 
-fn finish(rows: Vec<(usize, Raw)>, mut errors: Vec<ImportError>) -> Result<Vec<ImportRow>, Vec<ImportError>> {
-    let mut seen: HashMap<Username, usize> = HashMap::new();
-    let mut people = Vec::with_capacity(rows.len());
-    for (line, raw) in rows {
-        let mut wrong = |what: String| errors.push(ImportError { line, what });
-        let username = match Username::parse(&raw.username) {
-            Ok(username) => username,
-            Err(error) => {
-                wrong(error.to_string());
-                continue;
-            }
-        };
-        if let Some(first) = seen.insert(username.clone(), line) {
-            wrong(format!("`{username}` stands in line {first} already"));
+fn roles(raw: &Raw, errors: &mut Errors) -> Vec<Role> {
+    let mut roles = Vec::new();
+    for name in &raw.roles {
+        match name.to_lowercase().parse() {
+            Ok(role) => roles.push(role),
+            Err(()) => errors.add(raw.line, format!("roles: {name:?} is none of {}", Role::names())),
         }
-        let mut roles = Vec::new();
-        for role in &raw.roles {
-            match role.to_lowercase().parse() {
-                Ok(role) => roles.push(role),
-                Err(()) => wrong(format!(
-                    "`{role}` is no role; roles are {}",
-                    Role::ALL.map(Role::as_str).join(", ")
-                )),
-            }
-        }
-        let password = match (raw.password.is_empty(), raw.password_hash.is_empty()) {
-            (true, true) => ImportPassword::None,
-            (false, true) => ImportPassword::Clear(Secret::new(raw.password)),
-            (true, false) => match PasswordHash::parse(&raw.password_hash) {
-                Ok(hash) => ImportPassword::Hash(hash.text().clone()),
-                Err(error) => {
-                    wrong(error.to_string());
-                    ImportPassword::None
-                }
-            },
-            (false, false) => {
-                wrong("give `password` or `password_hash`, not both".into());
-                ImportPassword::None
-            }
-        };
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        people.push(ImportRow {
-            line,
-            username,
-            name: raw.name,
-            roles,
-            groups: raw.groups,
-            email: some(raw.email),
-            phone: some(raw.phone),
-            password,
-        });
     }
-    if errors.is_empty() {
-        Ok(people)
-    } else {
-        errors.sort_by_key(|error| error.line);
-        Err(errors)
+    roles.sort();
+    roles.dedup();
+    roles
+}
+
+fn optional(
+    value: &str,
+    problem: &str,
+    good: impl Fn(&str) -> bool,
+    line: usize,
+    errors: &mut Errors,
+) -> Option<String> {
+    if value.is_empty() {
+        return None;
+    }
+    if !good(value) {
+        errors.add(line, problem);
+    }
+    Some(value.to_owned())
+}
+
+fn is_email(text: &str) -> bool {
+    text.split_once('@')
+        .is_some_and(|(user, host)| !user.is_empty() && !host.is_empty() && !host.contains('@'))
+        && !text.contains(char::is_whitespace)
+        && text.len() <= 254
+}
+
+fn is_phone(text: &str) -> bool {
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    (3..=15).contains(&digits) && text.chars().all(|c| c.is_ascii_digit() || "+ -()/.".contains(c))
+}
+
+fn credential(
+    raw: &Raw,
+    username: Option<&Username>,
+    rules: &PasswordRules,
+    errors: &mut Errors,
+) -> Option<Credential> {
+    match (&raw.password, &raw.hash) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            errors.add(raw.line, "give either password or password_hash, not both");
+            None
+        }
+        (None, Some(hash)) => match PasswordHash::parse(hash.expose()) {
+            Ok(_) => Some(Credential::Hash(hash.clone())),
+            Err(error) => {
+                errors.add(raw.line, format!("password_hash: {error}"));
+                None
+            }
+        },
+        // Without a username, which is an error of its own, the rules cannot be applied.
+        (Some(password), None) => match rules.check(username?, password.expose()) {
+            Ok(password) => Some(Credential::Password(password)),
+            Err(problems) => {
+                problems.iter().for_each(|problem| errors.add(raw.line, format!("password: {problem}")));
+                None
+            }
+        },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn csv_rows_become_people() {
-        let rows = from_csv(
-            "username,name,roles,groups,password_hash,password\n\
-             Alice,\"Alice, A.\",staff;faculty,vpn; wifi,{SSHA}W+q2dx7iMkwRctFL5Lz7/XGQDvJzYWx0c2FsdA==,\n\
-             bob,,,,,\"secret, with \"\"comma\"\"\"\n",
-        )
-        .unwrap();
-        assert_eq!(rows[0].username.as_str(), "alice");
-        assert_eq!((rows[0].name.as_str(), rows[0].roles.len()), ("Alice, A.", 2));
-        assert_eq!(rows[0].groups, ["vpn", "wifi"]);
-        assert!(matches!(rows[0].password, ImportPassword::Hash(_)));
-        assert!(
-            matches!(&rows[1].password, ImportPassword::Clear(p) if p.expose() == "secret, with \"comma\"")
-        );
-    }
-
-    #[test]
-    fn every_error_of_a_csv_file_is_told_with_its_line() {
-        let errors =
-            from_csv("username,roles,password_hash\n,staff,\nbob,teacher,\nbob,staff,plain\neve,staff\n")
-                .unwrap_err();
-        let lines: Vec<_> = errors.iter().map(|error| error.line).collect();
-        assert_eq!(lines, [2, 3, 4, 4, 5], "{errors:?}");
-        assert!(errors[1].to_string().starts_with("line 3: `teacher` is no role"), "{}", errors[1]);
-        assert!(from_csv("user,x\n").unwrap_err().len() == 3);
-    }
-
-    #[test]
-    fn toml_people_are_read_and_errors_have_lines() {
-        let rows = from_toml("[[person]]\nusername = \"alice\"\nroles = [\"student\"]\n").unwrap();
-        assert_eq!(rows[0].roles, [Role::Student]);
-        let errors = from_toml("[[person]]\nusername = \"a\"\n\n[[person]]\nusername = \"a\"\n").unwrap_err();
-        assert_eq!(errors[0].line, 4);
-        assert_eq!(from_toml("[[person]]\nuser = 1\n").unwrap_err()[0].line, 2);
-    }
-}
+mod tests;

@@ -1,277 +1,308 @@
-//! A bounded pool of threads that hash.
+//! A fixed number of threads that compute password hashes, so that a storm of logins neither starves the
+//! sockets nor takes memory without bound.
 //!
-//! Argon2 is slow on purpose. It runs on threads of its own, as many as cores, with lower priority than those
-//! that serve the sockets, each with a block of memory that it keeps. What cannot be begun in time is refused:
-//! a burst of logins must not turn into a queue that nobody waits for any more.
+//! ```text
+//! verify/hash ──full──▶ Overloaded, at once
+//!      │
+//!      ▼ at most `queue` waiting
+//!   [job]──caller gone──▶ skipped     ──past its deadline──▶ Overloaded, no work
+//!      │
+//!      ▼ thread (nice +5, its own Argon2 memory)
+//!   answer          (a panic ends the job, not the thread)
+//! ```
+//!
+//! A stranger costs the same as a person with a wrong password: both go through the same lines, one with a decoy
+//! hash. That holds for hashes made here. A bcrypt, sha-crypt or salted SHA hash takes another time than
+//! Argon2 until its first right password replaces it, so until then an observer may tell such a person from a
+//! stranger; this is not equalised, since doing both for each attempt would double the work of a storm.
 
-use super::hash::{PasswordHash, argon2id};
+use super::hash::{Cost, HashError, Memory, PasswordHash, SALT_BYTES, make};
 use crate::base::{Random, Secret};
-use argon2::Params;
+use crate::config;
+use crate::domain::password::MAX_BYTES;
+use std::collections::VecDeque;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
-/// Why nothing was computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+/// Why there is no answer. None of these says that a password is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PoolError {
-    /// Too many checks wait, or this one waited too long.
-    #[error(
-        "more passwords are to be checked than the processors can do; raise password.queue or take a faster machine"
-    )]
+    /// Too many checks are waiting, or this one waited too long.
+    #[error("too many password checks at once")]
     Overloaded,
-    /// The password is longer than what is hashed.
-    #[error("a password has at most 1024 bytes")]
-    TooLong,
-    /// A fault of ours.
-    #[error("hashing failed")]
+    /// The pool has been closed.
+    #[error("password checks have been stopped")]
+    Closed,
+    /// The computation failed: our bug.
+    #[error("a password check failed unexpectedly")]
     Failed,
+    /// The stored hash, or the cost of new ones, cannot be used.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// More than [`MAX_BYTES`]; only for new hashes, a check says no.
+    #[error("a password of more than {MAX_BYTES} bytes cannot be hashed")]
+    TooLong,
+    /// A thread could not be started.
+    #[error("cannot start a thread for password checks: {0}")]
+    Start(String),
 }
 
-/// How the pool works.
-#[derive(Debug, Clone)]
-pub struct PoolSettings {
-    /// Parameters of new hashes and of checks for nobody.
-    pub params: Params,
-    /// Threads; 0: one per core.
-    pub workers: usize,
-    /// Jobs that wait at most.
-    pub queue: usize,
-    /// A job not begun by then is refused.
-    pub deadline: Duration,
+/// What a thread runs. Exactly one of `run` and `refuse` is called, or the job is dropped.
+trait Work: Send {
+    fn deadline(&self) -> Instant;
+    /// Whether nobody waits for the answer any more.
+    fn abandoned(&self) -> bool;
+    fn refuse(self: Box<Self>, why: PoolError);
+    fn run(self: Box<Self>, memory: &mut Memory);
 }
 
-type Task = Box<dyn FnOnce(&mut Vec<argon2::Block>) + Send>;
-
-struct Job {
-    due: Instant,
-    task: Task,
+struct Job<T, F> {
+    work: F,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<T, PoolError>>,
 }
 
-/// The pool.
+impl<T: Send, F: FnOnce(&mut Memory) -> Result<T, PoolError> + Send> Work for Job<T, F> {
+    fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    fn abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    fn refuse(self: Box<Self>, why: PoolError) {
+        // An error means that the caller has gone, here and below.
+        let _ = self.answer.send(Err(why));
+    }
+
+    fn run(self: Box<Self>, memory: &mut Memory) {
+        let Self { work, answer, .. } = *self;
+        let _ = answer.send((work)(memory));
+    }
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Box<dyn Work>>,
+    busy: usize,
+    closed: bool,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+impl Shared {
+    /// No code that can panic runs while the lock is held, so a poisoned state is still whole.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The threads and their queue. Dropping it refuses what waits and joins the threads; jobs never hold it.
 pub struct HashPool {
-    queue: Mutex<Option<SyncSender<Job>>>,
+    shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    workers: usize,
+    queue: usize,
+    deadline: Duration,
+    cost: Cost,
+    decoy: PasswordHash,
     random: Arc<dyn Random>,
-    settings: PoolSettings,
-    dummy: Secret<String>,
-    computed: Arc<AtomicU64>,
+    computations: Arc<AtomicU64>,
 }
 
-impl std::fmt::Debug for HashPool {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HashPool").field("settings", &self.settings).finish_non_exhaustive()
+impl fmt::Debug for HashPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { workers, queue, deadline, cost, .. } = self;
+        write!(f, "HashPool({workers} workers, queue {queue}, deadline {deadline:?}, {cost:?})")
     }
 }
 
 impl HashPool {
     /// Starts the threads.
-    pub fn start(settings: PoolSettings, random: Arc<dyn Random>) -> Result<Self, PoolError> {
-        let mut salt = [0; 16];
-        random.fill(&mut salt);
-        // The hash that strangers are checked against; nobody knows a password for it.
-        let mut unknown = [0; 32];
-        random.fill(&mut unknown);
-        let dummy = argon2id(&settings.params, &unknown, salt, &mut Vec::new()).ok_or(PoolError::Failed)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = if settings.workers == 0 { cores } else { settings.workers };
-        let (sender, receiver) = sync_channel(settings.queue.max(1));
-        let receiver = Arc::new(Mutex::new(receiver));
-        let spawn = |number| {
-            let receiver = Arc::clone(&receiver);
-            std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || work(&receiver))
+    pub fn start(settings: &config::Password, random: Arc<dyn Random>) -> Result<Self, PoolError> {
+        let cost = Cost { memory_kib: settings.memory_kib, passes: settings.passes, lanes: settings.lanes }
+            .checked()?;
+        let workers = match settings.workers {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            workers => workers,
         };
-        let threads: Result<Vec<_>, _> = (0..workers).map(spawn).collect();
-        Ok(Self {
-            queue: Mutex::new(Some(sender)),
-            threads: Mutex::new(threads.map_err(|_| PoolError::Failed)?),
+        let (mut salt, mut digest) = ([0; SALT_BYTES], [0; 32]);
+        random.fill(&mut salt);
+        random.fill(&mut digest);
+        let pool = Self {
+            shared: Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() }),
+            threads: Mutex::default(),
+            workers,
+            queue: settings.queue,
+            deadline: settings.deadline,
+            cost,
+            decoy: PasswordHash::decoy(cost, salt, digest),
             random,
-            settings,
-            dummy,
-            computed: Arc::default(),
+            computations: Arc::default(),
+        };
+        for number in 0..workers {
+            // When one cannot be started, `pool` is dropped and takes the others with it.
+            let thread = pool.spawn(number).map_err(|error| PoolError::Start(error.to_string()))?;
+            pool.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+        }
+        Ok(pool)
+    }
+
+    fn spawn(&self, number: usize) -> std::io::Result<JoinHandle<()>> {
+        let shared = Arc::clone(&self.shared);
+        let (usual, computations) = (self.cost.blocks(), Arc::clone(&self.computations));
+        std::thread::Builder::new().name(format!("hash-{number}")).spawn(move || {
+            // On Linux this is the nice value of the calling thread; without it the pool works as well.
+            let _ = rustix::process::nice(5);
+            work(&shared, || Memory::new(usual, Arc::clone(&computations)));
         })
     }
 
-    /// Parameters of new hashes.
-    pub const fn params(&self) -> &Params {
-        &self.settings.params
+    /// Cost of new hashes.
+    pub const fn cost(&self) -> Cost {
+        self.cost
     }
 
-    /// Checks computed so far, those for strangers included.
-    pub fn computed(&self) -> u64 {
-        self.computed.load(Ordering::Relaxed)
+    /// Argon2 computations since the start.
+    pub fn computations(&self) -> u64 {
+        self.computations.load(Ordering::Relaxed)
     }
 
-    /// Whether the password belongs to the hash. Without a hash, or with one that cannot be used, the same work
-    /// is done for nothing and the answer is no.
+    /// Jobs that wait.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().waiting.len()
+    }
+
+    /// Whether `password` belongs to `hash`. `None` does the work of a hash made here, and says no.
     pub async fn verify(
         &self,
         hash: Option<Secret<String>>,
         password: Secret<Vec<u8>>,
     ) -> Result<bool, PoolError> {
-        let dummy = self.dummy.clone();
-        let computed = Arc::clone(&self.computed);
-        self.run(move |memory| {
-            computed.fetch_add(1, Ordering::Relaxed);
-            match hash.and_then(|hash| PasswordHash::parse(hash.expose()).ok()) {
-                Some(hash) => hash.matches(password.expose(), memory),
-                None => {
-                    let nobody = PasswordHash::parse(dummy.expose());
-                    let _ = nobody.map(|nobody| nobody.matches(password.expose(), memory));
-                    false
-                }
-            }
-        })
-        .await
+        let known = hash.is_some();
+        let hash = match hash {
+            Some(text) => PasswordHash::parse(text.expose())?,
+            None => self.decoy.clone(),
+        };
+        self.run(move |memory| Ok(hash.verify(password.expose(), memory)? && known)).await
     }
 
-    /// A new hash, Argon2id as a PHC string.
+    /// A new Argon2id hash in PHC form, over the normalised password.
     pub async fn hash(&self, password: Secret<Vec<u8>>) -> Result<Secret<String>, PoolError> {
-        if password.expose().len() > super::hash::LONGEST {
+        if password.expose().len() > MAX_BYTES {
             return Err(PoolError::TooLong);
         }
-        let mut salt = [0; 16];
+        let mut salt = [0; SALT_BYTES];
         self.random.fill(&mut salt);
-        let params = self.settings.params.clone();
-        let hash = self.run(move |memory| argon2id(&params, password.expose(), salt, memory)).await?;
-        hash.ok_or(PoolError::Failed)
+        let cost = self.cost;
+        self.run(move |memory| Ok(make(cost, password.expose(), salt, memory)?)).await
     }
 
-    async fn run<T: Send + 'static>(
-        &self,
-        compute: impl FnOnce(&mut Vec<argon2::Block>) -> T + Send + 'static,
-    ) -> Result<T, PoolError> {
-        let (reply, answer) = oneshot::channel();
-        let task: Task = Box::new(move |memory| {
-            // Nobody waits any more: no work.
-            if !reply.is_closed() {
-                let _ = reply.send(compute(memory));
-            }
-        });
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let job = Job { due: Instant::now() + self.settings.deadline, task };
-        match queue.map(|queue| queue.try_send(job)) {
-            Some(Ok(())) => {}
-            Some(Err(TrySendError::Full(_))) => return Err(PoolError::Overloaded),
-            Some(Err(TrySendError::Disconnected(_))) | None => return Err(PoolError::Failed),
+    /// Refuses what waits and what comes, and waits for what is being computed. Blocks for one hash at most.
+    pub fn close(&self) {
+        let waiting = {
+            let mut state = self.shared.lock();
+            state.closed = true;
+            std::mem::take(&mut state.waiting)
+        };
+        self.shared.wake.notify_all();
+        for job in waiting {
+            job.refuse(PoolError::Closed);
         }
-        // A job that came too late, or that panicked, drops its end.
-        answer.await.map_err(|_| PoolError::Overloaded)
-    }
-
-    /// Finishes what was begun and ends the threads.
-    pub fn stop(&self) {
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
         let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
         for thread in threads {
+            // A thread survives its jobs' panics; if it died all the same, there is nothing left to wait for.
             let _ = thread.join();
         }
+    }
+
+    async fn run<T, F>(&self, work: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Memory) -> Result<T, PoolError> + Send + 'static,
+    {
+        let (answer, answered) = oneshot::channel();
+        let now = Instant::now();
+        let deadline = now.checked_add(self.deadline).unwrap_or(now);
+        self.submit(Box::new(Job { work, deadline, answer }), now)?;
+        answered.await.unwrap_or(Err(PoolError::Failed))
+    }
+
+    /// Queues a job if fewer than `workers + queue` are there. When it is full, those that nobody waits for or
+    /// that are too late anyway make room.
+    fn submit(&self, job: Box<dyn Work>, now: Instant) -> Result<(), PoolError> {
+        let mut dead = Vec::new();
+        let mut state = self.shared.lock();
+        if state.closed {
+            return Err(PoolError::Closed);
+        }
+        let room = self.workers.saturating_add(self.queue);
+        if state.busy + state.waiting.len() >= room {
+            let (gone, alive) = state
+                .waiting
+                .drain(..)
+                .partition::<VecDeque<_>, _>(|job| job.abandoned() || now >= job.deadline());
+            dead.extend(gone);
+            state.waiting = alive;
+        }
+        let full = state.busy + state.waiting.len() >= room;
+        if !full {
+            state.waiting.push_back(job);
+        }
+        drop(state);
+        dead.into_iter().for_each(|job| job.refuse(PoolError::Overloaded));
+        if full {
+            return Err(PoolError::Overloaded);
+        }
+        self.shared.wake.notify_one();
+        Ok(())
     }
 }
 
 impl Drop for HashPool {
     fn drop(&mut self) {
-        self.stop();
+        self.close();
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
-    // Sockets first; if the system refuses, hashing just competes.
-    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), 5);
-    let mut memory = Vec::new();
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(Job { due, task }) = job else { return };
-        if Instant::now() <= due && catch_unwind(AssertUnwindSafe(|| task(&mut memory))).is_err() {
-            tracing::error!("a password check failed inside; the next one goes on");
+/// One thread: takes jobs until the pool is closed.
+fn work(shared: &Shared, fresh: impl Fn() -> Memory) {
+    let mut memory = fresh();
+    while let Some(job) = next(shared) {
+        if !job.abandoned() {
+            if Instant::now() >= job.deadline() {
+                job.refuse(PoolError::Overloaded);
+            } else if catch_unwind(AssertUnwindSafe(|| job.run(&mut memory))).is_err() {
+                // The sender was dropped on the way, so that the caller knows. The memory may be half written.
+                memory = fresh();
+            }
         }
+        shared.lock().busy -= 1; // `next` added one for this job
+    }
+}
+
+fn next(shared: &Shared) -> Option<Box<dyn Work>> {
+    let mut state = shared.lock();
+    loop {
+        if state.closed {
+            return None;
+        }
+        if let Some(job) = state.waiting.pop_front() {
+            state.busy += 1;
+            return Some(job);
+        }
+        state = shared.wake.wait(state).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::*;
-    use crate::base::OsRandom;
-    use std::sync::mpsc::channel;
-
-    pub(crate) fn pool(workers: usize, queue: usize, deadline: Duration) -> HashPool {
-        let params = Params::new(64, 1, 1, None).unwrap();
-        HashPool::start(PoolSettings { params, workers, queue, deadline }, Arc::new(OsRandom)).unwrap()
-    }
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    #[tokio::test]
-    async fn hash_made_here_is_verified_here() {
-        let pool = pool(2, 10, LONG);
-        let hash = pool.hash(Secret::from("right")).await.unwrap();
-        assert_eq!(pool.verify(Some(hash.clone()), Secret::from("right")).await, Ok(true));
-        assert_eq!(pool.verify(Some(hash), Secret::from("wrong")).await, Ok(false));
-    }
-
-    #[tokio::test]
-    async fn stranger_costs_one_computation_and_never_matches() {
-        let pool = pool(1, 10, LONG);
-        assert_eq!(pool.verify(None, Secret::from("x")).await, Ok(false));
-        assert_eq!(pool.verify(Some(Secret::new("no hash".into())), Secret::from("x")).await, Ok(false));
-        assert_eq!(pool.computed(), 2);
-    }
-
-    #[tokio::test]
-    async fn full_queue_refuses_at_once() {
-        let pool = Arc::new(pool(1, 2, LONG));
-        let (begun, wait_begun) = channel();
-        let (release, wait_release) = channel::<()>();
-        let one = Arc::clone(&pool);
-        let busy = tokio::spawn(async move {
-            one.run(move |_| {
-                begun.send(()).unwrap();
-                wait_release.recv().unwrap();
-            })
-            .await
-        });
-        tokio::task::spawn_blocking(move || wait_begun.recv().unwrap()).await.unwrap();
-        // The thread is busy; two may wait.
-        let mut waiting = tokio::task::JoinSet::new();
-        for _ in 0..2 {
-            let pool = Arc::clone(&pool);
-            waiting.spawn(async move { pool.run(|_| ()).await });
-        }
-        tokio::task::yield_now().await;
-        assert_eq!(pool.run(|_| ()).await, Err(PoolError::Overloaded));
-        release.send(()).unwrap();
-        assert_eq!(busy.await.unwrap(), Ok(()));
-        while let Some(done) = waiting.join_next().await {
-            assert_eq!(done.unwrap(), Ok(()));
-        }
-    }
-
-    #[tokio::test]
-    async fn job_that_waited_too_long_is_not_begun() {
-        let pool = pool(1, 10, Duration::ZERO);
-        let (release, wait) = channel::<()>();
-        // With no time at all to wait, only a thread that takes the job in the same instant would run it.
-        let ran = pool.run(move |_| wait.recv()).await;
-        drop(release);
-        assert!(matches!(ran, Err(PoolError::Overloaded)));
-    }
-
-    #[tokio::test]
-    async fn panic_in_a_job_loses_neither_thread_nor_pool() {
-        let pool = pool(1, 10, LONG);
-        assert_eq!(
-            pool.run(|_| if true { panic!("on purpose") } else { 1 }).await,
-            Err(PoolError::Overloaded)
-        );
-        assert_eq!(pool.run(|_| 7).await, Ok(7));
-    }
-
-    #[tokio::test]
-    async fn password_beyond_the_limit_is_not_hashed() {
-        let pool = pool(1, 10, LONG);
-        assert_eq!(pool.hash(Secret::new(vec![b'a'; 1025])).await.unwrap_err(), PoolError::TooLong);
-    }
-}
+mod tests;
