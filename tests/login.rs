@@ -1,5 +1,7 @@
 //! Logins of every kind of policy through the real daemon, by radclient and oathtool from Debian.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
 use support::{Daemon, answer, code, radclient, value};

@@ -74,7 +74,12 @@ impl Throttle {
             return (Gate::Delayed, failures);
         }
         let count = failures.count.saturating_add(1);
-        (Gate::Open, Failures { count, blocked_until: now + self.delay(count) })
+        // Without a delay nothing is blocked, not even an attempt whose clock was read a moment earlier.
+        let blocked_until = match self.delay(count) {
+            Duration::ZERO => Timestamp::default(),
+            delay => now + delay,
+        };
+        (Gate::Open, Failures { count, blocked_until })
     }
 
     /// Delay after `count` failures.
@@ -98,6 +103,14 @@ mod tests {
     fn delays_grow_to_the_maximum() {
         let seconds: Vec<_> = (0..6).map(|count| rules().delay(count).as_secs()).collect();
         assert_eq!(seconds, [0, 0, 0, 5, 10, 12]);
+    }
+
+    #[test]
+    fn free_attempts_block_nothing_whatever_the_order_of_their_clocks() {
+        let now = Timestamp::from_secs(1000);
+        let (_, after) = rules().charge(Failures::default(), now);
+        let (gate, after) = rules().charge(after, now - Duration::from_millis(5));
+        assert_eq!((gate, after.count), (Gate::Open, 2));
     }
 
     #[test]

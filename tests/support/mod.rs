@@ -1,7 +1,12 @@
 //! A running daemon for tests: the real binary on ports of its own, stopped by its pid.
 
 #![expect(dead_code, reason = "each test binary uses a part of it")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
 
 use doorward::wire::radius::{AttributeType, Code, Request, SharedSecret};
 use std::collections::HashMap;
@@ -39,6 +44,8 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            // A test that fails shows what the daemon said.
+            eprintln!("{line}");
             let _ = sender.send(line);
         }
     });

@@ -205,27 +205,3 @@ async fn debug_shows_settings_only() {
     let shown = format!("{:?}", pool(|_| {}));
     assert!(shown.starts_with("HashPool(1 workers, queue 8") && !shown.contains("argon2"), "{shown}");
 }
-
-/// `cargo test --release -- --ignored --nocapture rate`: hashes a second at the default cost.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "a measurement"]
-#[expect(clippy::print_stdout, reason = "it is what the measurement is for")]
-async fn rate() {
-    for workers in [1, 0] {
-        let pool = pool(|settings| {
-            (settings.memory_kib, settings.passes, settings.workers, settings.queue) =
-                (19_456, 2, workers, 1000);
-        });
-        let start = Instant::now();
-        let jobs: Vec<_> = (0..100)
-            .map(|_| {
-                let pool = Arc::clone(&pool);
-                tokio::spawn(async move { pool.verify(None, bytes("lantern umbrella")).await })
-            })
-            .collect();
-        for job in jobs {
-            assert_eq!(job.await.unwrap(), Ok(false));
-        }
-        println!("{} workers: {:.1} a second", pool.workers, 100.0 / start.elapsed().as_secs_f64());
-    }
-}
