@@ -127,25 +127,66 @@ impl Caller {
     }
 
     /// Passes a result on; a failure is audited with its code.
-    pub(super) async fn audited<T>(
+    pub(super) async fn audited<T, E: Into<Failure>>(
         &self,
         state: &State,
         action: &'static str,
         subject: &str,
-        result: Result<T, crate::engine::desk::DeskError>,
+        result: Result<T, E>,
     ) -> Result<T, Failure> {
-        match result {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                let failure = Failure::from(error);
-                // When the store is what failed, its entry cannot be written either: the log has to do.
-                if failure.is_unavailable() {
-                    tracing::error!(id = %self.actor.request, action, "admin call failed: {failure}");
-                } else {
-                    self.note(state, action, subject, "failed", failure.code()).await?;
-                }
-                Err(failure)
-            }
+        let failure = match result {
+            Ok(value) => return Ok(value),
+            Err(error) => error.into(),
+        };
+        // When the store is what failed, its entry cannot be written either: the log has to do.
+        if failure.is_unavailable() {
+            tracing::error!(id = %self.actor.request, action, "admin call failed: {failure}");
+        } else {
+            self.note(state, action, subject, "failed", failure.code()).await?;
         }
+        Err(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AdminRule;
+
+    fn admin(rules: &[(AdminRole, u32, u32)]) -> Admin {
+        let rule = |(role, uid, gid): &(AdminRole, u32, u32)| AdminRule {
+            role: *role,
+            uids: vec![*uid],
+            gids: vec![*gid],
+        };
+        Admin { socket: "x".into(), mode: 0o600, roles: rules.iter().map(rule).collect() }
+    }
+
+    #[test]
+    fn stranger_has_no_role_and_root_is_administrator_unless_a_rule_says_otherwise() {
+        let (stranger, root) = (Peer { uid: 4_000_000, gid: 4_000_000 }, Peer { uid: 0, gid: 0 });
+        assert_eq!(stranger.role(&admin(&[])), None);
+        assert_eq!(root.role(&admin(&[])), Some(AdminRole::Administrator));
+        assert_eq!(root.role(&admin(&[(AdminRole::Auditor, 0, 9999)])), Some(AdminRole::Auditor));
+    }
+
+    #[test]
+    fn first_rule_that_fits_by_user_or_group_decides() {
+        let peer = Peer { uid: 4_000_000, gid: 4_000_001 };
+        let by_group = (AdminRole::Helpdesk, 1, 4_000_001);
+        let by_user = (AdminRole::Auditor, 4_000_000, 1);
+        assert_eq!(peer.role(&admin(&[by_group, by_user])), Some(AdminRole::Helpdesk));
+        assert_eq!(peer.role(&admin(&[by_user, by_group])), Some(AdminRole::Auditor));
+    }
+
+    #[test]
+    fn help_desk_may_neither_manage_nor_audit_and_an_auditor_changes_nothing() {
+        let may = |role| {
+            [Permission::Look, Permission::Help, Permission::Manage, Permission::Audit]
+                .map(|p| p.belongs_to(role))
+        };
+        assert_eq!(may(AdminRole::Administrator), [true; 4]);
+        assert_eq!(may(AdminRole::Helpdesk), [true, true, false, false]);
+        assert_eq!(may(AdminRole::Auditor), [true, false, false, true]);
     }
 }

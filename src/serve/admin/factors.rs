@@ -55,7 +55,15 @@ pub(super) async fn totp(
 ) -> Created<Key> {
     caller.must(&state, Permission::Manage, "factor.enroll", &username).await?;
     let limits = state.config.load().factors.clone();
-    let done = state.desk.enroll_totp(&caller.actor, &username, body(new)?.into(), &limits).await;
+    let done = state
+        .desk
+        .enroll_totp(
+            &caller.actor,
+            &username,
+            caller.audited(&state, "factor.enroll", &username, body(new)).await?.into(),
+            &limits,
+        )
+        .await;
     Ok(key(caller.audited(&state, "factor.enroll", &username, done).await?))
 }
 
@@ -69,7 +77,15 @@ pub(super) async fn hotp(
 ) -> Created<Key> {
     caller.must(&state, Permission::Manage, "factor.enroll", &username).await?;
     let limits = state.config.load().factors.clone();
-    let done = state.desk.enroll_hotp(&caller.actor, &username, body(new)?.into(), &limits).await;
+    let done = state
+        .desk
+        .enroll_hotp(
+            &caller.actor,
+            &username,
+            caller.audited(&state, "factor.enroll", &username, body(new)).await?.into(),
+            &limits,
+        )
+        .await;
     Ok(key(caller.audited(&state, "factor.enroll", &username, done).await?))
 }
 
@@ -97,7 +113,7 @@ pub(super) async fn pin(
     new: Result<Json<NewPin>, JsonRejection>,
 ) -> Created<Id> {
     caller.must(&state, Permission::Manage, "factor.enroll", &username).await?;
-    let pin = Secret::new(body(new)?.pin);
+    let pin = Secret::new(caller.audited(&state, "factor.enroll", &username, body(new)).await?.pin);
     let limits = state.config.load().factors.clone();
     let done = state.desk.enroll_pin(&caller.actor, &username, &pin, &limits).await;
     let id = caller.audited(&state, "factor.enroll", &username, done).await?.to_string();
@@ -113,7 +129,11 @@ pub(super) async fn issue(
     new: Result<Json<NewCode>, JsonRejection>,
 ) -> Created<TemporaryCode> {
     caller.must(&state, Permission::Help, "code.issue", &username).await?;
-    let lifetime = body(new)?.lifetime_seconds.map(Duration::from_secs);
+    let lifetime = caller
+        .audited(&state, "code.issue", &username, body(new))
+        .await?
+        .lifetime_seconds
+        .map(Duration::from_secs);
     let limits = state.config.load().factors.clone();
     let done = state.desk.issue_code(&caller.actor, &username, lifetime, &limits).await;
     let issued = caller.audited(&state, "code.issue", &username, done).await?;
@@ -130,7 +150,7 @@ pub(super) async fn confirm(
     new: Result<Json<FirstCode>, JsonRejection>,
 ) -> Result<Json<Factor>, Failure> {
     caller.must(&state, Permission::Manage, "factor.confirm", &id).await?;
-    let code = Secret::new(body(new)?.code);
+    let code = Secret::new(caller.audited(&state, "factor.confirm", &id, body(new)).await?.code);
     let limits = state.config.load().factors.clone();
     let done = state.desk.confirm(&caller.actor, &id, code.expose(), &limits).await;
     let factor = caller.audited(&state, "factor.confirm", &id, done).await?;
@@ -159,7 +179,7 @@ pub(super) async fn resync(
     codes: Result<Json<TwoCodes>, JsonRejection>,
 ) -> Result<Json<Factor>, Failure> {
     caller.must(&state, Permission::Help, "factor.resync", &id).await?;
-    let TwoCodes { first, second } = body(codes)?;
+    let TwoCodes { first, second } = caller.audited(&state, "factor.resync", &id, body(codes)).await?;
     let (first, second) = (Secret::new(first), Secret::new(second));
     let limits = state.config.load().factors.clone();
     let done = state.desk.resync(&caller.actor, &id, first.expose(), second.expose(), &limits).await;

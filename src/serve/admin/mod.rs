@@ -9,8 +9,6 @@ mod error;
 mod factors;
 mod people;
 mod socket;
-#[cfg(test)]
-mod tests;
 mod trail;
 mod types;
 

@@ -30,7 +30,8 @@ pub(super) async fn list(
     wanted: Result<Query<PeopleQuery>, QueryRejection>,
 ) -> Result<Json<People>, Failure> {
     caller.must(&state, Permission::Look, "person.list", "").await?;
-    let PeopleQuery { matching, after, limit } = query(wanted)?;
+    let PeopleQuery { matching, after, limit } =
+        caller.audited(&state, "person.list", "", query(wanted)).await?;
     let subject = matching.clone().unwrap_or_default();
     let page = Page { matching, after, limit: limit.unwrap_or_default() };
     let people = caller.audited(&state, "person.list", &subject, state.desk.list(&page).await).await?;
@@ -46,7 +47,7 @@ pub(super) async fn add(
     new: Result<Json<NewPerson>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Person>), Failure> {
     caller.must(&state, Permission::Manage, "person.add", "").await?;
-    let new = body(new)?;
+    let new = caller.audited(&state, "person.add", "", body(new)).await?;
     let subject = new.username.clone();
     let details = PersonDetails {
         username: new.username,
@@ -71,17 +72,15 @@ pub(super) async fn import(
     text: Result<String, axum::extract::rejection::StringRejection>,
 ) -> Result<Json<Imported>, Failure> {
     caller.must(&state, Permission::Manage, "person.import", "").await?;
-    let text = Secret::new(text.map_err(|error| Failure::bad_request(format!("{}.", error.body_text())))?);
+    let text = text.map_err(|error| Failure::bad_request(format!("{}.", error.body_text())));
+    let text = Secret::new(caller.audited(&state, "person.import", "", text).await?);
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let format = match kind.split(';').next().unwrap_or_default().trim() {
-        "text/csv" => Format::Csv,
-        "application/toml" => Format::Toml,
-        _ => {
-            return Err(Failure::bad_request(
-                "Say what the file is: Content-Type text/csv or application/toml.",
-            ));
-        }
+        "text/csv" => Ok(Format::Csv),
+        "application/toml" => Ok(Format::Toml),
+        _ => Err(Failure::bad_request("Say what the file is: Content-Type text/csv or application/toml.")),
     };
+    let format = caller.audited(&state, "person.import", "", format).await?;
     let done = match import::parse(text.expose(), format, &state.desk.rules) {
         Ok(rows) => state.desk.import(&caller.actor, rows).await,
         Err(errors) => Err(DeskError::Import(errors)),
@@ -113,7 +112,7 @@ pub(super) async fn password(
     new: Result<Json<NewPassword>, JsonRejection>,
 ) -> Result<Json<Person>, Failure> {
     caller.must(&state, Permission::Manage, "person.password", &username).await?;
-    let new = Secret::new(body(new)?.password);
+    let new = Secret::new(caller.audited(&state, "person.password", &username, body(new)).await?.password);
     let done = state.desk.set_password(&caller.actor, &username, &new).await;
     Ok(Json(caller.audited(&state, "person.password", &username, done).await?.into()))
 }

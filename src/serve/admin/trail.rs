@@ -21,7 +21,8 @@ pub(super) async fn list(
     wanted: Result<Query<TrailQuery>, QueryRejection>,
 ) -> Result<Json<Trail>, Failure> {
     caller.must(&state, Permission::Audit, "audit.list", "").await?;
-    let TrailQuery { after, limit, subject, newest } = query(wanted)?;
+    let TrailQuery { after, limit, subject, newest } =
+        caller.audited(&state, "audit.list", "", query(wanted)).await?;
     let wanted = AuditQuery {
         after: after.unwrap_or_default(),
         limit: limit.unwrap_or_default(),
