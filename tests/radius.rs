@@ -270,6 +270,29 @@ fn reload_takes_a_new_client_and_refuses_a_bad_configuration() {
 }
 
 #[test]
+fn reload_adds_and_removes_listeners() {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = Daemon::demo_in(dir.path(), &[]);
+    let path = dir.path().join("doorward.toml");
+    let one = read(&path);
+    let two = one.replace("\"127.0.0.1:0\"", "\"127.0.0.1:0\", \"[::1]:0\"");
+    let addresses = || daemon.json(&["status"])["addresses"].as_array().unwrap().clone();
+    let person = &daemon.without_app()[0];
+    for (text, count) in [(&two, 2), (&one, 1)] {
+        std::fs::write(&path, text).unwrap();
+        daemon.signal(Signal::SIGHUP);
+        wait_until("the listeners are there", || addresses().len() == count);
+        for address in addresses() {
+            let address: std::net::SocketAddr = address.as_str().unwrap().parse().unwrap();
+            let socket = udp(&address.ip().to_string(), PATIENCE);
+            let request = access_request(1, [count as u8; 16], &person.user, &person.password);
+            socket.send_to(&request, address).unwrap();
+            assert_eq!(receive(&socket).unwrap()[0], 2, "{address}");
+        }
+    }
+}
+
+#[test]
 fn reload_and_stop_lose_no_request_under_way() {
     let (_dir, mut daemon, _) = slow();
     let socket = udp("127.0.0.1", PATIENCE);

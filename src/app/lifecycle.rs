@@ -9,7 +9,6 @@ use super::wiring::Running;
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
 use std::path::Path;
-use std::sync::Arc;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that the daemon obeys.
@@ -65,8 +64,7 @@ fn reload(running: &mut Running, path: &Path, filter: &Filter) {
             for what in running.needs_restart(&new) {
                 tracing::warn!("{what} changed: this takes effect only after a restart");
             }
-            running.config.store(Arc::new(new));
-            for error in running.radius.reload() {
+            for error in running.reload(new) {
                 tracing::error!("{error}");
             }
             tracing::info!("configuration reloaded");

@@ -7,7 +7,7 @@ use crate::domain::password::PasswordRules;
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
 use crate::serve::admin;
-use crate::serve::radius::{Counters, Server};
+use crate::serve::radius::{BindError, Counters, Server};
 use crate::store::challenges::MemoryChallenges;
 use crate::store::directory::{Embedded, HashPool};
 use crate::store::records::Records;
@@ -43,6 +43,7 @@ pub struct Running {
     /// RADIUS.
     pub radius: Server,
     admin: admin::Handle,
+    addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
 }
 
@@ -94,21 +95,29 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let config = Arc::new(ArcSwap::from_pointee(config));
     let radius = Server::start(Arc::clone(&config), gatekeeper, Arc::clone(&counters))
         .context("RADIUS cannot be served; is another server running there?")?;
-    let state = admin::State { desk, config: Arc::clone(&config), status: status(counters, &radius) };
+    let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
+    let state =
+        admin::State { desk, config: Arc::clone(&config), status: status(counters, Arc::clone(&addresses)) };
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
-    Ok(Running { config, radius, admin, stores })
+    Ok(Running { config, radius, admin, addresses, stores })
+}
+
+fn shown(radius: &Server) -> Vec<String> {
+    radius.addresses().iter().map(ToString::to_string).collect()
 }
 
 /// What `doorward status` shows.
-fn status(counters: Arc<Counters>, radius: &Server) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
+fn status(
+    counters: Arc<Counters>,
+    addresses: Arc<ArcSwap<Vec<String>>>,
+) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
     let started = SystemClock.now().to_string();
-    let addresses: Vec<_> = radius.addresses().iter().map(ToString::to_string).collect();
     Arc::new(move || admin::Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started: started.clone(),
         radius: counters.snapshot(),
-        addresses: addresses.clone(),
+        addresses: addresses.load().to_vec(),
     })
 }
 
@@ -125,6 +134,14 @@ impl Running {
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
         ];
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
+    }
+
+    /// Takes a new configuration over; what could not be bound is returned, the rest holds.
+    pub fn reload(&mut self, new: Config) -> Vec<BindError> {
+        self.config.store(Arc::new(new));
+        let errors = self.radius.reload();
+        self.addresses.store(Arc::new(shown(&self.radius)));
+        errors
     }
 
     /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.

@@ -132,7 +132,8 @@ impl Overview {
     }
 }
 
-#[derive(Debug, Deserialize, ToSchema)]
+// None of the bodies that carry a secret has a `Debug`.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPerson {
     pub(super) username: String,
