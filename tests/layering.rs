@@ -39,23 +39,21 @@ fn sources(under: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Lines of code with their numbers: without comments, and without what follows `#[cfg(test)]` at the start of
-/// a line when it opens an inline module (unit tests may use anything).
+/// Lines of code with their numbers: without comments, and without inline test modules, which may use anything.
 fn code(text: &str) -> Vec<(usize, &str)> {
     let mut lines = Vec::new();
-    let mut previous_is_cfg_test = false;
+    let (mut after_cfg_test, mut in_tests) = (false, false);
     for (number, line) in text.lines().enumerate() {
-        let trimmed = line.trim_start();
-        if previous_is_cfg_test && trimmed.starts_with("mod ") && trimmed.ends_with('{') {
-            break;
-        }
-        if previous_is_cfg_test && trimmed.starts_with("pub(crate) mod ") && trimmed.ends_with('{') {
-            break;
-        }
-        previous_is_cfg_test = line.starts_with("#[cfg(test)]");
-        if !trimmed.starts_with("//") {
+        let opens = line.ends_with('{') && (line.starts_with("mod ") || line.starts_with("pub(crate) mod "));
+        let opens = opens || line.starts_with("pub(super) mod ") && line.ends_with('{');
+        in_tests |= after_cfg_test && opens;
+        if !in_tests && !line.trim_start().starts_with("//") {
             lines.push((number + 1, line));
         }
+        if line == "}" {
+            in_tests = false;
+        }
+        after_cfg_test = line.starts_with("#[cfg(test)]");
     }
     lines
 }
@@ -144,6 +142,13 @@ fn imports_are_found_in_every_form() {
     assert_eq!(imports("use crate::serve::radius;"), ["serve"]);
     assert_eq!(imports("use crate::{base, store::People};"), ["base", "store"]);
     assert_eq!(imports("let x: crate::app::X = crate::domain::Y;"), ["app", "domain"]);
+}
+
+#[test]
+fn code_after_a_test_module_counts() {
+    let text = "use a;\n#[cfg(test)]\nmod tests {\n    use b;\n}\nuse c;\n// use d;\n";
+    let kept: Vec<_> = code(text).into_iter().map(|(_, line)| line).collect();
+    assert_eq!(kept, ["use a;", "#[cfg(test)]", "use c;"]);
 }
 
 #[test]

@@ -120,17 +120,3 @@ impl Client {
         }
     }
 }
-
-/// A path segment with everything but unreserved characters encoded (RFC 3986 §2.3).
-pub fn segment(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}

@@ -3,11 +3,13 @@
 //! Time and randomness are traits so that tests inject them; nothing below `serve` reads the system clock.
 
 pub mod clock;
+pub mod percent;
 pub mod prefix;
 pub mod rng;
 pub mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use percent::percent_encode;
 pub use prefix::PrefixMap;
 pub use rng::{OsRandom, Random, SeededRandom};
 pub use secret::Secret;

@@ -3,7 +3,7 @@
 
 use super::desk::{Actor, Desk, DeskError, Result};
 use crate::base::rng::decimal_code;
-use crate::base::{Secret, Timestamp};
+use crate::base::{Secret, Timestamp, percent_encode};
 use crate::config::Factors as Limits;
 use crate::domain::factor::{
     Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof,
@@ -281,24 +281,10 @@ fn uri(
     base32: &Secret<String>,
     parameters: &str,
 ) -> Secret<String> {
-    let issuer = percent(issuer);
-    let user = percent(person.username.as_str());
+    let issuer = percent_encode(issuer);
+    let user = percent_encode(person.username.as_str());
     Secret::new(format!(
         "otpauth://{kind}/{issuer}:{user}?secret={}&issuer={issuer}&{parameters}",
         base32.expose()
     ))
-}
-
-/// Percent-encoding of everything but unreserved characters (RFC 3986 §2.3).
-fn percent(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::new();
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }

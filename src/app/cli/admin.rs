@@ -1,7 +1,8 @@
 //! Commands that call the admin socket.
 
 use super::output::Output;
-use crate::app::client::{Client, Send, segment};
+use crate::app::client::{Client, Send};
+use crate::base::percent_encode as segment;
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
 use hyper::Method;
@@ -341,9 +342,7 @@ impl Admin {
         let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
         let (id, uri) = (text("id"), text("uri"));
         if !out.is_json() {
-            if let Ok(code) = qrcode::QrCode::new(uri.as_bytes()) {
-                out.line(&code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build())?;
-            }
+            out.qr_code(&uri)?;
             out.line(&format!("{uri}\n\nKey: {}\n", text("seed")))?;
         }
         let code = match args.code {

@@ -43,6 +43,17 @@ impl Output {
         Ok(())
     }
 
+    /// A QR code; on a terminal black on white whatever its colours are, or a camera may not read it.
+    pub(super) fn qr_code(self, text: &str) -> Result<()> {
+        let Ok(code) = qrcode::QrCode::new(text.as_bytes()) else { return Ok(()) };
+        let picture = code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build();
+        let (on, off) = if self.terminal { ("\x1b[30;107m", "\x1b[0m") } else { ("", "") };
+        for line in picture.lines() {
+            self.line(&format!("{on}{line}{off}"))?;
+        }
+        Ok(())
+    }
+
     /// Rows of an array under these fields; a table on a terminal, else one line a row with tabs and no header.
     pub(super) fn rows(self, rows: &Value, fields: &[(&str, &str)]) -> Result<()> {
         let rows = rows.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -55,6 +66,11 @@ impl Output {
             }
             let mut table = Table::new();
             table.load_style(UTF8_BORDERS_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+            if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stdout())
+                && size.ws_col > 0
+            {
+                table.set_width(size.ws_col);
+            }
             table.set_header(fields.iter().map(|(title, _)| *title));
             for row in rows {
                 table.add_row(cells(row));
