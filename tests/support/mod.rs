@@ -139,7 +139,7 @@ impl Daemon {
                 totp: fields.next().unwrap(),
             }
         };
-        text.lines().skip(1).map(row).collect()
+        text.lines().map(row).collect()
     }
 
     /// People who have an app.

@@ -92,7 +92,7 @@ impl Files {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
         };
-        let mut rows = csv::Reader::from_reader(text.as_bytes());
+        let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
         let mut people = Vec::new();
         for row in rows.records() {
             let row = row.with_context(|| format!("{} is damaged; take another --dir", path.display()))?;
@@ -115,8 +115,8 @@ impl Files {
     /// `people.csv` for scripts: the crowd if one was asked for, else the dozen; `everyone.csv` for the next start.
     pub(super) fn write_people(&self, people: &[Made]) -> Result<()> {
         let (dozen, crowd) = people.split_at(people::DOZEN.len().min(people.len()));
-        self.write("people.csv", &table(if crowd.is_empty() { dozen } else { crowd }))?;
-        self.write("everyone.csv", &table(people))
+        self.write("people.csv", &rows(if crowd.is_empty() { dozen } else { crowd }))?;
+        self.write("everyone.csv", &rows(people))
     }
 
     /// Shell variables for scripts.
@@ -143,9 +143,9 @@ impl Files {
     }
 }
 
-fn table(people: &[Made]) -> String {
-    let rows = people.iter().map(|p| format!("{},{},{}\n", p.username, p.password, super::base32(p)));
-    std::iter::once("user,password,totp_base32\n".to_owned()).chain(rows).collect()
+/// `user,password,totp_base32`, without a header line: the form that load generators read.
+fn rows(people: &[Made]) -> String {
+    people.iter().map(|p| format!("{},{},{}\n", p.username, p.password, super::base32(p))).collect()
 }
 
 /// (CA certificate, (server certificate, server key)), all PEM.
