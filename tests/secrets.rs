@@ -112,6 +112,30 @@ fn audit_line_of_a_login_carries_the_id_of_its_log_lines() {
     assert!(line.contains("wrong-password"), "{line}");
 }
 
+// R-AUDIT-1
+#[test]
+fn json_log_has_one_object_a_line_with_the_id_of_the_audit_entry() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut first = Daemon::demo_in(dir.path(), &[]);
+    let person = first.without_app()[0].clone();
+    first.stop();
+    let mut daemon = Daemon::serve_in(
+        dir.path(),
+        &[("DOORWARD__LOG__FORMAT", "json"), ("DOORWARD__LOG__FILTER", "trace")],
+    );
+    let attributes = [("User-Name", person.user.as_str()), ("User-Password", &person.password)];
+    assert_eq!(answer(&radclient(daemon.address, &attributes)), "Access-Accept");
+    let trail = daemon.json(&["audit", "list", "--subject", &person.user]);
+    let id = trail["entries"][0]["request"].clone();
+    daemon.stop();
+    let lines: Vec<String> = daemon.lines.take().unwrap().iter().collect();
+    let objects: Vec<serde_json::Value> =
+        lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let login = objects.iter().find(|object| object["message"] == "login").unwrap();
+    assert_eq!((&login["span"]["id"], &login["outcome"]), (&id, &"accept".into()), "{login}");
+    assert!(lines.iter().all(|line| !holds(line, &person.password)));
+}
+
 // Invariant 5
 #[test]
 fn database_file_holds_no_seed_code_pin_or_password() {

@@ -28,6 +28,8 @@ pub(crate) struct Daemon {
     pub(crate) child: Child,
     pub(crate) dir: PathBuf,
     pub(crate) address: SocketAddr,
+    /// What `serve` logs from now on.
+    pub(crate) lines: Option<Receiver<String>>,
     _temporary: Option<tempfile::TempDir>,
 }
 
@@ -80,8 +82,13 @@ impl Daemon {
                 }
             }
         }
-        let mut daemon =
-            Self { child, dir: dir.to_owned(), address: ([127, 0, 0, 1], 0).into(), _temporary: None };
+        let mut daemon = Self {
+            child,
+            dir: dir.to_owned(),
+            address: ([127, 0, 0, 1], 0).into(),
+            lines: None,
+            _temporary: None,
+        };
         let env = daemon.env();
         daemon.address = format!("{}:{}", env["RADIUS_HOST"], env["RADIUS_PORT"]).parse().unwrap();
         daemon
@@ -99,8 +106,10 @@ impl Daemon {
         loop {
             match log.recv_timeout(PATIENCE) {
                 Ok(line) => {
-                    if let Some(at) = line.split("RADIUS is served address=").nth(1) {
-                        address = at.trim().parse().ok();
+                    if line.contains("RADIUS is served") {
+                        // `address=1.2.3.4:5` in text, `"address":"1.2.3.4:5"` in JSON.
+                        let after = line.split("address").nth(1).unwrap().trim_start_matches(['"', ':', '=']);
+                        address = after.split(['"', ' ']).next().and_then(|text| text.parse().ok());
                     }
                     let ready = line.contains("the admin socket is served");
                     seen = seen + &line + "\n";
@@ -115,7 +124,7 @@ impl Daemon {
             }
         }
         let address = address.unwrap_or(([127, 0, 0, 1], 0).into());
-        Self { child, dir: dir.to_owned(), address, _temporary: None }
+        Self { child, dir: dir.to_owned(), address, lines: Some(log), _temporary: None }
     }
 
     /// Variables of `demo.env`.
