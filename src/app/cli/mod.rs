@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod commands;
 mod login;
 mod output;
 
@@ -57,19 +58,19 @@ enum Command {
     Try(TryArgs),
     /// People of the embedded directory.
     #[command(subcommand)]
-    Person(admin::Person),
+    Person(commands::Person),
     /// Enroll a second factor.
     #[command(subcommand)]
-    Enroll(admin::Enroll),
+    Enroll(commands::Enroll),
     /// Second factors.
     #[command(subcommand)]
-    Factor(admin::Factor),
+    Factor(commands::Factor),
     /// Temporary codes.
     #[command(subcommand)]
-    Code(admin::Code),
+    Code(commands::Code),
     /// The audit trail.
     #[command(subcommand)]
-    Audit(admin::Audit),
+    Audit(commands::Audit),
     /// Counters and addresses of the daemon.
     Status,
 }

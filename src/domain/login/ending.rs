@@ -1,7 +1,7 @@
 //! How a round ends: the decision, and what the store must write with it.
 
-use super::{Account, Action, FactorKind, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
-use crate::domain::factor::Proof;
+use super::{Account, Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
+use crate::domain::factor::{FactorKind, Proof};
 use crate::domain::throttle::Counter;
 
 /// What was right before the passcode.

@@ -17,15 +17,17 @@
 
 mod answer;
 mod ending;
+mod reading;
 #[cfg(test)]
 mod tests;
 
 pub use answer::Choice;
 pub use ending::{Decision, Ending, First, Pending};
+use reading::spellings;
 
 use super::digest::CodeDigester;
-use super::factor::{Factor, FactorId, FactorKind, Material, Proof};
-use super::passcode::{self, Window};
+use super::factor::{Factor, Proof};
+use super::passcode::Window;
 use super::password::PasswordVerdict;
 use super::person::{Person, PersonId, Status, Username};
 use super::policy::{ClientPolicy, LoginKind, LoginPolicy, LoginTexts, SecondFactor};
@@ -239,46 +241,6 @@ impl<'a> Login<'a> {
         }
     }
 
-    /// What this round is about to try.
-    fn tries(&self) -> LoginKind {
-        match self.opening {
-            Opening::First => self.policy().kind,
-            _ => LoginKind::Passcode,
-        }
-    }
-
-    /// The counters that the typed string may be about.
-    fn counters(&self) -> Vec<Counter> {
-        let Some(account) = &self.account else { return vec![Counter::Password] };
-        let mut counters = match self.tries() {
-            LoginKind::Password => return vec![Counter::Password],
-            LoginKind::PasswordAndPasscode => vec![Counter::Password],
-            LoginKind::Passcode => Vec::new(),
-            LoginKind::PinAndPasscode => self.pin().map(|(id, _)| Counter::Factor(id)).into_iter().collect(),
-        };
-        let shaped = |factor: &&Factor| !self.splits(factor).is_empty();
-        let policy = self.policy();
-        let usable = account.factors.iter().filter(|factor| policy.methods.contains(&factor.kind));
-        counters.extend(usable.filter(shaped).map(|factor| Counter::Factor(factor.id)));
-        counters
-    }
-
-    fn pin(&self) -> Option<(FactorId, Secret<String>)> {
-        self.account.as_ref()?.factors.iter().find_map(|factor| match &factor.material {
-            Material::Pin { hash } => Some((factor.id, hash.clone())),
-            _ => None,
-        })
-    }
-
-    /// Ways to read the typed string as ending in a passcode of `factor`, as far as this round allows them.
-    fn splits(&self, factor: &Factor) -> Vec<passcode::Split<'_>> {
-        let alone = self.tries() == LoginKind::Passcode;
-        let text = if alone { self.typed.expose().trim_ascii() } else { self.typed.expose() };
-        let mut splits = passcode::splits(text, factor);
-        splits.retain(|split| split.prefix.is_empty() == alone);
-        splits
-    }
-
     fn charge_done(&mut self, gates: &[Gate]) -> Action {
         let shut = |counter: &Counter| {
             let at = self.charged.iter().position(|charged| charged == counter);
@@ -314,19 +276,6 @@ impl<'a> Login<'a> {
             LoginKind::PinAndPasscode => self.read_pin(reading, split),
             LoginKind::Passcode => self.passcode_read(reading),
         }
-    }
-
-    /// The first factor that the end of the typed string matches, with what stands before the code.
-    fn find_match(&self, open: &[Counter]) -> Option<(Vec<u8>, Proof)> {
-        let Context { now, window, digester, .. } = self.context;
-        let account = self.account.as_ref()?;
-        let usable = account.factors.iter().filter(|factor| open.contains(&Counter::Factor(factor.id)));
-        usable.flat_map(|factor| self.splits(factor).into_iter().map(move |split| (factor, split))).find_map(
-            |(factor, split)| {
-                let proof = passcode::matching(factor, split.code, now, window, digester)?;
-                Some((split.prefix.to_vec(), proof))
-            },
-        )
     }
 
     fn read_password(&mut self, mut reading: Reading, prefix: Option<Vec<u8>>) -> Action {
@@ -463,24 +412,6 @@ impl<'a> Login<'a> {
             (None, None) => self.reject(Reason::WrongPasscode),
         }
     }
-
-    /// Whether the person has enrolled a second factor, allowed here or not: a client's list of methods must
-    /// not turn someone with a second factor into someone without.
-    fn enrolled(&self) -> bool {
-        self.account.as_ref().is_some_and(|account| account.factors.iter().any(|f| f.kind.enrolls()))
-    }
-
-    /// Kinds of passcode that the person has and the client allows, in the client's order.
-    fn methods(&self) -> Vec<FactorKind> {
-        let now = self.context.now;
-        let live = |factor: &Factor| match &factor.material {
-            Material::Codes(codes) => codes.iter().any(|code| code.expires.is_none_or(|end| end > now)),
-            _ => true,
-        };
-        let Some(account) = &self.account else { return Vec::new() };
-        let has = |kind: &FactorKind| account.factors.iter().any(|f| f.kind == *kind && live(f));
-        self.policy().methods.iter().filter(|kind| **kind != FactorKind::Pin && has(kind)).copied().collect()
-    }
 }
 
 fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
@@ -488,15 +419,4 @@ fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
         Counter::Password => first == Gate::Open,
         Counter::Factor(_) => open.contains(counter),
     }
-}
-
-/// The password or PIN before a passcode: without one separator at its end, or as it stands, in case the
-/// password itself ends in one.
-fn spellings(prefix: &[u8], separators: &[char]) -> Vec<Secret<Vec<u8>>> {
-    let mut buffer = [0; 4];
-    let without = separators.iter().find_map(|separator| {
-        prefix.strip_suffix(separator.encode_utf8(&mut buffer).as_bytes()).filter(|rest| !rest.is_empty())
-    });
-    let spellings = without.into_iter().chain([prefix]);
-    spellings.map(|spelling| Secret::new(spelling.to_vec())).collect()
 }

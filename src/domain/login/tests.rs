@@ -1,9 +1,9 @@
 //! The machine against a scripted world: one person, one password, injected time.
 
 use super::*;
-use crate::domain::factor::{Algorithm, OneTimeCode};
+use crate::domain::factor::{Algorithm, FactorKind, Material, OneTimeCode};
 use crate::domain::passcode::tests::{factor, hotp_factor, totp_factor};
-use crate::domain::passcode::{canonical_code, code_at};
+use crate::domain::passcode::{self, canonical_code, code_at};
 use std::time::Duration;
 
 const SEED: &str = "12345678901234567890";

@@ -1,0 +1,168 @@
+//! Arguments of the commands that call the admin socket.
+
+use clap::{Args, Subcommand};
+use std::path::PathBuf;
+
+/// `doorward person …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Person {
+    /// List people.
+    List {
+        /// Only usernames that contain this.
+        #[arg(long)]
+        matching: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 1000)]
+        limit: u32,
+    },
+    /// Show a person with factors and failures.
+    Show {
+        /// Username.
+        user: String,
+    },
+    /// Add a person; the password is asked for, or read from standard input.
+    Add(NewPerson),
+    /// Import people from a CSV or TOML file: all of them, or none.
+    Import {
+        /// The file; `.toml` is TOML, anything else CSV.
+        file: PathBuf,
+    },
+    /// Set a password; it is asked for, or read from standard input.
+    Passwd {
+        /// Username.
+        user: String,
+    },
+    /// Lock a person out.
+    Lock {
+        /// Username.
+        user: String,
+    },
+    /// Let a person in again, and clear the failure counters.
+    Unlock {
+        /// Username.
+        user: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct NewPerson {
+    /// Username.
+    pub(super) user: String,
+    /// Name to show.
+    #[arg(long, default_value = "")]
+    pub(super) name: String,
+    /// Role: faculty, staff, student or alumnus; may be repeated.
+    #[arg(long = "role")]
+    pub(super) roles: Vec<String>,
+    /// Group; may be repeated.
+    #[arg(long = "group")]
+    pub(super) groups: Vec<String>,
+    /// E-mail address.
+    #[arg(long)]
+    pub(super) email: Option<String>,
+    /// Telephone number.
+    #[arg(long)]
+    pub(super) phone: Option<String>,
+    /// Do not set a password now.
+    #[arg(long)]
+    pub(super) no_password: bool,
+}
+
+/// `doorward enroll …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Enroll {
+    /// A passcode app: shows the key, and counts after a first code.
+    Totp(KeyArgs),
+    /// A counter-based token; counts after a first code.
+    Hotp(KeyArgs),
+    /// A set of recovery codes, in place of the old one.
+    Recovery {
+        /// Username.
+        user: String,
+    },
+    /// A PIN; it is asked for, or read from standard input.
+    Pin {
+        /// Username.
+        user: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct KeyArgs {
+    /// Username.
+    pub(super) user: String,
+    /// Name that the person knows the device by.
+    #[arg(long)]
+    pub(super) label: Option<String>,
+    /// The device's key in base32 (visible to others in the process list; better: `-` reads it from standard input).
+    #[arg(long, value_name = "BASE32")]
+    pub(super) seed: Option<String>,
+    /// HOTP: the first counter.
+    #[arg(long)]
+    pub(super) counter: Option<u64>,
+    /// The first code, to confirm at once.
+    #[arg(long)]
+    pub(super) code: Option<String>,
+}
+
+/// `doorward factor …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Factor {
+    /// List a person's factors.
+    List {
+        /// Username.
+        user: String,
+    },
+    /// Confirm a pending factor by its first code.
+    Confirm {
+        /// Id of the factor.
+        id: String,
+        /// The code.
+        code: String,
+    },
+    /// End a factor for good.
+    Revoke {
+        /// Id of the factor.
+        id: String,
+    },
+    /// Find a counter-based token again by two codes in a row.
+    Resync {
+        /// Id of the factor.
+        id: String,
+        /// First code.
+        first: String,
+        /// The code after it.
+        second: String,
+    },
+}
+
+/// `doorward code …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Code {
+    /// Hand out a temporary code, good once.
+    Issue {
+        /// Username.
+        user: String,
+        /// How many minutes it lives.
+        #[arg(long, default_value_t = 60)]
+        minutes: u64,
+    },
+}
+
+/// `doorward audit …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Audit {
+    /// Show entries, the newest last.
+    List {
+        /// Only about this username or id.
+        #[arg(long)]
+        subject: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Check every link of the chain; exit status 1 if it is broken.
+    Verify,
+    /// Print the whole trail, one JSON object a line.
+    Export,
+}
