@@ -296,6 +296,12 @@ fn daemon_and_check_refuse_with_status_78_and_all_errors() {
         let shown = String::from_utf8(output.stderr).unwrap();
         assert!(shown.contains("foo") && shown.contains("max_in_flight"), "{shown}");
     }
+    let json =
+        Command::new(env!("CARGO_BIN_EXE_doorward")).args(["--json", "check"]).arg(&file).output().unwrap();
+    let shown: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json.status.code(), Some(78));
+    assert_eq!(shown["errors"][0]["message"], "unknown key `foo` in [radius]");
+    assert!(shown["errors"][0]["at"].as_str().unwrap().ends_with("doorward.toml:2:1"), "{shown}");
     let fine = folder(&format!("{KEYS}{CLIENT}"));
     let output = Command::new(env!("CARGO_BIN_EXE_doorward"))
         .args(["check"])

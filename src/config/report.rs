@@ -61,6 +61,12 @@ impl Errors {
         self.items.is_empty()
     }
 
+    /// (place as `file:line:column`, what is wrong, what to do) of each error.
+    pub fn items(&self) -> impl Iterator<Item = (Option<String>, &str, &str)> {
+        let place = |item: &Item| item.at.map(|at| self.place(at));
+        self.items.iter().map(move |item| (place(item), item.message.as_str(), item.hint.as_str()))
+    }
+
     pub(super) fn add_source(&mut self, source: Source) -> usize {
         self.sources.push(source);
         self.sources.len() - 1

@@ -185,7 +185,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             log: args.log,
         }),
         Command::Check(CheckArgs { reference: true, .. }) => check::reference(),
-        Command::Check(args) => check::run(&args.file.unwrap_or(global.config)),
+        Command::Check(args) => check::run(&args.file.unwrap_or(global.config), global.json),
         Command::Try(args) => login::run(&global, args),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
