@@ -35,7 +35,8 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
     let sink: Sink = Rc::new(RefCell::new(errors));
     let files = Files { base: &base, credentials: credentials.as_deref(), warnings: RefCell::default() };
     let config = resolve(&Section::new("", &entries, At::DEFAULT, &sink), &files);
-    let errors = std::mem::take(&mut *sink.borrow_mut());
+    let mut errors = std::mem::take(&mut *sink.borrow_mut());
+    errors.sort();
     match config {
         Some(mut config) if errors.is_empty() => {
             config.warnings.extend(files.warnings.into_inner());
