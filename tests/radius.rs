@@ -31,29 +31,33 @@ fn thousand_parallel_uses_of_one_code_give_one_accept() {
     let daemon = Daemon::demo(&["--people", "60"]);
     let person = &daemon.people()[7];
     let typed = format!("{}{}", person.password, code(&person.totp, 0));
-    let sockets: Vec<_> = (0..4).map(|_| udp("127.0.0.1", Duration::from_secs(5))).collect();
-    let mut expected = HashMap::new();
-    let mut packets = Vec::new();
+    let sockets: Vec<_> = (0..4).map(|_| udp("127.0.0.1", Duration::from_secs(3))).collect();
+    let mut unanswered = HashMap::new();
     for number in 0_u32..1000 {
         let (socket, identifier) = ((number / 250) as usize, u8::try_from(number % 250).unwrap());
         let mut authenticator = [0; 16];
         authenticator[..4].copy_from_slice(&number.to_be_bytes());
-        packets.push((socket, access_request(identifier, authenticator, &person.user, &typed)));
-        expected.insert((socket, identifier), authenticator);
-    }
-    for (socket, packet) in &packets {
-        sockets[*socket].send_to(packet, daemon.address).unwrap();
+        let packet = access_request(identifier, authenticator, &person.user, &typed);
+        unanswered.insert((socket, identifier), (authenticator, packet));
     }
     let (mut accepts, mut rejects) = (0, 0);
-    for (at, socket) in sockets.iter().enumerate() {
-        for _ in 0..250 {
-            let answer = receive(socket).expect("each request is answered");
-            let (packet, signed) = verify_response(&expected[&(at, answer[1])], &answer, &secret()).unwrap();
-            assert!(signed, "every answer carries Message-Authenticator");
-            match packet.code() {
-                Code::ACCESS_ACCEPT => accepts += 1,
-                Code::ACCESS_REJECT => rejects += 1,
-                other => panic!("{other:?}"),
+    // A busy machine may leave some undecided: like any client, ask again with the same bytes.
+    for _ in 0..20 {
+        for ((socket, _), (_, packet)) in &unanswered {
+            sockets[*socket].send_to(packet, daemon.address).unwrap();
+        }
+        for (at, socket) in sockets.iter().enumerate() {
+            while unanswered.keys().any(|(socket, _)| *socket == at) {
+                let Some(answer) = receive(socket) else { break };
+                // An answer may come twice when it was asked for again.
+                let Some((authenticator, _)) = unanswered.remove(&(at, answer[1])) else { continue };
+                let (packet, signed) = verify_response(&authenticator, &answer, &secret()).unwrap();
+                assert!(signed, "every answer carries Message-Authenticator");
+                match packet.code() {
+                    Code::ACCESS_ACCEPT => accepts += 1,
+                    Code::ACCESS_REJECT => rejects += 1,
+                    other => panic!("{other:?}"),
+                }
             }
         }
     }

@@ -6,7 +6,6 @@
 use super::digest::CodeDigester;
 use super::factor::{Algorithm, Factor, FactorKind, Material, Proof};
 use crate::base::Timestamp;
-use std::time::Duration;
 use subtle::ConstantTimeEq;
 
 /// How far codes may be off.
@@ -122,7 +121,7 @@ pub fn matching(
 
 /// The counter in `range` whose code is `code`. One at or after the range's start only: an older counter
 /// cannot be told from a wrong code.
-pub fn hotp_position(factor: &Factor, code: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
+fn hotp_position(factor: &Factor, code: &str, range: std::ops::RangeInclusive<u64>) -> Option<u64> {
     let generator = totp(factor, 0)?;
     // With a step of one second and no skew, "time" is the counter.
     range.into_iter().find(|counter| generator.check(code, *counter).is_some())
@@ -184,12 +183,6 @@ fn totp(factor: &Factor, skew: u8) -> Option<totp_rs::Totp> {
 pub fn code_at(factor: &Factor, position: u64) -> Option<String> {
     let generator = totp(factor, 0)?;
     Some(generator.generate(position.saturating_mul(generator.step())).to_string())
-}
-
-/// Time until the next step of a TOTP factor begins.
-pub fn step_left(period: u32, now: Timestamp) -> Duration {
-    let period = u64::from(period.max(1));
-    Duration::from_secs(period - now.unix_secs() % period)
 }
 
 #[cfg(test)]

@@ -35,7 +35,6 @@ struct Inner {
     audit_key: Secret<Vec<u8>>,
     /// Where the audit chain ended at the last commit.
     chain_end: Arc<Mutex<chain::Position>>,
-    password_cache_key: Secret<Vec<u8>>,
 }
 
 impl std::fmt::Debug for Records {
@@ -75,11 +74,6 @@ impl Records {
     /// Digests recovery and temporary codes, under a key kept sealed in this store.
     pub fn digester(&self) -> CodeDigester {
         self.0.digester.clone()
-    }
-
-    /// Key for digests of passwords whose verdict is remembered for a while; the same after a restart.
-    pub fn password_cache_key(&self) -> Secret<Vec<u8>> {
-        self.0.password_cache_key.clone()
     }
 
     /// Finishes what is queued and closes the file. Later calls fail.

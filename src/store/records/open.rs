@@ -103,7 +103,6 @@ impl Records {
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,
             chain_end,
-            password_cache_key: own.verdicts,
         };
         Ok(Self(Arc::new(inner)))
     }
@@ -181,7 +180,6 @@ async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), O
 struct Own {
     digests: Secret<Vec<u8>>,
     audit: Secret<Vec<u8>>,
-    verdicts: Secret<Vec<u8>>,
     chain: Chain,
 }
 
@@ -193,11 +191,10 @@ async fn own_keys(connection: &mut SqliteConnection, keyring: &Keyring) -> Resul
     let fresh = known.map_err(failure)?.is_none();
     let digests = own_key(&mut transaction, keyring, "code-digest").await?;
     let audit = own_key(&mut transaction, keyring, "audit").await?;
-    let verdicts = own_key(&mut transaction, keyring, "password-cache").await?;
     let chain = Chain::load(&mut transaction, audit.clone(), fresh).await?;
     super::factors::reseal(&mut transaction, keyring).await?;
     transaction.commit().await.map_err(failure)?;
-    Ok(Own { digests, audit, verdicts, chain })
+    Ok(Own { digests, audit, chain })
 }
 
 /// One of the daemon's own keys. Digests and the audit chain hang on these and not on the master key, so a new

@@ -68,8 +68,7 @@ impl SharedSecret {
     }
 
     /// MD5 over header, `authenticator`, attributes and secret: the Response Authenticator of an answer when
-    /// `authenticator` is that of its request, the Request Authenticator of Accounting-Request when it is zero
-    /// (RFC 2866 §3).
+    /// `authenticator` is that of its request (RFC 2865 §3).
     pub(super) fn authenticator(&self, packet: &[u8], authenticator: &[u8; 16]) -> [u8; 16] {
         let mut hash = Md5::new();
         hash.update(packet.get(..4).unwrap_or_default());
@@ -200,11 +199,5 @@ impl Packet<'_> {
     pub fn user_password(&self, secret: &SharedSecret) -> Option<Secret<Vec<u8>>> {
         let hidden = self.first(AttributeType::USER_PASSWORD)?;
         secret.reveal_password(hidden.value, self.authenticator())
-    }
-
-    /// Checks the Request Authenticator of Accounting-Request (RFC 2866 §3).
-    pub fn accounting_authenticator_is_valid(&self, secret: &SharedSecret) -> bool {
-        let expected = secret.authenticator(self.bytes(), &[0; 16]);
-        bool::from(expected.ct_eq(self.authenticator()))
     }
 }
