@@ -99,7 +99,13 @@ async fn every_call_is_allowed_to_its_roles_only_and_audited_either_way() {
 #[test]
 fn app_counts_only_after_a_first_code_which_is_then_used_up() {
     let daemon = Daemon::demo(&[]);
-    let user = &daemon.without_app()[0].user;
+    let person = &daemon.without_app()[0];
+    let user = &person.user;
+    let login = |code: &str| {
+        let typed = format!("{}{code}", person.password);
+        let output = support::radclient(daemon.address, &[("User-Name", user), ("User-Password", &typed)]);
+        support::answer(&output).to_owned()
+    };
     let enrolled = daemon.json(&["enroll", "totp", user, "--label", "tablet"]);
     let (id, seed) = (enrolled["id"].as_str().unwrap(), enrolled["seed"].as_str().unwrap());
     assert!(enrolled["uri"].as_str().unwrap().starts_with("otpauth://totp/Doorward%20demonstration:"));
@@ -112,6 +118,8 @@ fn app_counts_only_after_a_first_code_which_is_then_used_up() {
     let first = code(seed, 0);
     assert!(daemon.run(&["factor", "confirm", id, &first]).status.success());
     assert_eq!(state(), "active");
+    assert_eq!(login(&first), "Access-Reject", "the code that confirmed it is used up");
+    assert_eq!(login(&code(seed, 1)), "Access-Accept");
     let again = daemon.run(&["factor", "confirm", id, &code(seed, 1)]);
     assert!(String::from_utf8_lossy(&again.stderr).contains("does not wait for a first code"));
 }

@@ -59,6 +59,25 @@ fn secret_file_that_everyone_can_read_is_refused() {
     assert!(shown.contains("can be read by everyone") && shown.contains("chmod o="), "{shown}");
 }
 
+// R-SYS-1
+#[test]
+fn secrets_come_from_systemd_credentials() {
+    let text = "[keys]\ncredentials = [\"k2\"]\n[[client]]\nname = \"vpn\"\nnetworks = [\"192.0.2.1\"]\nsecret_credential = \"vpn\"\n";
+    let dir = folder(text);
+    write(dir.path(), "creds/k2", &data_encoding::HEXLOWER.encode(&[9; 32]));
+    write(dir.path(), "creds/vpn", "a-secret-from-a-credential");
+    let creds = dir.path().join("creds");
+    let config = load_with(dir.path(), &[("CREDENTIALS_DIRECTORY", creds.to_str().unwrap())]).unwrap();
+    assert_eq!(
+        (config.keys.master[0].0.as_str(), config.keys.master[0].1.expose().as_slice()),
+        ("k2", &[9; 32][..])
+    );
+    assert_eq!(config.clients.lookup("192.0.2.1".parse().unwrap()).unwrap().secret.length(), 26);
+    let outside = folder(&text.replace("\"vpn\"\n", "\"../vpn.secret\"\n"));
+    let shown = load_with(outside.path(), &[("CREDENTIALS_DIRECTORY", creds.to_str().unwrap())]).unwrap_err();
+    assert!(shown.contains("is no name of a credential"), "{shown}");
+}
+
 #[test]
 fn layers_replace_keys_and_add_tables() {
     let dir = folder(&format!("{KEYS}{CLIENT}[radius]\nmax_in_flight = 1\nreject_delay = \"2s\"\n"));

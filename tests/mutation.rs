@@ -1,5 +1,5 @@
-//! A short, repeatable mutation test over "datagram in → decision": whatever is done to a datagram, nothing panics,
-//! and nothing that was changed passes for what the client sent.
+//! "Datagram in → decision", without a socket: a short, repeatable mutation test (whatever is done to a datagram,
+//! nothing panics, and nothing that was changed passes for what the client sent), and what a client may leave out.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
@@ -111,4 +111,37 @@ fn changed_datagram_never_panics_and_never_passes_as_the_clients() {
     }
     // The test is worth something only if all ways were taken.
     assert!(logins > 1000 && lax > 1000 && dropped > 100_000, "{logins} {lax} {dropped}");
+}
+
+/// A request without its Message-Authenticator, which stands first.
+fn unsigned(more: &[(AttributeType, &[u8])]) -> Vec<u8> {
+    let secret = SharedSecret::new("a-shared-secret-of-length".into()).unwrap();
+    let mut request = Request::new(Code::ACCESS_REQUEST, 1, [3; 16])
+        .attribute(AttributeType::USER_NAME, b"alice")
+        .password("password123456".into());
+    for (kind, value) in more {
+        request = request.attribute(*kind, value);
+    }
+    let sealed = request.seal(&secret).unwrap();
+    let mut bytes = [&sealed[..20], &sealed[38..]].concat();
+    let length = u16::try_from(bytes.len()).unwrap().to_be_bytes();
+    bytes[2..4].copy_from_slice(&length);
+    bytes
+}
+
+// CVE-2024-3596, RFC 3579 §3.1
+#[test]
+fn client_that_may_leave_message_authenticator_out_may_not_beside_proxy_state_or_eap() {
+    let config = config();
+    let ask = |from: &str, bytes: &[u8]| match examine(&config, from.parse().unwrap(), bytes) {
+        Examined::Drop(event, _) => format!("{event:?}"),
+        Examined::Status(..) => "status".to_owned(),
+        Examined::Login(..) => "login".to_owned(),
+    };
+    let (strict, lax) = ("127.0.0.1", "127.0.0.2");
+    assert_eq!(ask(strict, &unsigned(&[])), "MissingAuthenticator");
+    assert_eq!(ask(lax, &unsigned(&[])), "login");
+    assert_eq!(ask(lax, &unsigned(&[(AttributeType::PROXY_STATE, b"x")])), "MissingAuthenticator");
+    assert_eq!(ask(lax, &unsigned(&[(AttributeType::EAP_MESSAGE, b"x")])), "MissingAuthenticator");
+    assert_eq!(ask("127.0.0.3", &unsigned(&[])), "UnknownClient");
 }
