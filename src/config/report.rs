@@ -75,11 +75,6 @@ impl Errors {
         self.items.is_empty()
     }
 
-    /// In the order of the files; what has no place comes last.
-    pub(super) fn sort(&mut self) {
-        self.items.sort_by_key(|item| item.at.map_or((usize::MAX, 0), |at| (at.source, at.start)));
-    }
-
     /// (place as `file:line:column`, what is wrong, what to do) of each error.
     pub fn items(&self) -> impl Iterator<Item = (Option<String>, &str, &str)> {
         let place = |item: &Item| item.at.map(|at| self.place(at));
