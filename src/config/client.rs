@@ -1,14 +1,15 @@
 //! Clients, their policies, and reply attributes.
 
-use super::load::Files;
-use super::report::{At, Errors};
+use super::files::Files;
+use super::mask;
+use super::report::At;
 use super::section::Section;
 use super::tree::{Entry, Value};
 use super::{Client, ReplyRule};
 use crate::base::{PrefixMap, Secret};
 use crate::domain::factor::FactorKind;
 use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy, SecondFactor};
-use crate::wire::radius::{DataType, Dictionary, SharedSecret};
+use crate::wire::radius::{DataType, Dictionary, SharedSecret, ValueError};
 use ipnet::IpNet;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,26 +18,6 @@ use std::time::Duration;
 
 /// Shared secrets shorter than this can be found by trying (RFC 2865 §3 wants at least 16 octets).
 const SECRET_LENGTH: usize = 16;
-
-/// Values of `secret` are never printed, whatever is wrong around them.
-pub(super) fn mark_secrets(entries: &[Entry], errors: &mut Errors) {
-    for entry in entries {
-        match &entry.node.value {
-            Value::List(items) => {
-                for item in items {
-                    if let Value::Table(entries) = &item.value {
-                        mark_secrets(entries, errors);
-                    }
-                }
-            }
-            Value::Table(entries) => mark_secrets(entries, errors),
-            _ => {}
-        }
-        if entry.key == "secret" || strsim::damerau_levenshtein(&entry.key, "secret") == 1 {
-            errors.secret(entry.node.at);
-        }
-    }
-}
 
 /// All clients by prefix, and their names.
 pub(super) fn clients(
@@ -69,7 +50,11 @@ fn networks(section: &Section<'_>, seen: &mut HashMap<IpNet, At>, files: &Files<
     let mut networks = Vec::new();
     let texts = section.texts("networks").unwrap_or_default();
     if texts.is_empty() && section.written("networks").is_some() {
-        section.error(section.at, "`networks` is empty: nobody would be this client", "");
+        section.error(
+            section.place("networks"),
+            "`networks` is empty: nobody would be this client",
+            "at least one",
+        );
     }
     for (text, at) in texts {
         let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from));
@@ -84,10 +69,7 @@ fn networks(section: &Section<'_>, seen: &mut HashMap<IpNet, At>, files: &Files<
         }
         if network.prefix_len() == 0 {
             let name = section.text("name").map_or_else(String::new, |(name, _)| name);
-            files
-                .warnings
-                .borrow_mut()
-                .push(format!("client `{name}` covers every address there is ({text})"));
+            files.warn(format!("client `{name}` covers every address there is ({text})"));
         }
         if let Some(first) = seen.insert(network.trunc(), at) {
             let place = section.sink.borrow().place(first);
@@ -135,7 +117,11 @@ fn secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<Shared
         .collect();
     let [key] = given.as_slice() else {
         let message = "a client has exactly one of `secret`, `secret_file` and `secret_credential`";
-        section.error(section.at, message, "");
+        let (at, hint) = match given.iter().max_by_key(|key| section.place(key).start) {
+            Some(last) => (section.place(last), "keep one of them"),
+            None => (section.at, "add `secret_file`"),
+        };
+        section.error(at, message, hint);
         return None;
     };
     let (text, at) = section.text(key)?;
@@ -145,11 +131,16 @@ fn secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<Shared
         _ => files.credential(section, &text, at)?,
     };
     let Ok(secret) = SharedSecret::new(secret) else {
-        section.error(at, "the shared secret is empty", "");
+        section.error(at, "the shared secret is empty", "at least 16 random characters");
         return None;
     };
+    if *key == "secret"
+        && let Some(file) = section.sink.borrow().readable_by_everyone(at)
+    {
+        files.warn(format!("{file} holds the shared secret of client `{name}` and can be read by everyone"));
+    }
     if secret.length() < SECRET_LENGTH {
-        files.warnings.borrow_mut().push(format!(
+        files.warn(format!(
             "the shared secret of client `{name}` has fewer than {SECRET_LENGTH} characters and can be found by trying"
         ));
     }
@@ -185,17 +176,7 @@ fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPol
     let separators = or("separators")
         .map(|o| o.separators.clone())
         .or_else(|| section.text("separators").map(|(text, _)| text.chars().collect()));
-    let at = |key: &str| section.written(key).map_or(section.at, |node| node.at);
-    if one_round == Some(true) && challenge == Some(false) {
-        section.error(
-            at("one_round"),
-            "`one_round` needs `challenge = true`: there is no round without a challenge",
-            "",
-        );
-    }
-    if methods.as_ref().is_some_and(Vec::is_empty) && section.written("methods").is_some() {
-        section.error(at("methods"), "`methods` is empty: nobody could give a passcode", "at least one kind");
-    }
+    contradictions(section, challenge, one_round, methods.as_deref(), separators.as_deref());
     Some(LoginPolicy {
         kind: kind?,
         second_factor: second_factor?,
@@ -206,6 +187,44 @@ fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPol
         methods: methods?,
         separators: separators?,
     })
+}
+
+/// Settings that make no sense together, or in themselves.
+fn contradictions(
+    section: &Section<'_>,
+    challenge: Option<bool>,
+    one_round: Option<bool>,
+    methods: Option<&[FactorKind]>,
+    separators: Option<&[char]>,
+) {
+    if one_round == Some(true) && challenge == Some(false) {
+        // A group may inherit one of the two: the caret goes where the other is written.
+        let key = if section.written("one_round").is_some() { "one_round" } else { "challenge" };
+        let message = "`one_round` needs `challenge = true`: there is no round without a challenge";
+        section.error(section.place(key), message, "change one of them");
+    }
+    if section
+        .written("methods")
+        .is_some_and(|node| matches!(&node.value, Value::List(list) if list.is_empty()))
+    {
+        let message = "`methods` is empty: nobody could give a passcode";
+        section.error(section.place("methods"), message, "at least one kind");
+    }
+    let methods = methods.unwrap_or_default();
+    let twice =
+        methods.iter().enumerate().find(|(index, kind)| methods.iter().take(*index).any(|k| k == *kind));
+    if let Some((_, kind)) = twice {
+        section.error(
+            section.place("methods"),
+            format!("`{kind}` stands here twice"),
+            "take one of them out",
+        );
+    }
+    if separators.unwrap_or_default().iter().any(|c| c.is_alphanumeric()) {
+        let message =
+            "a letter or digit cannot separate password and passcode: either may begin or end with it";
+        section.error(section.place("separators"), message, "such as \",\"");
+    }
 }
 
 /// The standard dictionary with the `[[attribute]]` tables.
@@ -265,7 +284,7 @@ pub(super) fn replies(
                             Ok(attribute) => attributes.push(attribute),
                             Err(error) => {
                                 let place = if error.is_about_name() { entry.at } else { at };
-                                section.error(place, error.to_string(), "");
+                                section.error(place, without_secret(&entry.key, &error), "");
                             }
                         }
                     }
@@ -276,6 +295,16 @@ pub(super) fn replies(
         Some(ReplyRule { groups, clients: names, attributes })
     };
     Some(root.tables("reply").into_iter().filter_map(rule).collect())
+}
+
+/// The error in words, without the value where that is a secret.
+fn without_secret(key: &str, error: &ValueError) -> String {
+    match error {
+        ValueError::Value { name, wanted, .. } if mask::is_secret(key) => {
+            format!("`{name}` wants {wanted}, and this is something else")
+        }
+        other => other.to_string(),
+    }
 }
 
 /// Values of one attribute as text.

@@ -1,6 +1,7 @@
 //! From the tree to the settings: each section in turn, all errors collected.
 
 use super::client;
+use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Store};
@@ -10,6 +11,7 @@ use crate::domain::policy::LoginTexts;
 use crate::domain::throttle::Throttle;
 use nix::unistd::{Group, User};
 use std::cell::RefCell;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,14 +26,15 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
     let credentials =
         variables.iter().find(|(name, _)| name == "CREDENTIALS_DIRECTORY").map(|(_, value)| value.clone());
     let mut errors = Errors::default();
-    let entries = super::tree::read(path, variables.into_iter(), &mut errors);
+    let Some(entries) = super::tree::read(path, variables.into_iter(), &mut errors) else {
+        return Err(errors);
+    };
     let base = path.parent().unwrap_or(Path::new(""));
     let base = if base.is_absolute() {
         base.to_owned()
     } else {
         std::env::current_dir().unwrap_or_default().join(base)
     };
-    client::mark_secrets(&entries, &mut errors);
     let sink: Sink = Rc::new(RefCell::new(errors));
     let files = Files { base: &base, credentials: credentials.as_deref(), warnings: RefCell::default() };
     let config = resolve(&Section::new("", &entries, At::DEFAULT, &sink), &files);
@@ -43,56 +46,6 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
             Ok(config)
         }
         _ => Err(errors),
-    }
-}
-
-/// Where files and credentials are.
-pub(super) struct Files<'a> {
-    pub(super) base: &'a Path,
-    credentials: Option<&'a str>,
-    pub(super) warnings: RefCell<Vec<String>>,
-}
-
-impl Files<'_> {
-    /// A secret file relative to the configuration, without the line end; readable by others is an error.
-    pub(super) fn secret_file(&self, section: &Section<'_>, name: &str, at: At) -> Option<Secret<Vec<u8>>> {
-        use std::os::unix::fs::PermissionsExt;
-        let path = self.base.join(name);
-        let mode = std::fs::metadata(&path).map(|file| file.permissions().mode());
-        if mode.is_ok_and(|mode| mode & 0o007 != 0) {
-            let hint = format!("chmod o= {}", path.display());
-            section.error(at, format!("{} can be read by everyone on this machine", path.display()), hint);
-            return None;
-        }
-        self.read(section, &path, at)
-    }
-
-    pub(super) fn credential(&self, section: &Section<'_>, name: &str, at: At) -> Option<Secret<Vec<u8>>> {
-        let Some(folder) = self.credentials else {
-            let hint = "systemd sets it for units with LoadCredential=";
-            section.error(at, "there are no credentials: CREDENTIALS_DIRECTORY is not set", hint);
-            return None;
-        };
-        if name.is_empty() || name.contains('/') || name.starts_with('.') {
-            section.error(at, format!("`{name}` is no name of a credential"), "a plain file name");
-            return None;
-        }
-        self.read(section, &Path::new(folder).join(name), at)
-    }
-
-    fn read(&self, section: &Section<'_>, path: &Path, at: At) -> Option<Secret<Vec<u8>>> {
-        match std::fs::read(path) {
-            Ok(mut bytes) => {
-                while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
-                    bytes.pop();
-                }
-                Some(Secret::new(bytes))
-            }
-            Err(error) => {
-                section.error(at, format!("{} cannot be read: {error}", path.display()), "");
-                None
-            }
-        }
     }
 }
 
@@ -151,10 +104,9 @@ fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {
             section.error(at, format!("two keys have the id `{id}`"), "ids come from the names of the files");
         }
         let Some(bytes) = bytes else { return };
-        let text = String::from_utf8_lossy(bytes.expose()).trim().to_owned();
-        let decoded = data_encoding::HEXLOWER_PERMISSIVE
-            .decode(text.as_bytes())
-            .or_else(|_| data_encoding::BASE64.decode(text.as_bytes()));
+        let text = bytes.expose().trim_ascii();
+        let decoded =
+            data_encoding::HEXLOWER_PERMISSIVE.decode(text).or_else(|_| data_encoding::BASE64.decode(text));
         match decoded {
             Ok(key) if key.len() == 32 => master.push((id.to_owned(), Secret::new(key))),
             _ => section.error(
@@ -165,13 +117,16 @@ fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {
         }
     };
     let (names, credentials) = (section.texts("files"), section.texts("credentials"));
+    let names_any = names.as_ref().is_none_or(|names| !names.is_empty());
+    let credentials_any = credentials.as_ref().is_none_or(|names| !names.is_empty());
     for (name, at) in names.unwrap_or_default() {
         add(&name, at, files.secret_file(section, &name, at));
     }
     for (name, at) in credentials.unwrap_or_default() {
         add(&name, at, files.credential(section, &name, at));
     }
-    if master.is_empty() && section.sink.borrow().is_empty() {
+    // Where a key was named, what is wrong with it has been said.
+    if !names_any && !credentials_any {
         let message = "a master key is needed: [keys] files = [\"keys/k1.key\"], made with `head -c 32 /dev/urandom | base64`";
         section.error(section.at, message, "");
     }
@@ -180,15 +135,21 @@ fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {
 
 fn radius(section: &Section<'_>) -> Option<Radius> {
     let listen = section.texts("listen").map(|texts| {
-        let address = |(text, at): &(String, At)| {
-            section.understand(
-                text,
-                *at,
-                "listen",
-                "an address with a port, such as \"0.0.0.0:1812\" or \"[::]:1812\"",
-            )
-        };
-        texts.iter().filter_map(address).collect::<Vec<_>>()
+        let wanted = "an address with a port, such as \"0.0.0.0:1812\" or \"[::]:1812\"";
+        if texts.is_empty() {
+            section.error(section.place("listen"), "`listen` is empty: nobody could log in", wanted);
+        }
+        let mut addresses: Vec<SocketAddr> = Vec::new();
+        for (text, at) in &texts {
+            let Some(address) = section.understand::<SocketAddr>(text, *at, "listen", wanted) else {
+                continue;
+            };
+            if address.port() != 0 && addresses.contains(&address) {
+                section.error(*at, format!("`{text}` stands here twice"), "take one of them out");
+            }
+            addresses.push(address);
+        }
+        addresses
     });
     let max_in_flight = section.number("max_in_flight", 1..=1_000_000);
     let request_deadline = section.duration("request_deadline", Duration::from_millis(100)..=60 * SECOND);
@@ -213,7 +174,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
     let text = |key: &str| {
         let (text, at) = section.text(key)?;
         if text.len() > 1000 || text.contains('\n') {
-            section.error(at, format!("`{key}` must be one line of at most 1000 bytes"), "");
+            section.error(at, format!("`{key}` must be one line of at most 1000 bytes"), "shorten it");
             return None;
         }
         Some(text)
@@ -254,10 +215,10 @@ fn throttle(section: &Section<'_>) -> Option<Throttle> {
     let hard_stop = section.number("hard_stop", 2..=100);
     let throttle = Throttle { free: free?, base: base?, max: max?, hard_stop: hard_stop? };
     if throttle.free >= throttle.hard_stop {
-        section.error(section.at, "[throttle] `free` must be below `hard_stop`", "");
+        section.error(section.place("free"), "[throttle] `free` must be below `hard_stop`", "lower it");
     }
     if throttle.base > throttle.max {
-        section.error(section.at, "[throttle] `base` must not exceed `max`", "");
+        section.error(section.place("base"), "[throttle] `base` must not exceed `max`", "lower it");
     }
     Some(throttle)
 }
@@ -276,11 +237,8 @@ fn password(section: &Section<'_>) -> Option<Password> {
     if let (Some(memory), Some(lanes)) = (memory_kib, lanes)
         && memory < 8 * lanes
     {
-        section.error(
-            section.at,
-            "[password] `memory` must be at least 8 KiB for each of the `lanes` (RFC 9106)",
-            "",
-        );
+        let message = "[password] `memory` must be at least 8 KiB for each of the `lanes` (RFC 9106)";
+        section.error(section.place("memory"), message, format!("at least {} KiB", 8 * lanes));
     }
     Some(Password {
         memory_kib: memory_kib?,
@@ -302,14 +260,17 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
     let digits = |section: &Section<'_>| {
         let digits: u8 = section.number("digits", 6..=8)?;
         if digits == 7 {
-            let at = section.written("digits").map_or(section.at, |node| node.at);
-            section.error(at, "`digits` is 6 or 8; few apps and tokens show 7", "6 or 8");
+            section.error(
+                section.place("digits"),
+                "`digits` is 6 or 8; few apps and tokens show 7",
+                "6 or 8",
+            );
         }
         Some(digits)
     };
     let issuer = totp.text("issuer").and_then(|(issuer, at)| {
         if issuer.is_empty() || issuer.contains(':') {
-            totp.error(at, "`issuer` is a name without a colon", "");
+            totp.error(at, "`issuer` must be a name without a colon", "apps show it before the account");
             return None;
         }
         Some(issuer)
@@ -319,6 +280,9 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
     let algorithm = totp.choice("algorithm", &algorithms);
     let (totp_digits, hotp_digits) = (digits(&totp), digits(&hotp));
     let period = totp.duration("period", 15 * SECOND..=120 * SECOND);
+    if period.is_some_and(|period| period.subsec_millis() != 0) {
+        totp.error(totp.place("period"), "`period` must be whole seconds", "such as \"30s\"");
+    }
     let skew = totp.number("skew", 0..=2);
     let look_ahead = hotp.number("look_ahead", 0..=10);
     let resync_window = hotp.number("resync_window", 10..=10_000);
@@ -326,7 +290,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
     if let (Some(least), Some(most)) = (pin_min, pin_max)
         && least > most
     {
-        pin.error(pin.at, "[pin] `min` must not exceed `max`", "");
+        pin.error(pin.place("min"), "[pin] `min` must not exceed `max`", "lower it, or raise `max`");
     }
     let codes = recovery.number("codes", 1..=20);
     let temporary_digits = temporary.number("digits", 6..=10);

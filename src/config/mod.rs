@@ -4,8 +4,10 @@
 //! against the list of keys, and collects every error before it gives up.
 
 mod client;
+mod files;
 mod keys;
 mod load;
+mod mask;
 mod report;
 mod section;
 mod tree;

@@ -3,21 +3,35 @@
 use std::fmt::{self, Write};
 use std::path::Path;
 
-/// A text in which errors can be.
-#[derive(Debug, Clone)]
+/// A text in which errors can be. Not `Debug`: it may hold secrets.
+#[derive(Clone)]
 pub(super) struct Source {
     name: String,
     text: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Only its user and group can read it, or it is no longer known.
+    File,
+    /// Everyone on the machine can read it.
+    OpenFile,
+    /// A variable of the environment.
+    Variable,
 }
 
 impl Source {
     pub(super) fn file(path: &Path, text: String) -> Self {
-        Self { name: path.display().to_string(), text }
+        use std::os::unix::fs::PermissionsExt;
+        let open = std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o004 != 0);
+        let kind = if open { Kind::OpenFile } else { Kind::File };
+        Self { name: path.display().to_string(), text, kind }
     }
 
     /// One variable, as `NAME=VALUE`.
-    pub(super) fn environment(text: String) -> Self {
-        Self { name: "environment".to_owned(), text }
+    pub(super) fn environment(name: &str, text: String) -> Self {
+        Self { name: format!("environment {name}"), text, kind: Kind::Variable }
     }
 }
 
@@ -34,15 +48,15 @@ impl At {
     pub(super) const DEFAULT: At = At { source: usize::MAX, start: 0, end: 0 };
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Item {
     at: Option<At>,
     message: String,
     hint: String,
 }
 
-/// Everything that is wrong with a configuration.
-#[derive(Debug, Clone, Default)]
+/// Everything that is wrong with a configuration. `Debug` is what `Display` says: the sources hold secrets.
+#[derive(Clone, Default)]
 pub struct Errors {
     sources: Vec<Source>,
     items: Vec<Item>,
@@ -61,11 +75,6 @@ impl Errors {
         self.items.is_empty()
     }
 
-    /// In the order of the files; what has no place comes last.
-    pub(super) fn sort(&mut self) {
-        self.items.sort_by_key(|item| item.at.map_or((usize::MAX, 0), |at| (at.source, at.start)));
-    }
-
     /// (place as `file:line:column`, what is wrong, what to do) of each error.
     pub fn items(&self) -> impl Iterator<Item = (Option<String>, &str, &str)> {
         let place = |item: &Item| item.at.map(|at| self.place(at));
@@ -79,13 +88,37 @@ impl Errors {
 
     /// An error without a place.
     pub(super) fn plain(&mut self, message: String) {
-        self.items.push(Item { at: None, message, hint: String::new() });
+        self.push(Item { at: None, message, hint: String::new() });
     }
 
     /// An error at a place; the hint stands beside the caret.
     pub(super) fn at(&mut self, at: At, message: impl Into<String>, hint: impl Into<String>) {
         let at = (at != At::DEFAULT).then_some(at);
-        self.items.push(Item { at, message: message.into(), hint: hint.into() });
+        self.push(Item { at, message: message.into(), hint: hint.into() });
+    }
+
+    /// A value that is read twice is wrong once.
+    fn push(&mut self, item: Item) {
+        if !self.items.contains(&item) {
+            self.items.push(item);
+        }
+    }
+
+    /// In the order of the sources and lines; what has no place comes last.
+    pub(super) fn sort(&mut self) {
+        self.items.sort_by_key(|item| item.at.map_or((usize::MAX, 0), |at| (at.source, at.start)));
+    }
+
+    /// The value of a variable as it was given, if that is what stands at this place.
+    pub(super) fn variable(&self, at: At) -> Option<&str> {
+        let source = self.sources.get(at.source).filter(|source| source.kind == Kind::Variable)?;
+        source.text.get(at.start..at.end)
+    }
+
+    /// The name of the file that this place is in, if everyone on the machine can read it.
+    pub(super) fn readable_by_everyone(&self, at: At) -> Option<&str> {
+        let source = self.sources.get(at.source).filter(|source| source.kind == Kind::OpenFile)?;
+        Some(&source.name)
     }
 
     /// Keeps the value at a place out of everything that is printed.
@@ -117,7 +150,7 @@ impl Errors {
                 self.secrets.iter().any(|s| s.source == at.source && s.start <= position && position < s.end);
             shown.push(if hidden {
                 '•'
-            } else if character == '\t' {
+            } else if character.is_control() {
                 ' '
             } else {
                 character
@@ -155,6 +188,12 @@ impl fmt::Display for Errors {
             1 => writeln!(f, "1 error"),
             count => writeln!(f, "{count} errors"),
         }
+    }
+}
+
+impl fmt::Debug for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -65,6 +65,11 @@ impl<'t> Section<'t> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)
     }
 
+    /// Where a key's value is, or the table's header.
+    pub(super) fn place(&self, key: &str) -> At {
+        self.written(key).map_or(self.at, |node| node.at)
+    }
+
     /// The node as written, or the default; `None` and an error if there is neither.
     fn node(&self, key: &str) -> Option<Node> {
         if let Some(node) = self.written(key) {
@@ -75,8 +80,9 @@ impl<'t> Section<'t> {
         }
         match keys::of(self.name).find(|known| known.name == key) {
             Some(Key { default: Some(default), .. }) => Some(tree::literal(default, At::DEFAULT)),
-            _ => {
-                self.error(self.at, format!("`{key}` is missing in [{}]", self.name), "");
+            known => {
+                let hint = known.map_or_else(String::new, |known| format!("add it: {}", known.about));
+                self.error(self.at, format!("`{key}` is missing in [{}]", self.name), hint);
                 None
             }
         }
@@ -90,11 +96,19 @@ impl<'t> Section<'t> {
         let node = self.node(key)?;
         match node.value {
             Value::Text(text) => Some((text, node.at)),
+            // In the environment nobody quotes: `…__ADMIN__MODE=660` means the text.
+            Value::Integer(_) | Value::Boolean(_) if self.variable(node.at).is_some() => {
+                self.variable(node.at).map(|text| (text, node.at))
+            }
             _ => {
                 self.wrong(&node, key, "text in quotes");
                 None
             }
         }
+    }
+
+    fn variable(&self, at: At) -> Option<String> {
+        self.sink.borrow().variable(at).map(str::to_owned)
     }
 
     pub(super) fn boolean(&self, key: &str) -> Option<bool> {

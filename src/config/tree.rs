@@ -3,20 +3,21 @@
 //! Layers, later over earlier: the main file, `conf.d/*.toml` beside it in order of name, and environment variables
 //! `DOORWARD__SECTION__KEY`. Tables are merged key by key; arrays of tables (`[[client]]`) are appended.
 
+use super::mask;
 use super::report::{At, Errors, Source};
 use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value and where it was written.
-#[derive(Debug, Clone)]
+/// A value and where it was written. Like [`Value`] and [`Entry`] it is not `Debug`: it may hold a secret.
+#[derive(Clone)]
 pub(super) struct Node {
     pub(super) value: Value,
     pub(super) at: At,
 }
 
 /// A TOML value.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Value {
     Text(String),
     Integer(i64),
@@ -28,7 +29,7 @@ pub(super) enum Value {
 }
 
 /// A key of a table.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) at: At,
@@ -49,20 +50,25 @@ impl Value {
     }
 }
 
-/// Reads every layer. What cannot be read or parsed is reported; the rest is there.
+/// Reads every layer. What cannot be read or parsed is reported; the rest is there. `None` if the main file cannot be
+/// read: whatever else could be said would be about something else.
 pub(super) fn read(
     path: &Path,
     env: impl Iterator<Item = (String, String)>,
     errors: &mut Errors,
-) -> Vec<Entry> {
+) -> Option<Vec<Entry>> {
     let mut root = Vec::new();
     let mut files = vec![path.to_owned()];
     let folder = path.parent().unwrap_or(Path::new("")).join("conf.d");
-    if let Ok(found) = std::fs::read_dir(&folder) {
-        let toml = |path: &std::path::PathBuf| path.extension().is_some_and(|ending| ending == "toml");
-        let mut more: Vec<_> = found.filter_map(|entry| Some(entry.ok()?.path())).filter(toml).collect();
-        more.sort();
-        files.extend(more);
+    match std::fs::read_dir(&folder).and_then(Iterator::collect::<std::io::Result<Vec<_>>>) {
+        Ok(found) => {
+            let toml = |path: &std::path::PathBuf| path.extension().is_some_and(|ending| ending == "toml");
+            let mut more: Vec<_> = found.into_iter().map(|entry| entry.path()).filter(toml).collect();
+            more.sort();
+            files.extend(more);
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => errors.plain(format!("{} cannot be read: {error}", folder.display())),
     }
     for file in files {
         match std::fs::read_to_string(&file) {
@@ -70,7 +76,12 @@ pub(super) fn read(
                 let source = errors.add_source(Source::file(&file, text.clone()));
                 merge(&mut root, parse(source, &text, errors));
             }
-            Err(error) => errors.plain(format!("{} cannot be read: {error}", file.display())),
+            Err(error) => {
+                errors.plain(format!("{} cannot be read: {error}", file.display()));
+                if file == path {
+                    return None;
+                }
+            }
         }
     }
     let mut variables: Vec<_> = env.filter(|(name, _)| name.starts_with("DOORWARD__")).collect();
@@ -78,13 +89,16 @@ pub(super) fn read(
     for (name, value) in variables {
         let text = format!("{name}={value}");
         let start = name.len() + 1;
-        let source = errors.add_source(Source::environment(text.clone()));
+        let source = errors.add_source(Source::environment(&name, text.clone()));
         let at = At { source, start, end: text.len() };
         let node = literal(&value, at);
         let path: Vec<_> = name.split("__").skip(1).map(str::to_lowercase).collect();
-        merge(&mut root, nest(&path, At { source, start: 0, end: name.len() }, node));
+        let layer = nest(&path, At { source, start: 0, end: name.len() }, node);
+        mask::lines(source, &text, start, errors);
+        mask::tree(&layer, errors);
+        merge(&mut root, layer);
     }
-    root
+    Some(root)
 }
 
 fn parse(source: usize, text: &str, errors: &mut Errors) -> Vec<Entry> {
@@ -94,7 +108,10 @@ fn parse(source: usize, text: &str, errors: &mut Errors) -> Vec<Entry> {
         let at = At { source, start: span.start, end: span.end };
         errors.at(at, format!("this is not TOML: {}", error.message().trim_end_matches('.')), "");
     }
-    entries(source, table.into_inner())
+    let layer = entries(source, table.into_inner());
+    mask::lines(source, text, 0, errors);
+    mask::tree(&layer, errors);
+    layer
 }
 
 fn entries(source: usize, table: DeTable<'_>) -> Vec<Entry> {
@@ -116,12 +133,8 @@ fn node(source: usize, value: Spanned<DeValue<'_>>) -> Node {
     let at = At { source, start: span.start, end: span.end };
     let value = match value.into_inner() {
         DeValue::String(text) => Value::Text(text.into_owned()),
-        DeValue::Integer(number) => {
-            let digits = number.as_str().replace('_', "");
-            let digits = digits.trim_start_matches("0x").trim_start_matches("0o").trim_start_matches("0b");
-            i64::from_str_radix(digits, number.radix())
-                .map_or(Value::Other("a number that is too large"), Value::Integer)
-        }
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_or(Value::Other("a number that is too large"), Value::Integer),
         DeValue::Boolean(value) => Value::Boolean(value),
         DeValue::Array(list) => Value::List(list.into_iter().map(|item| node(source, item)).collect()),
         DeValue::Table(table) => Value::Table(entries(source, table)),
