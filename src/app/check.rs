@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 /// Checks one file; exit status 0 or 78.
 pub fn run(path: &Path, json: bool) -> anyhow::Result<ExitCode> {
-    let checked = config::load(path, std::env::vars());
+    let checked = config::load(path, super::environment());
     let mut out = std::io::stdout().lock();
     match &checked {
         _ if json => writeln!(out, "{:#}", as_json(&checked))?,

@@ -54,7 +54,7 @@ pub async fn run(mut running: Running, mut signals: Signals, path: &Path, filter
 }
 
 fn reload(running: &mut Running, path: &Path, filter: &Filter) {
-    match config::load(path, std::env::vars()) {
+    match config::load(path, super::environment()) {
         Err(errors) => tracing::error!("reload refused, the old configuration stays:\n{errors}"),
         Ok(new) => {
             warn(&new);

@@ -9,3 +9,9 @@ pub mod logging;
 pub mod login_test;
 pub mod serve;
 pub mod wiring;
+
+/// Variables of the environment; those that are not UTF-8 are none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}

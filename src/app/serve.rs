@@ -10,7 +10,7 @@ pub const EX_CONFIG: u8 = 78;
 
 /// Runs the daemon in the foreground until SIGTERM.
 pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
-    let config = match config::load(path, std::env::vars()) {
+    let config = match config::load(path, super::environment()) {
         Ok(config) => config,
         Err(errors) => {
             eprint_errors(&errors);

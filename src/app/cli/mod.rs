@@ -209,7 +209,8 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
 
 /// The socket named, or that of the configuration, or the usual one.
 fn socket(global: &Global) -> PathBuf {
-    let configured = || Some(crate::config::load(&global.config, std::env::vars()).ok()?.admin.socket);
+    let configured =
+        || Some(crate::config::load(&global.config, crate::app::environment()).ok()?.admin.socket);
     let usual = || PathBuf::from("/run/doorward/admin.sock");
     global.socket.clone().or_else(configured).unwrap_or_else(usual)
 }
