@@ -4,8 +4,8 @@ use super::factor::FactorId;
 use crate::base::Timestamp;
 use std::time::Duration;
 
-/// What a failure counter counts. Each has its own failures, so a stranger who guesses passwords does not use
-/// up the tries of a passcode.
+/// What a failure counter counts. Each has its own failures: plain password guesses do not use up the tries of a
+/// passcode. A guess that ends like a passcode is charged on both, since it cannot be told which half was wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counter {
     /// The password.

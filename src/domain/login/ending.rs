@@ -124,6 +124,14 @@ impl Login<'_> {
         self.settle(ending)
     }
 
+    /// A refusal before any passcode was looked at: the factors get their charges back, so that someone who only
+    /// hammers a password that is blocked already does not use up the passcode's tries as well.
+    pub(super) fn reject_untried(&mut self, reason: Reason) -> Action {
+        let mut ending = self.ending(reason);
+        ending.refund.retain(|counter| matches!(counter, Counter::Factor(_)));
+        self.settle(ending)
+    }
+
     pub(super) fn settle(&mut self, ending: Ending) -> Action {
         self.state = super::State::Over;
         Action::Settle(Box::new(ending))

@@ -319,7 +319,7 @@ impl<'a> Login<'a> {
 
     fn password_checked(&mut self, reading: Reading, verdict: PasswordVerdict) -> Action {
         if let Some(reason) = reading.refuse {
-            return self.reject(reason);
+            return self.reject_untried(reason);
         }
         match verdict {
             PasswordVerdict::Wrong if reading.code_shaped && reading.proof.is_none() => {

@@ -340,6 +340,7 @@ fn shut_gate_refuses_even_the_right_password_and_code() {
         let round = world.first(&typed);
         assert_eq!((round.reason(), round.checked.as_slice()), (reason, &[(false, 1)][..]));
         assert_eq!(round.ending.accept, None);
+        assert_eq!(round.ending.refund, [Counter::Factor(totp().id)], "the code was not looked at");
     }
     world.shut = vec![(Counter::Factor(totp().id), Gate::Stopped)];
     assert_eq!(world.first(&typed).ending.accept, None, "a stopped factor is not tried");

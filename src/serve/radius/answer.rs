@@ -3,7 +3,7 @@
 use crate::config::{Client, Config, ReplyRule};
 use crate::domain::person::Person;
 use crate::engine::login::Verdict;
-use crate::wire::radius::{AttributeType, Code, MessageAuthenticator, Packet, Reply};
+use crate::wire::radius::{AttributeType, Code, Packet, Reply};
 use std::sync::Arc;
 
 /// The answer to Status-Server: an Access-Accept without attributes of its own (RFC 5997 §3).
@@ -33,10 +33,11 @@ pub(super) fn verdict(
         }
         Verdict::Reject { message, .. } => Reply::to(request, Code::ACCESS_REJECT).message(message),
     };
-    // Without Message-Authenticator in the request, Proxy-State could be an attacker's (CVE-2024-3596).
-    let reply = match request.message_authenticator(&client.secret) {
-        MessageAuthenticator::Valid => reply,
-        _ => reply.without_proxy_state(),
+    // Without Message-Authenticator in the request, Proxy-State could be an attacker's (CVE-2024-3596). One that did
+    // not fit has been dropped by `examine`, so it need not be computed again.
+    let reply = match request.first(AttributeType::MESSAGE_AUTHENTICATOR) {
+        Some(_) => reply,
+        None => reply.without_proxy_state(),
     };
     seal(reply, client)
 }
