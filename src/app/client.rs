@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -81,6 +81,33 @@ impl Client {
 
     /// One call; the answer as it is.
     pub async fn bytes(&self, method: Method, path: &str, body: Send<'_>) -> Result<Bytes> {
+        let answer = self.answer(method, path, body).await?;
+        Ok(answer.collect().await.map_err(|error| ClientError::Broken(error.to_string()))?.to_bytes())
+    }
+
+    /// One call whose answer is JSON objects, a line each, taken as they come.
+    pub async fn lines(
+        &self,
+        method: Method,
+        path: &str,
+        body: Send<'_>,
+        mut each: impl FnMut(&Value) -> Result<()>,
+    ) -> Result<()> {
+        let mut answer = self.answer(method, path, body).await?;
+        let mut pending = Vec::new();
+        while let Some(frame) = answer.frame().await {
+            let frame = frame.map_err(|error| ClientError::Broken(error.to_string()))?;
+            pending.extend_from_slice(frame.data_ref().map(Bytes::as_ref).unwrap_or_default());
+            while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = pending.drain(..=end).collect();
+                each(&serde_json::from_slice(&line).context("the daemon's answer is no JSON")?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One call; the body of an answer that is a success.
+    async fn answer(&self, method: Method, path: &str, body: Send<'_>) -> Result<Incoming> {
         let stream = UnixStream::connect(&self.socket).await.map_err(|source| self.no_connection(source))?;
         let broken = |error: hyper::Error| ClientError::Broken(error.to_string());
         let (mut sender, connection) =
@@ -99,10 +126,10 @@ impl Client {
         let answer =
             sender.send_request(request.body(Full::new(Bytes::from(bytes)))?).await.map_err(broken)?;
         let status = answer.status();
-        let bytes = answer.into_body().collect().await.map_err(broken)?.to_bytes();
         if status.is_success() {
-            return Ok(bytes);
+            return Ok(answer.into_body());
         }
+        let bytes = answer.into_body().collect().await.map_err(broken)?.to_bytes();
         let body: Value = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         let text = |name: &str| body.pointer(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (code, mut message) = (text("/error/code"), text("/error/message"));

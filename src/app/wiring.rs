@@ -1,20 +1,25 @@
 //! The only place that knows everything: opens the stores, joins them to the engine and the shells.
 
-use crate::base::{Clock, OsRandom, SystemClock};
+use crate::base::{Clock, OsRandom, Random, SystemClock};
 use crate::config::Config;
+use crate::domain::directory::Realms;
 use crate::domain::login::Pending;
 use crate::domain::password::PasswordRules;
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
+use crate::engine::sync::{Follower, Handle};
 use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
 use crate::store::challenges::MemoryChallenges;
-use crate::store::directory::{Embedded, HashPool};
+use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
+use crate::store::ldap::{Ldap, Servers};
 use crate::store::records::Records;
 use crate::store::seal::Keyring;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
+use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::task::JoinSet;
 
 /// What is kept, opened.
 #[derive(Debug)]
@@ -42,9 +47,10 @@ pub struct Running {
     pub config: Arc<ArcSwap<Config>>,
     /// RADIUS.
     pub radius: Server,
-    admin: admin::Handle,
+    admin: admin::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
+    following: JoinSet<()>,
 }
 
 /// Opens the stores and serves.
@@ -64,8 +70,11 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         config.factors.issuer.split_whitespace(),
     );
     let hashes = Arc::clone(&stores.hashes);
-    let directory =
+    let embedded =
         Arc::new(Embedded::new(stores.records.passwords(), hashes, rules.clone(), password, &OsRandom));
+    let realms = Arc::new(config.realms.clone());
+    let followed = follow(&config, &stores, &rules, &realms)?;
+    let directory = Arc::new(Routed::new(embedded, followed.directories));
     let challenges: MemoryChallenges<Pending> = MemoryChallenges::new(config.radius.challenge_entries);
     let gatekeeper = Arc::new(Gatekeeper {
         people: stores.records.people(),
@@ -87,6 +96,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         directory,
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),
+        realms,
         rules,
         clock,
         random,
@@ -96,11 +106,40 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let radius = Server::start(Arc::clone(&config), gatekeeper, Arc::clone(&counters))
         .context("RADIUS cannot be served; is another server running there?")?;
     let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
-    let state =
-        admin::State { desk, config: Arc::clone(&config), status: status(counters, Arc::clone(&addresses)) };
+    let state = admin::State {
+        desk,
+        config: Arc::clone(&config),
+        sync: followed.handles,
+        status: status(counters, Arc::clone(&addresses)),
+    };
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
-    Ok(Running { config, radius, admin, addresses, stores })
+    Ok(Running { config, radius, admin, addresses, stores, following: followed.tasks })
+}
+
+/// Outside directories, and the tasks that follow them.
+struct Followed {
+    directories: HashMap<String, Arc<dyn Directory>>,
+    handles: Vec<Handle>,
+    tasks: JoinSet<()>,
+}
+
+fn follow(config: &Config, stores: &Stores, rules: &PasswordRules, realms: &Arc<Realms>) -> Result<Followed> {
+    let mut followed = Followed { directories: HashMap::new(), handles: Vec::new(), tasks: JoinSet::new() };
+    for settings in &config.directories {
+        let servers = Arc::new(Servers::new(Arc::clone(settings))?);
+        let clock: Arc<dyn Clock> = Arc::new(Monotonic::start());
+        let passwords = stores.records.passwords();
+        let ldap = Ldap::new(Arc::clone(&servers), passwords, rules.clone(), (clock, &OsRandom));
+        followed.directories.insert(settings.name.clone(), Arc::new(ldap));
+        let identities = stores.records.identities();
+        let before = followed.handles.last();
+        let now = (Arc::new(SystemClock) as Arc<dyn Clock>, Arc::new(OsRandom) as Arc<dyn Random>);
+        let (follower, handle) = Follower::new(servers, Arc::clone(realms), identities, now, before);
+        followed.tasks.spawn(follower.run());
+        followed.handles.push(handle);
+    }
+    Ok(followed)
 }
 
 fn shown(radius: &Server) -> Vec<String> {
@@ -129,6 +168,7 @@ impl Running {
             (old.store != new.store, "[store]"),
             (old.password != new.password, "[password]"),
             (old.keys.master.iter().map(|(id, _)| id).ne(new.keys.master.iter().map(|(id, _)| id)), "[keys]"),
+            (format!("{:?}", old.directories) != format!("{:?}", new.directories), "[[directory]]"),
             (old.admin.socket != new.admin.socket, "admin.socket"),
             (old.log.json != new.log.json, "log.format"),
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
@@ -145,9 +185,10 @@ impl Running {
     }
 
     /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.
-    pub async fn stop(self) -> usize {
+    pub async fn stop(mut self) -> usize {
         self.admin.stop().await;
         let cut_off = self.radius.stop().await;
+        self.following.shutdown().await;
         self.stores.records.close().await;
         self.stores.hashes.close();
         cut_off

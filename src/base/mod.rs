@@ -9,7 +9,7 @@ pub mod rng;
 pub mod secret;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
-pub use percent::percent_encode;
+pub use percent::{percent_decode, percent_encode};
 pub use prefix::PrefixMap;
 pub use rng::{OsRandom, Random, SeededRandom};
 pub use secret::Secret;

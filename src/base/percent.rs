@@ -15,9 +15,30 @@ pub fn percent_encode(text: &str) -> String {
     out
 }
 
+/// Takes the encoding off; `None` where what follows a percent sign is not two hex digits, or the result no UTF-8.
+pub fn percent_decode(text: &str) -> Option<String> {
+    let mut bytes = text.bytes();
+    let mut out = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        if byte != b'%' {
+            out.push(byte);
+            continue;
+        }
+        let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
+        out.push(u8::try_from(digit(bytes.next())? << 4 | digit(bytes.next())?).ok()?);
+    }
+    String::from_utf8(out).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decoding_undoes_encoding_and_refuses_what_is_none() {
+        assert_eq!(percent_decode(&percent_encode("/run/ä b")).as_deref(), Some("/run/ä b"));
+        assert!(["%", "%2", "%zz", "%ff"].iter().all(|text| percent_decode(text).is_none()));
+    }
 
     #[test]
     fn only_unreserved_characters_stay() {

@@ -82,7 +82,7 @@ fn networks(section: &Section<'_>, seen: &mut HashMap<IpNet, At>, files: &Files<
 
 fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     let name = section.text("name").map(|(name, _)| name);
-    let secret = secret(section, files, name.as_deref().unwrap_or_default());
+    let secret = shared_secret(section, files, name.as_deref().unwrap_or_default());
     let require_message_authenticator = section.boolean("require_message_authenticator");
     let limit_proxy_state = section.boolean("limit_proxy_state");
     let default = policy(section, None);
@@ -110,13 +110,14 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     })
 }
 
-fn secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<SharedSecret> {
+/// What stands in one of the three keys for a secret, and where; `owner` is whose, for messages.
+pub(super) fn secret(section: &Section<'_>, files: &Files<'_>, owner: &str) -> Option<(Secret<Vec<u8>>, At)> {
     let given: Vec<_> = ["secret", "secret_file", "secret_credential"]
         .into_iter()
         .filter(|key| section.written(key).is_some())
         .collect();
     let [key] = given.as_slice() else {
-        let message = "a client has exactly one of `secret`, `secret_file` and `secret_credential`";
+        let message = "exactly one of `secret`, `secret_file` and `secret_credential` is needed here";
         let (at, hint) = match given.iter().max_by_key(|key| section.place(key).start) {
             Some(last) => (section.place(last), "keep one of them"),
             None => (section.at, "add `secret_file`"),
@@ -130,15 +131,20 @@ fn secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<Shared
         "secret_file" => files.secret_file(section, &text, at)?,
         _ => files.credential(section, &text, at)?,
     };
+    if *key == "secret"
+        && let Some(file) = section.sink.borrow().readable_by_everyone(at)
+    {
+        files.warn(format!("{file} holds the secret of {owner} and can be read by everyone"));
+    }
+    Some((secret, at))
+}
+
+fn shared_secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<SharedSecret> {
+    let (secret, at) = secret(section, files, &format!("client `{name}`"))?;
     let Ok(secret) = SharedSecret::new(secret) else {
         section.error(at, "the shared secret is empty", "at least 16 random characters");
         return None;
     };
-    if *key == "secret"
-        && let Some(file) = section.sink.borrow().readable_by_everyone(at)
-    {
-        files.warn(format!("{file} holds the shared secret of client `{name}` and can be read by everyone"));
-    }
     if secret.length() < SECRET_LENGTH {
         files.warn(format!(
             "the shared secret of client `{name}` has fewer than {SECRET_LENGTH} characters and can be found by trying"

@@ -1,10 +1,10 @@
 //! From the tree to the settings: each section in turn, all errors collected.
 
-use super::client;
 use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Store};
+use super::{client, directory};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -14,6 +14,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -61,8 +62,10 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let throttle = throttle(&root.table("throttle"));
     let password = password(&root.table("password"));
     let factors = factors(root);
+    let directories = directory::directories(root, files);
     let admin = admin(&root.table("admin"), files);
     let log = log(&root.table("log"));
+    let (directories, realms) = directories?;
     Some(Config {
         store: store?,
         keys: keys?,
@@ -74,6 +77,8 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         throttle: throttle?,
         password: password?,
         factors: factors?,
+        directories: directories.into_iter().map(Arc::new).collect(),
+        realms,
         admin: admin?,
         log: log?,
         warnings: Vec::new(),
@@ -186,14 +191,26 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         "failed",
         "not_enrolled",
         "password_expired",
+        "password_must_change",
         "method_totp",
         "method_hotp",
         "method_recovery",
         "method_temporary",
     ]
     .map(text);
-    let [prompt, prompt_one, unavailable, failed, not_enrolled, expired, totp, hotp, recovery, temporary] =
-        texts;
+    let [
+        prompt,
+        prompt_one,
+        unavailable,
+        failed,
+        not_enrolled,
+        expired,
+        must_change,
+        totp,
+        hotp,
+        recovery,
+        temporary,
+    ] = texts;
     Some(LoginTexts {
         prompt: prompt?,
         prompt_one: prompt_one?,
@@ -201,6 +218,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         failed: failed?,
         not_enrolled: not_enrolled?,
         password_expired: expired?,
+        password_must_change: must_change?,
         method_totp: totp?,
         method_hotp: hotp?,
         method_recovery: recovery?,

@@ -4,6 +4,7 @@
 //! against the list of keys, and collects every error before it gives up.
 
 mod client;
+mod directory;
 mod files;
 mod keys;
 mod load;
@@ -12,6 +13,10 @@ mod report;
 mod section;
 mod tree;
 
+pub use directory::{
+    Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
+    RoleRule, ServiceBind, SyncMode, SyncSettings,
+};
 pub use keys::reference;
 pub use load::load;
 pub use report::Errors;
@@ -48,6 +53,10 @@ pub struct Config {
     pub password: Password,
     /// `[totp]`, `[hotp]`, `[pin]`, `[recovery]`, `[temporary]`
     pub factors: Factors,
+    /// `[[directory]]`
+    pub directories: Vec<Arc<Directory>>,
+    /// Realms of the directories.
+    pub realms: crate::domain::directory::Realms,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`

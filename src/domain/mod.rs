@@ -4,6 +4,7 @@
 
 pub mod audit;
 pub mod digest;
+pub mod directory;
 pub mod factor;
 pub mod login;
 pub mod passcode;

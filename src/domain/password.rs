@@ -28,8 +28,14 @@ pub enum PasswordVerdict {
     Right(usize),
     /// None is right.
     Wrong,
-    /// The candidate at this index is right, but the password has expired or must be changed.
+    /// The candidate at this index is right, but the password has expired.
     Expired(usize),
+    /// The candidate at this index is right, but the password must be changed before it counts.
+    MustChange(usize),
+    /// The directory has locked the account after failures; whether a candidate is right is not said.
+    Locked,
+    /// The directory lets nobody in under this account.
+    Disabled,
 }
 
 /// Why a new password is refused. `Display` tells the person what to do.

@@ -1,5 +1,6 @@
 //! A person as the directory knows them.
 
+use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -193,6 +194,19 @@ pub struct Person {
     pub status: Status,
     /// Rises with every change of password, status or lock; a cached verdict for another version is void.
     pub version: i64,
+    /// The directory that the person comes from; `None`: the embedded one.
+    pub origin: Option<Origin>,
+    /// When the account ends; no login is possible after it.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// Where a person comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Origin {
+    /// Name of the directory in the configuration.
+    pub directory: String,
+    /// Name of the entry there.
+    pub dn: String,
 }
 
 #[cfg(test)]

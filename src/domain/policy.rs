@@ -95,6 +95,8 @@ pub struct LoginTexts {
     pub not_enrolled: String,
     /// Password right but expired.
     pub password_expired: String,
+    /// Password right but to be changed before it counts.
+    pub password_must_change: String,
     /// Name of codes from an app.
     pub method_totp: String,
     /// Name of codes from a hardware token.
@@ -127,6 +129,7 @@ impl Default for LoginTexts {
             failed: "Login failed.".into(),
             not_enrolled: "This service needs a passcode. Register a passcode method first.".into(),
             password_expired: "Your password has expired. Change it, then log in again.".into(),
+            password_must_change: "You must change your password first. Change it, then log in again.".into(),
             method_totp: "passcode app".into(),
             method_hotp: "passcode token".into(),
             method_recovery: "recovery code".into(),

@@ -42,8 +42,14 @@ reasons! {
     WrongPassword = "wrong-password",
     /// Reject: the string ended like a passcode but none matched, and it is not the password either.
     WrongPasswordOrPasscode = "wrong-password-or-passcode",
-    /// Reject: the password is right but has expired or must be changed.
+    /// Reject: the password is right but has expired.
     PasswordExpired = "password-expired",
+    /// Reject: the password is right but must be changed before it counts.
+    PasswordMustChange = "password-must-change",
+    /// Reject: the directory has locked the account after failures.
+    DirectoryLocked = "directory-locked",
+    /// Reject: the account has ended.
+    PersonExpired = "person-expired",
     /// Reject: wrong passcode.
     WrongPasscode = "wrong-passcode",
     /// Reject: wrong PIN.

@@ -4,6 +4,7 @@
 use crate::base::{Clock, Random, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
+use crate::domain::directory::Realms;
 use crate::domain::factor::{Factor, FactorId};
 use crate::domain::password::PasswordRules;
 use crate::domain::password::pin::PinProblem;
@@ -42,6 +43,11 @@ pub enum DeskError {
     /// A password against the rules.
     #[error("{0}")]
     Password(String),
+    /// The present password, given to show that it is the person, is wrong.
+    #[error(
+        "The present password is wrong. Type it again, or leave it out to set the password as administrator."
+    )]
+    WrongOld,
     /// A PIN against the rules.
     #[error("{}", sentences(.0))]
     Pin(Vec<PinProblem>),
@@ -105,8 +111,11 @@ impl From<ChangeError> for DeskError {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Refused(problems) => Self::Password(sentences(&problems)),
+            ChangeError::Policy(sentence) => Self::Password(sentences(&[sentence])),
+            ChangeError::WrongOld => Self::WrongOld,
             ChangeError::Undecided(DirectoryError::Pool(pool)) => pool.into(),
             ChangeError::Undecided(DirectoryError::Store(store)) => store.into(),
+            ChangeError::Undecided(other) => Self::Unavailable(sentences(&[other.to_string()])),
         }
     }
 }
@@ -164,6 +173,8 @@ pub struct Desk {
     pub hashes: Arc<HashPool>,
     /// Digests of codes.
     pub digester: CodeDigester,
+    /// Realms of the directories.
+    pub realms: Arc<Realms>,
     /// Limits of a password set by hand.
     pub rules: PasswordRules,
     /// Time.
@@ -205,7 +216,7 @@ impl Desk {
     /// The person by the name as typed.
     pub async fn person(&self, username: &str) -> Result<Person> {
         let unknown = || DeskError::NoPerson(username.to_owned());
-        let name = Username::parse(username).map_err(|_| unknown())?;
+        let name = Username::parse(&self.realms.canonical(username)).map_err(|_| unknown())?;
         self.people.person(&name).await?.ok_or_else(unknown)
     }
 
@@ -301,16 +312,20 @@ impl Desk {
         Ok(count)
     }
 
-    /// Sets a password, by the rules.
+    /// Sets a password, by the rules: with `old`, the present one, as the person; without it as administrator.
     pub async fn set_password(
         &self,
         actor: &Actor,
         username: &str,
+        old: Option<&Secret<String>>,
         password: &Secret<String>,
     ) -> Result<Person> {
         let person = self.person(username).await?;
-        let entry = self.entry(actor, "person.password", person.username.as_str(), Some(person.id));
-        self.directory.change(&person, password, entry).await?;
+        let mut entry = self.entry(actor, "person.password", person.username.as_str(), Some(person.id));
+        if old.is_some() {
+            entry.detail = "with the present password".to_owned();
+        }
+        self.directory.change(&person, old, password, entry).await?;
         self.person(username).await
     }
 
@@ -328,6 +343,9 @@ impl Desk {
             false => (Status::Active, "person.unlock"),
         };
         let entry = self.entry(actor, action, person.username.as_str(), Some(person.id));
+        if !locked {
+            self.directory.unlock(&person).await?;
+        }
         self.people.set_status(person.id, status, entry).await?;
         self.person(username).await
     }

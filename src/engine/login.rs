@@ -140,6 +140,7 @@ impl Gatekeeper {
                 hotp_look_ahead: config.factors.hotp_look_ahead,
             },
             digester: &self.digester,
+            realms: &config.realms,
             now,
         };
         let (mut login, mut action) = Login::start(context, round.username, round.typed.clone(), opening);

@@ -4,3 +4,4 @@
 pub mod desk;
 pub mod enroll;
 pub mod login;
+pub mod sync;

@@ -7,11 +7,13 @@
 
 pub mod challenges;
 pub mod directory;
+pub mod ldap;
 pub mod records;
 pub mod seal;
 
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
+use crate::domain::directory::{Change, EntryId, Known};
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, Proof};
 pub use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Status, Username};
@@ -93,8 +95,69 @@ pub trait Passwords: Send + Sync {
     async fn hash(&self, person: PersonId) -> Result<Option<Secret<String>>>;
     /// Sets a new hash and raises `version`; clears the password counter.
     async fn set(&self, person: PersonId, hash: Secret<String>, audit: AuditEntry) -> Result<()>;
+    /// A password was changed elsewhere, in an outside directory: raises `version`, clears the password counter.
+    async fn changed(&self, person: PersonId, audit: AuditEntry) -> Result<()>;
     /// Replaces `old` by `new`, a better hash of the same password; nothing happens if `old` is gone.
     async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()>;
+}
+
+/// Where the synchronisation of a directory stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyncPlace {
+    /// Of the settings that it belongs to; with others it is worth nothing.
+    pub scope: String,
+    /// As the source of the changes understands it.
+    pub state: String,
+    /// When it was written.
+    pub synced: Timestamp,
+}
+
+/// Changes of one directory that are written together.
+#[derive(Debug, Clone)]
+pub struct IdentityBatch {
+    /// Name of the directory.
+    pub directory: String,
+    /// The changes, in order.
+    pub changes: Vec<Change>,
+    /// One for each change: who it is about, or the id that a new person gets.
+    pub ids: Vec<PersonId>,
+    /// Where the synchronisation stands once they are written.
+    pub place: Option<SyncPlace>,
+    /// Part of a first load: one audit entry for all instead of one for each.
+    pub bulk: bool,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A person that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// Their entry.
+    pub entry: EntryId,
+    /// Their id here.
+    pub person: PersonId,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// People who were written.
+    pub written: Vec<Written>,
+    /// Entries whose username belongs to somebody else; they were left out.
+    pub conflicts: Vec<(EntryId, Username)>,
+}
+
+/// People that come from outside directories.
+#[async_trait]
+pub trait Identities: Send + Sync {
+    /// Everyone who ever came from a directory and was not purged.
+    async fn known(&self, directory: &str) -> Result<Vec<Known>>;
+    /// Where its synchronisation stands.
+    async fn place(&self, directory: &str) -> Result<Option<SyncPlace>>;
+    /// Writes a batch and its place, or nothing.
+    async fn apply(&self, batch: IdentityBatch) -> Result<Applied>;
+    /// Removes for good who left before this moment; how many.
+    async fn purge(&self, directory: &str, before: Timestamp, audit: AuditEntry) -> Result<u64>;
 }
 
 /// A factor to be added.

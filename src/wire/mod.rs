@@ -1,3 +1,4 @@
 //! Bytes on the wire and the types they stand for. No tokio, no sockets, no clock, no log.
 
+pub mod ldap;
 pub mod radius;

@@ -8,6 +8,10 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+pub(crate) mod directory;
+pub(crate) mod samba;
+pub(crate) mod slapd;
+
 use doorward::wire::radius::{AttributeType, Code, Request, SharedSecret};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
@@ -97,7 +101,13 @@ impl Daemon {
     /// `doorward serve` on a configuration in `dir/doorward.toml`; ready when the log says that the socket is served.
     pub(crate) fn serve_in(dir: &Path, env: &[(&str, &str)]) -> Self {
         let mut command = Command::new(DOORWARD);
-        command.arg("serve").arg("--config").arg(dir.join("doorward.toml")).envs(env.iter().copied());
+        command.envs(env.iter().copied());
+        Self::serve_by(command, dir)
+    }
+
+    /// The same by a command that may run in another network namespace.
+    pub(crate) fn serve_by(mut command: Command, dir: &Path) -> Self {
+        command.arg("serve").arg("--config").arg(dir.join("doorward.toml"));
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = lines(child.stderr.take().unwrap());
@@ -265,9 +275,19 @@ pub(crate) fn code(base32: &str, steps: i64) -> String {
 
 /// What radclient says of one request: its whole output.
 pub(crate) fn radclient(server: SocketAddr, attributes: &[(&str, &str)]) -> String {
+    radclient_by(Command::new("radclient"), "20", server, attributes)
+}
+
+/// The same by a command that may run in another network namespace, waiting so many seconds for an answer.
+pub(crate) fn radclient_by(
+    mut radclient: Command,
+    patience: &str,
+    server: SocketAddr,
+    attributes: &[(&str, &str)],
+) -> String {
     use std::io::Write;
-    let mut child = Command::new("radclient")
-        .args(["-x", "-r", "1", "-t", "20", &server.to_string(), "auth", "demo-radius-shared-secret"])
+    let mut child = radclient
+        .args(["-x", "-r", "1", "-t", patience, &server.to_string(), "auth", "demo-radius-shared-secret"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 /// Fields of a person.
-const PERSON: [(&str, &str); 8] = [
+const PERSON: [(&str, &str); 10] = [
     ("username", "username"),
     ("name", "name"),
     ("roles", "roles"),
@@ -21,6 +21,8 @@ const PERSON: [(&str, &str); 8] = [
     ("e-mail", "email"),
     ("phone", "phone"),
     ("status", "status"),
+    ("directory", "directory"),
+    ("entry", "dn"),
     ("id", "id"),
 ];
 
@@ -44,7 +46,7 @@ pub(super) struct Admin {
 }
 
 impl Admin {
-    async fn get(&self, path: &str) -> Result<Value> {
+    pub(super) async fn get(&self, path: &str) -> Result<Value> {
         self.client.call(Method::GET, path, Send::Nothing).await
     }
 
@@ -83,8 +85,9 @@ impl Admin {
                 out.show(&answer, |out, person| out.fields(person, &PERSON))?;
             }
             Person::Import { file } => self.import(&file).await?,
-            Person::Passwd { user } => {
-                let body = Send::Json(json!({"password": out.secret("password")?}));
+            Person::Passwd { user, as_person } => {
+                let present = if as_person { Some(out.present_secret("Present password")?) } else { None };
+                let body = Send::Json(json!({"present": present, "password": out.secret("password")?}));
                 let path = format!("people/{}/password", segment(&user));
                 let answer = self.client.call(Method::PUT, &path, body).await?;
                 out.show(&answer, |out, _| out.line(&format!("The password of {user} is changed.")))?;

@@ -31,6 +31,9 @@ pub(super) enum Person {
     Passwd {
         /// Username.
         user: String,
+        /// Change it as the person: the present password is asked for first, or read as the first line of standard input.
+        #[arg(long)]
+        as_person: bool,
     },
     /// Lock a person out.
     Lock {
@@ -147,6 +150,29 @@ pub(super) enum Code {
         #[arg(long, default_value_t = 60)]
         minutes: u64,
     },
+}
+
+/// `doorward sync …`
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct Sync {
+    /// Read everything anew now, show how it goes, and end.
+    #[arg(long)]
+    pub(super) once: bool,
+    /// Only this directory.
+    #[arg(long, value_name = "NAME", requires = "once")]
+    pub(super) directory: Option<String>,
+    /// Go on even if more people would be removed than `max_removals` allows.
+    #[arg(long, requires = "once")]
+    pub(super) accept_removals: bool,
+    #[command(subcommand)]
+    pub(super) command: Option<SyncCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SyncCommand {
+    /// Show how each directory and its servers are.
+    Status,
 }
 
 /// `doorward audit …`

@@ -4,6 +4,7 @@ mod admin;
 mod commands;
 mod login;
 mod output;
+mod sync;
 
 use super::client::{Client, ClientError, EX_UNAVAILABLE};
 use super::{check, demo, serve};
@@ -68,6 +69,8 @@ enum Command {
     /// Temporary codes.
     #[command(subcommand)]
     Code(commands::Code),
+    /// Directories that people come from.
+    Sync(commands::Sync),
     /// The audit trail.
     #[command(subcommand)]
     Audit(commands::Audit),
@@ -203,6 +206,7 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Factor(command) => admin.factor(command).await,
         Command::Code(command) => admin.code(command).await,
         Command::Audit(command) => admin.audit(command).await,
+        Command::Sync(command) => admin.sync(command).await,
         _ => admin.status().await,
     }
 }

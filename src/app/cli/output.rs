@@ -25,6 +25,11 @@ impl Output {
         self.json
     }
 
+    /// Whether somebody looks at the output.
+    pub(super) const fn is_terminal(self) -> bool {
+        self.terminal
+    }
+
     /// Whether a person is there to answer.
     pub(super) const fn can_ask(self) -> bool {
         self.asks
@@ -92,6 +97,14 @@ impl Output {
             writeln!(out, "{title:width$}  {}", cell(value.get(*field)))?;
         }
         Ok(())
+    }
+
+    /// Something that exists already: typed once, or one line of standard input.
+    pub(super) fn present_secret(self, what: &str) -> Result<String> {
+        if self.asks {
+            return Ok(rpassword::prompt_password(format!("{what}: "))?);
+        }
+        self.secret(what)
     }
 
     /// Something typed twice without showing, or one line of standard input where there is no terminal.

@@ -222,7 +222,7 @@ impl Login<'_> {
 
     /// Whom a username belongs to is nobody's business: the same for every log line.
     pub fn subject(&self) -> String {
-        match Username::parse(&self.username) {
+        match Username::parse(&self.context.realms.canonical(&self.username)) {
             Ok(name) => name.as_str().to_owned(),
             Err(_) => "(invalid)".to_owned(),
         }

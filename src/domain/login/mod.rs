@@ -26,6 +26,7 @@ pub use ending::{Decision, Ending, First, Pending};
 use reading::spellings;
 
 use super::digest::CodeDigester;
+use super::directory::Realms;
 use super::factor::{Factor, Proof};
 use super::passcode::Window;
 use super::password::PasswordVerdict;
@@ -57,6 +58,8 @@ pub struct Context<'a> {
     pub window: Window,
     /// Digests of recovery and temporary codes.
     pub digester: &'a CodeDigester,
+    /// Realms of the directories, taken off names.
+    pub realms: &'a Realms,
     /// The present moment.
     pub now: Timestamp,
 }
@@ -174,7 +177,7 @@ impl<'a> Login<'a> {
             _ if login.typed.expose().is_empty() => Some(Reason::EmptyPassword),
             _ => None,
         };
-        let action = match (refusal, Username::parse(username)) {
+        let action = match (refusal, Username::parse(&context.realms.canonical(username))) {
             (Some(reason), _) => login.reject(reason),
             (None, Err(_)) => login.reject(Reason::UsernameInvalid),
             (None, Ok(name)) => Action::LookUp(name),
@@ -234,6 +237,9 @@ impl<'a> Login<'a> {
         match &self.account {
             None => Some(Reason::UnknownPerson),
             Some(account) => match account.person.status {
+                Status::Active if account.person.valid_until.is_some_and(|end| end <= self.context.now) => {
+                    Some(Reason::PersonExpired)
+                }
                 Status::Active => None,
                 Status::Locked => Some(Reason::PersonLocked),
                 Status::Disabled => Some(Reason::PersonDisabled),
@@ -326,9 +332,15 @@ impl<'a> Login<'a> {
                 self.reject(Reason::WrongPasswordOrPasscode)
             }
             PasswordVerdict::Wrong => self.reject(Reason::WrongPassword),
+            PasswordVerdict::Locked => self.reject_untried(Reason::DirectoryLocked),
+            PasswordVerdict::Disabled => self.reject_untried(Reason::PersonDisabled),
             PasswordVerdict::Expired(_) => {
                 let ending = self.ending(Reason::PasswordExpired).cleared(Counter::Password);
                 self.settle(ending.says(&self.context.texts.password_expired))
+            }
+            PasswordVerdict::MustChange(_) => {
+                let ending = self.ending(Reason::PasswordMustChange).cleared(Counter::Password);
+                self.settle(ending.says(&self.context.texts.password_must_change))
             }
             PasswordVerdict::Right(spelling) => {
                 let word = reading.word.filter(|_| spelling == 0);

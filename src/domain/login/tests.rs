@@ -16,6 +16,7 @@ struct World {
     policy: ClientPolicy,
     texts: LoginTexts,
     digester: CodeDigester,
+    realms: Realms,
     shut: Vec<(Counter, Gate)>,
     now: Timestamp,
 }
@@ -60,6 +61,8 @@ impl World {
             phone: None,
             status: Status::Active,
             version: 1,
+            origin: None,
+            valid_until: None,
         };
         let default = LoginPolicy { kind, second_factor: SecondFactor::IfEnrolled, ..LoginPolicy::default() };
         World {
@@ -69,6 +72,7 @@ impl World {
             policy: ClientPolicy { default, groups: Vec::new() },
             texts: LoginTexts::default(),
             digester: CodeDigester::new(Secret::new(vec![7; 32])),
+            realms: Realms::default(),
             shut: Vec::new(),
             now: NOW,
         }
@@ -85,6 +89,7 @@ impl World {
             texts: &self.texts,
             window: Window::default(),
             digester: &self.digester,
+            realms: &self.realms,
             now: self.now,
         }
     }

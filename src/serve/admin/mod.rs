@@ -9,14 +9,16 @@ mod error;
 mod factors;
 mod people;
 mod socket;
+mod sync;
 mod trail;
 mod types;
 
-pub use socket::{Handle, SocketError, serve};
+pub use socket::{Handle as Running, SocketError, serve};
 pub use types::Status;
 
 use crate::config::Config;
 use crate::engine::desk::Desk;
+use crate::engine::sync::Handle;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -30,6 +32,8 @@ pub struct State {
     pub desk: Arc<Desk>,
     /// The settings.
     pub config: Arc<ArcSwap<Config>>,
+    /// The directories that are followed.
+    pub sync: Vec<Handle>,
     /// Where counters come from.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
 }
@@ -59,6 +63,8 @@ pub struct State {
         factors::confirm,
         factors::revoke,
         factors::resync,
+        sync::status,
+        sync::once,
         trail::list,
         trail::verify,
         trail::export,
@@ -98,6 +104,7 @@ fn router(state: State) -> Router {
         .route("/v1/factors/{id}", axum::routing::delete(factors::revoke))
         .route("/v1/factors/{id}/confirm", post(factors::confirm))
         .route("/v1/factors/{id}/resync", post(factors::resync))
+        .route("/v1/sync", get(sync::status).post(sync::once))
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/verify", get(trail::verify))
         .route("/v1/audit/export", get(trail::export))

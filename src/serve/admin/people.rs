@@ -112,8 +112,10 @@ pub(super) async fn password(
     new: Result<Json<NewPassword>, JsonRejection>,
 ) -> Result<Json<Person>, Failure> {
     caller.must(&state, Permission::Manage, "person.password", &username).await?;
-    let new = Secret::new(caller.audited(&state, "person.password", &username, body(new)).await?.password);
-    let done = state.desk.set_password(&caller.actor, &username, &new).await;
+    let NewPassword { password, present } =
+        caller.audited(&state, "person.password", &username, body(new)).await?;
+    let (new, old) = (Secret::new(password), present.map(Secret::new));
+    let done = state.desk.set_password(&caller.actor, &username, old.as_ref(), &new).await;
     Ok(Json(caller.audited(&state, "person.password", &username, done).await?.into()))
 }
 

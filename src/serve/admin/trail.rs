@@ -75,7 +75,7 @@ pub(super) async fn export(With(state): With<State>, caller: Caller) -> Result<R
 }
 
 /// A channel as the stream that a body is made of.
-struct Pages(tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>);
+pub(super) struct Pages(pub(super) tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>);
 
 impl futures_core::Stream for Pages {
     type Item = Result<Bytes, std::io::Error>;

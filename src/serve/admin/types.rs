@@ -5,6 +5,8 @@ use crate::domain::factor::Factor as DomainFactor;
 use crate::domain::passcode::drift;
 use crate::domain::person::{Person as DomainPerson, Role};
 use crate::engine::desk::{Overview as DeskOverview, codes_left};
+use crate::engine::sync::{Progress, Stage};
+use crate::store::ldap::ServerState;
 use crate::store::{AuditCheck, AuditRecord, CounterState};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -28,6 +30,12 @@ pub(super) struct Person {
     /// `active`, `locked`, `disabled`.
     status: String,
     version: i64,
+    /// The directory that the person comes from; none for the embedded one.
+    directory: Option<String>,
+    /// Name of the entry there.
+    dn: Option<String>,
+    /// End of the account, RFC 3339.
+    valid_until: Option<String>,
 }
 
 impl From<DomainPerson> for Person {
@@ -42,6 +50,9 @@ impl From<DomainPerson> for Person {
             phone: person.phone,
             status: person.status.as_str().to_owned(),
             version: person.version,
+            valid_until: person.valid_until.map(|end| end.to_string()),
+            dn: person.origin.as_ref().map(|origin| origin.dn.clone()),
+            directory: person.origin.map(|origin| origin.directory),
         }
     }
 }
@@ -158,6 +169,8 @@ pub(super) struct Imported {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewPassword {
     pub(super) password: String,
+    /// The present password: the change is then made as the person, by the rules that the directory has for people.
+    pub(super) present: Option<String>,
 }
 
 #[derive(Deserialize, ToSchema, Default)]
@@ -270,6 +283,118 @@ pub(super) struct Verified {
 impl From<AuditCheck> for Verified {
     fn from(check: AuditCheck) -> Self {
         Self { entries: check.entries, head: check.head, broken: check.broken }
+    }
+}
+
+/// A server of a directory.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DirectoryServer {
+    url: String,
+    up: bool,
+    /// What it failed with, if it is down.
+    error: Option<String>,
+}
+
+/// How a directory is followed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Directory {
+    directory: String,
+    /// `waiting`, `loading`, `following`, `retrying`, `held`.
+    stage: String,
+    /// `persist`, `refresh`, `poll`, `usn`.
+    mode: Option<&'static str>,
+    people: usize,
+    /// Since the daemon started.
+    added: u64,
+    changed: u64,
+    removed: u64,
+    loads: u64,
+    failures: u64,
+    /// Usernames that belong to somebody else, so that the entry was left out.
+    conflicts: Vec<String>,
+    /// RFC 3339.
+    last_change: Option<String>,
+    error: Option<String>,
+    servers: Vec<DirectoryServer>,
+}
+
+impl Directory {
+    pub(super) fn new(progress: Progress, servers: Vec<ServerState>) -> Self {
+        let server = |ServerState { url, up, error }| DirectoryServer { url, up, error };
+        Self {
+            stage: stage(progress.stage),
+            directory: progress.directory,
+            mode: progress.mode,
+            people: progress.people,
+            added: progress.added,
+            changed: progress.changed,
+            removed: progress.removed,
+            loads: progress.loads,
+            failures: progress.failures,
+            conflicts: progress.conflicts,
+            last_change: progress.last_change.map(|at| at.to_string()),
+            error: progress.error,
+            servers: servers.into_iter().map(server).collect(),
+        }
+    }
+}
+
+fn stage(stage: Stage) -> String {
+    let name = match stage {
+        Stage::Waiting => "waiting",
+        Stage::Loading => "loading",
+        Stage::Following => "following",
+        Stage::Retrying => "retrying",
+        Stage::Held => "held",
+    };
+    name.to_owned()
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Directories {
+    pub(super) directories: Vec<Directory>,
+}
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SyncOrder {
+    /// Only this one; all if it is missing.
+    pub(super) directory: Option<String>,
+    /// Also if more people would be removed than `max_removals` allows.
+    #[serde(default)]
+    pub(super) accept_removals: bool,
+}
+
+/// How a load goes; counts are of this load.
+#[derive(Debug, Serialize)]
+pub(super) struct SyncLine {
+    directory: String,
+    stage: String,
+    people: usize,
+    read: u64,
+    added: u64,
+    changed: u64,
+    removed: u64,
+    conflicts: usize,
+    error: Option<String>,
+    /// The last line of this directory.
+    ended: bool,
+}
+
+impl SyncLine {
+    pub(super) fn new(now: Progress, before: &Progress, ended: bool, refused: bool) -> Self {
+        Self {
+            stage: stage(now.stage),
+            people: now.people,
+            read: now.read,
+            added: now.added - before.added,
+            changed: now.changed - before.changed,
+            removed: now.removed - before.removed,
+            conflicts: now.conflicts.len(),
+            error: now.error.filter(|_| refused),
+            directory: now.directory,
+            ended,
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! A remembered password answers faster than one that is computed; that tells an observer who knows the right
 //! password already that it was used lately, and nothing to others.
 
-use crate::base::{Clock, Random, Timestamp};
+use crate::base::{Clock, Random, Secret, Timestamp};
 use crate::domain::person::{Person, PersonId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -20,10 +20,11 @@ use zeroize::Zeroizing;
 
 /// Time since the daemon started, which nobody can set. Its zero is no date.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Monotonic(Instant);
+pub struct Monotonic(Instant);
 
 impl Monotonic {
-    pub(super) fn start() -> Self {
+    /// Begins now.
+    pub fn start() -> Self {
         Self(Instant::now())
     }
 }
@@ -51,7 +52,7 @@ struct Entries {
 }
 
 /// The remembered passwords.
-pub(super) struct PasswordCache {
+pub struct PasswordCache {
     ttl: Duration,
     max: usize,
     key: Zeroizing<[u8; 64]>,
@@ -67,7 +68,7 @@ impl fmt::Debug for PasswordCache {
 
 impl PasswordCache {
     /// `None` when `ttl` or `max` is zero: nothing is remembered.
-    pub(super) fn new(ttl: Duration, max: usize, clock: Arc<dyn Clock>, random: &dyn Random) -> Option<Self> {
+    pub fn new(ttl: Duration, max: usize, clock: Arc<dyn Clock>, random: &dyn Random) -> Option<Self> {
         if ttl.is_zero() || max == 0 {
             return None;
         }
@@ -77,15 +78,28 @@ impl PasswordCache {
     }
 
     /// Whether `password` was found right for this version of the person, lately enough.
-    pub(super) fn knows(&self, person: &Person, password: &[u8]) -> bool {
+    pub fn knows(&self, person: &Person, password: &[u8]) -> bool {
+        self.knows_since(person, password, self.ttl)
+    }
+
+    /// The same, not longer ago than `age`.
+    pub fn knows_since(&self, person: &Person, password: &[u8], age: Duration) -> bool {
         let tag = self.tag(person, password);
         let now = self.clock.now();
         let entries = self.lock();
-        entries.of.get(&person.id).is_some_and(|entry| now < entry.expires && entry.tag.ct_eq(&*tag).into())
+        let fresh = |entry: &&Entry| now < entry.expires && now + self.ttl < entry.expires + age;
+        entries.of.get(&person.id).filter(fresh).is_some_and(|entry| entry.tag.ct_eq(&*tag).into())
+    }
+
+    /// One of these was found wrong: if it is what is remembered, that holds no longer.
+    pub fn forget_if(&self, person: &Person, passwords: &[Secret<Vec<u8>>]) {
+        if passwords.iter().any(|password| self.knows(person, password.expose())) {
+            self.lock().of.remove(&person.id);
+        }
     }
 
     /// Remembers that `password` is right for this version of the person.
-    pub(super) fn remember(&self, person: &Person, password: &[u8]) {
+    pub fn remember(&self, person: &Person, password: &[u8]) {
         let tag = self.tag(person, password);
         let now = self.clock.now();
         let mut entries = self.lock();
@@ -162,6 +176,20 @@ mod tests {
         assert!(!cache.knows(&ann, b"lanterm"));
         clock.advance(Duration::from_millis(1));
         assert!(!cache.knows(&ann, b"lantern"), "a hit does not prolong it");
+    }
+
+    #[test]
+    fn younger_than_asked_for_and_not_found_wrong_meanwhile() {
+        let (clock, cache) = cache(4);
+        let ann = person("ann");
+        cache.remember(&ann, b"lantern");
+        clock.advance(Duration::from_secs(10));
+        assert!(cache.knows_since(&ann, b"lantern", Duration::from_secs(11)));
+        assert!(!cache.knows_since(&ann, b"lantern", Duration::from_secs(10)));
+        cache.forget_if(&ann, &[b"other".to_vec().into()]);
+        assert!(cache.knows(&ann, b"lantern"));
+        cache.forget_if(&ann, &[b"other".to_vec().into(), b"lantern".to_vec().into()]);
+        assert!(!cache.knows(&ann, b"lantern"), "the directory says that it is wrong now");
     }
 
     #[test]

@@ -124,13 +124,25 @@ impl Directory for Embedded {
     async fn change(
         &self,
         person: &Person,
+        old: Option<&Secret<String>>,
         new: &Secret<String>,
         audit: AuditEntry,
     ) -> Result<(), ChangeError> {
+        if let Some(old) = old {
+            let old = [Secret::new(old.expose().as_bytes().to_vec())];
+            if !matches!(self.check(Some(person), &old).await?, PasswordVerdict::Right(_)) {
+                return Err(ChangeError::WrongOld);
+            }
+        }
         let password = self.rules.check(&person.username, new.expose()).map_err(ChangeError::Refused)?;
         let bytes = Secret::new(password.expose().as_bytes().to_vec());
         let hash = self.pool.hash(bytes).await.map_err(DirectoryError::from)?;
         self.passwords.set(person.id, hash, audit).await.map_err(DirectoryError::from)?;
+        Ok(())
+    }
+
+    /// Its locks are in the records store.
+    async fn unlock(&self, _: &Person) -> Result<(), ChangeError> {
         Ok(())
     }
 }

@@ -40,6 +40,8 @@ pub(super) fn person(username: &str) -> Person {
         phone: None,
         status: Status::Active,
         version: 1,
+        origin: None,
+        valid_until: None,
     }
 }
 
@@ -96,6 +98,10 @@ impl Passwords for MemoryPasswords {
         self.up()?;
         self.hashes.lock().unwrap().insert(person, hash);
         Ok(())
+    }
+
+    async fn changed(&self, _: PersonId, _: AuditEntry) -> Result<()> {
+        self.up()
     }
 
     async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()> {

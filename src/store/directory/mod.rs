@@ -1,5 +1,5 @@
-//! Who checks and changes passwords: a directory. The embedded one keeps hashes in the records store; LDAP is
-//! another implementation of the same trait.
+//! Who checks and changes passwords: a directory. The embedded one keeps hashes in the records store; `store::ldap` is
+//! another implementation of the same trait, and [`Routed`] finds each person's own.
 //!
 //! `Err` from [`Directory::check`] means that nothing could be decided; it is never made a wrong password.
 //! Locks, counters and whether a person may log in at all are not looked at here: the login machine does.
@@ -11,12 +11,16 @@ mod fake;
 pub mod hash;
 pub mod import;
 mod pool;
+mod routed;
 
+pub use cache::{Monotonic, PasswordCache};
 pub use embedded::Embedded;
 pub use hash::HashError;
 pub use pool::{HashPool, PoolError};
+pub use routed::Routed;
 
 use super::StoreError;
+use super::ldap::LdapError;
 use crate::base::Secret;
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::{PasswordProblem, PasswordVerdict};
@@ -32,6 +36,12 @@ pub enum DirectoryError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An outside directory failed.
+    #[error(transparent)]
+    Ldap(#[from] LdapError),
+    /// The person came from a directory that is not in the configuration any more.
+    #[error("directory `{0}` is not in the configuration any more; put it back, or remove its people")]
+    Unknown(String),
 }
 
 /// Why a password was not changed.
@@ -40,6 +50,12 @@ pub enum ChangeError {
     /// It violates these rules; each says what to do.
     #[error("{}", sentences(.0))]
     Refused(Vec<PasswordProblem>),
+    /// The directory refuses it; the sentence says what to do.
+    #[error("{0}")]
+    Policy(String),
+    /// The present password is wrong.
+    #[error("the present password is wrong")]
+    WrongOld,
     /// It could not be decided or written.
     #[error(transparent)]
     Undecided(#[from] DirectoryError),
@@ -60,11 +76,16 @@ pub trait Directory: Send + Sync {
         candidates: &[Secret<Vec<u8>>],
     ) -> Result<PasswordVerdict, DirectoryError>;
 
-    /// Sets a new password if it keeps to the rules.
+    /// Sets a new password if it keeps to the rules. With `old`, the present password, the person does it; without
+    /// it, whoever administers Doorward.
     async fn change(
         &self,
         person: &Person,
+        old: Option<&Secret<String>>,
         new: &Secret<String>,
         audit: AuditEntry,
     ) -> Result<(), ChangeError>;
+
+    /// Ends a lock that the directory itself has put on the account after failures.
+    async fn unlock(&self, person: &Person) -> Result<(), ChangeError>;
 }

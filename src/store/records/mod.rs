@@ -6,6 +6,7 @@
 mod audit;
 mod chain;
 mod factors;
+mod identities;
 mod logins;
 mod open;
 mod people;
@@ -16,7 +17,9 @@ mod writer;
 pub use open::OpenError;
 
 use super::seal::{Keyring, Place};
-use super::{Acceptances, Attempts, Audit, Factors, Logins, Passwords, People, Result, StoreError};
+use super::{
+    Acceptances, Attempts, Audit, Factors, Identities, Logins, Passwords, People, Result, StoreError,
+};
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
 use sqlx::SqlitePool;
@@ -64,6 +67,8 @@ views! {
     attempts: Attempts,
     /// Ends of login rounds.
     logins: Logins,
+    /// People that come from outside directories.
+    identities: Identities,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.

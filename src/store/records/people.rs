@@ -1,11 +1,12 @@
 //! People, their password hashes and acceptances.
 
 use super::factors::{active_factors, codes_of};
+use super::writer::Transaction;
 use super::{Records, audit, damaged, failure};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
-use crate::domain::person::{Person, PersonId, Status, Username};
+use crate::domain::person::{Origin, Person, PersonId, Status, Username};
 use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, StoreError};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
@@ -27,6 +28,11 @@ fn person(row: &SqliteRow) -> Result<Person> {
         phone: row.try_get(6).map_err(failure)?,
         status: text(7)?.parse().map_err(|()| damaged("a status"))?,
         version: row.try_get(8).map_err(failure)?,
+        origin: match (row.try_get(9).map_err(failure)?, row.try_get(10).map_err(failure)?) {
+            (Some(directory), Some(dn)) => Some(Origin { directory, dn }),
+            _ => None,
+        },
+        valid_until: row.try_get::<Option<i64>, _>(11).map_err(failure)?.map(Timestamp::from_millis),
     })
 }
 
@@ -85,7 +91,8 @@ impl People for Records {
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
         let row = sqlx::query(
-            "SELECT id, username, name, roles, member_of, email, phone, status, version FROM people
+            "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
+                    valid_until FROM people
              WHERE username = $1",
         )
         .bind(username.as_str())
@@ -98,8 +105,9 @@ impl People for Records {
     async fn list(&self, page: &Page) -> Result<Vec<Person>> {
         let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
         let rows = sqlx::query(
-            "SELECT id, username, name, roles, member_of, email, phone, status, version FROM people
-             WHERE username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
+            "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
+                    valid_until FROM people
+             WHERE departed IS NULL AND username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
         )
         .bind(page.after.as_deref().unwrap_or_default())
         .bind(page.matching.as_deref().unwrap_or_default())
@@ -127,12 +135,15 @@ impl People for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 let id = person.to_string();
-                let done = sqlx::query("UPDATE people SET status = $2, version = version + 1 WHERE id = $1")
-                    .bind(&id)
-                    .bind(status.as_str())
-                    .execute(&mut transaction.connection)
-                    .await
-                    .map_err(failure)?;
+                let done = sqlx::query(
+                    "UPDATE people SET status = $2, locked = $3, version = version + 1 WHERE id = $1",
+                )
+                .bind(&id)
+                .bind(status.as_str())
+                .bind(i64::from(status == Status::Locked))
+                .execute(&mut transaction.connection)
+                .await
+                .map_err(failure)?;
                 if done.rows_affected() == 0 {
                     return Err(gone());
                 }
@@ -156,6 +167,25 @@ fn like(text: &str) -> String {
     format!("%{escaped}%")
 }
 
+/// What a new password means wherever it is kept: remembered verdicts are void, failures forgotten.
+async fn new_password(transaction: &mut Transaction, person: PersonId, entry: AuditEntry) -> Result<()> {
+    let id = person.to_string();
+    let done = sqlx::query("UPDATE people SET version = version + 1 WHERE id = $1")
+        .bind(&id)
+        .execute(&mut transaction.connection)
+        .await
+        .map_err(failure)?;
+    if done.rows_affected() == 0 {
+        return Err(gone());
+    }
+    sqlx::query("DELETE FROM counters WHERE person = $1 AND counter = 'password'")
+        .bind(&id)
+        .execute(&mut transaction.connection)
+        .await
+        .map_err(failure)?;
+    audit::append(transaction, entry).await
+}
+
 #[async_trait]
 impl Passwords for Records {
     async fn hash(&self, person: PersonId) -> Result<Option<Secret<String>>> {
@@ -170,34 +200,26 @@ impl Passwords for Records {
     async fn set(&self, person: PersonId, hash: Secret<String>, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
-                let id = person.to_string();
-                let done = sqlx::query("UPDATE people SET version = version + 1 WHERE id = $1")
-                    .bind(&id)
-                    .execute(&mut transaction.connection)
-                    .await
-                    .map_err(failure)?;
-                if done.rows_affected() == 0 {
-                    return Err(gone());
-                }
+                let at = entry.at;
+                new_password(transaction, person, entry).await?;
                 sqlx::query(
                     "INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)
                      ON CONFLICT (person) DO UPDATE SET hash = excluded.hash, changed = excluded.changed",
                 )
-                .bind(&id)
+                .bind(person.to_string())
                 .bind(hash.expose())
-                .bind(entry.at.millis())
+                .bind(at.millis())
                 .execute(&mut transaction.connection)
                 .await
                 .map_err(failure)?;
-                sqlx::query("DELETE FROM counters WHERE person = $1 AND counter = 'password'")
-                    .bind(&id)
-                    .execute(&mut transaction.connection)
-                    .await
-                    .map_err(failure)?;
-                audit::append(transaction, entry).await
+                Ok(())
             })
         })
         .await
+    }
+
+    async fn changed(&self, person: PersonId, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| Box::pin(new_password(transaction, person, entry))).await
     }
 
     async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()> {

@@ -1,0 +1,388 @@
+//! The mirror: what is known here of each entry of a directory, and the changes that events of the directory mean.
+//!
+//! ```text
+//!   BeginRefresh ─▶ Put | Group | Present | Gone … ─▶ EndRefresh { sweep } ─▶ Put | Group | Gone …
+//! ```
+//!
+//! In a refresh with `sweep`, who was neither put nor named as present is gone. Groups are told apart from people, each
+//! with refreshes of its own; until the first one of the groups has ended, everybody keeps the groups of last time.
+
+use super::{EntryId, Groups, Identity};
+use crate::domain::person::{PersonId, Role};
+use crate::wire::ldap::Dn;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+/// What a directory says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A person is there, new or changed.
+    Put(Box<Identity>),
+    /// A group is there, new or changed.
+    Group(GroupEntry),
+    /// A person is still there, unchanged.
+    Present(EntryId),
+    /// A person is not there any more, or no longer one that is looked for.
+    Gone(EntryId),
+    /// A group is still there, unchanged.
+    GroupPresent(EntryId),
+    /// A group is not there any more.
+    GroupGone(EntryId),
+    /// A refresh of people begins.
+    BeginRefresh,
+    /// It ends; with `sweep`, who was not named is gone.
+    EndRefresh {
+        /// Whether to sweep.
+        sweep: bool,
+    },
+    /// A refresh of groups begins.
+    BeginGroups,
+    /// It ends.
+    EndGroups {
+        /// Whether to sweep.
+        sweep: bool,
+    },
+}
+
+/// A group as its entry says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupEntry {
+    /// Stable id of the entry.
+    pub id: EntryId,
+    /// Its name.
+    pub dn: String,
+    /// Names of the members' entries.
+    pub members: Vec<String>,
+}
+
+/// A person who came from the directory before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Stable id of the entry.
+    pub entry: EntryId,
+    /// Who it is here.
+    pub person: PersonId,
+    /// Name of the entry.
+    pub dn: String,
+    /// [`Identity::fingerprint`] of what is written.
+    pub fingerprint: String,
+    /// Roles from attributes alone.
+    pub own_roles: Vec<Role>,
+    /// All roles.
+    pub roles: Vec<Role>,
+    /// All groups.
+    pub groups: Vec<String>,
+    /// Whether they may log in, as far as the directory goes.
+    pub enabled: bool,
+    /// Whether they have left the directory.
+    pub departed: bool,
+}
+
+/// A person to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Put {
+    /// Who it is here; `None`: new here.
+    pub person: Option<PersonId>,
+    /// What the entry says.
+    pub identity: Box<Identity>,
+    /// All roles.
+    pub roles: Vec<Role>,
+    /// All groups.
+    pub groups: Vec<String>,
+    /// What happened, for the audit trail: `added`, `returned`, `disabled`, `enabled`, `renamed`, `changed`; `touched` if
+    /// only the marker is another, which may be a new password and may be a count of failures.
+    pub what: &'static str,
+}
+
+/// What must be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// A person is new or has changed.
+    Put(Put),
+    /// Only groups, and roles that hang on them, have changed.
+    Groups {
+        /// Whose.
+        person: PersonId,
+        /// All roles.
+        roles: Vec<Role>,
+        /// All groups.
+        groups: Vec<String>,
+    },
+    /// A person has left the directory.
+    Depart {
+        /// Who.
+        person: PersonId,
+        /// Their entry.
+        entry: EntryId,
+    },
+}
+
+/// How a directory is read.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MirrorSettings {
+    /// Only groups below it count.
+    pub group_base: Option<Dn>,
+    /// Roles that members of a group have.
+    pub group_roles: Vec<(String, Role)>,
+    /// Whether groups come as entries of their own, and are waited for.
+    pub groups_follow: bool,
+}
+
+/// One person in the mirror; names of groups are shared.
+#[derive(Debug)]
+struct Seen {
+    person: Option<PersonId>,
+    dn: Dn,
+    fingerprint: String,
+    own_roles: Vec<Role>,
+    roles: Vec<Role>,
+    groups: Vec<Arc<str>>,
+    enabled: bool,
+    departed: bool,
+    refresh: u32,
+}
+
+impl Seen {
+    /// Whether what the entry says is the same but for the marker.
+    fn says(&self, fingerprint: &str) -> bool {
+        let content = |text: &str| text.split_once(' ').map(|(content, _)| content.to_owned());
+        content(&self.fingerprint).is_some_and(|before| Some(before) == content(fingerprint))
+    }
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Mirror {
+    settings: MirrorSettings,
+    people: HashMap<EntryId, Seen>,
+    groups: Groups,
+    /// Entry and name of each group, with the refresh that named it last.
+    group_entries: HashMap<EntryId, (String, u32)>,
+    groups_ready: bool,
+    refresh: u32,
+    group_refresh: u32,
+}
+
+impl Mirror {
+    /// With what is known from last time.
+    pub fn new(settings: MirrorSettings, known: Vec<Known>) -> Self {
+        let groups = settings.group_base.clone().map_or_else(Groups::default, Groups::below);
+        let mut names: HashSet<Arc<str>> = HashSet::new();
+        let mut shared = |name: String| {
+            let name: Arc<str> = name.into();
+            names.get(&name).cloned().unwrap_or_else(|| {
+                names.insert(Arc::clone(&name));
+                name
+            })
+        };
+        let mut people = HashMap::with_capacity(known.len());
+        for known in known {
+            let seen = Seen {
+                person: Some(known.person),
+                dn: Dn::parse(&known.dn).unwrap_or_default(),
+                fingerprint: known.fingerprint,
+                own_roles: known.own_roles,
+                roles: known.roles,
+                groups: known.groups.into_iter().map(&mut shared).collect(),
+                enabled: known.enabled,
+                departed: known.departed,
+                refresh: 0,
+            };
+            people.insert(known.entry, seen);
+        }
+        let groups_ready = !settings.groups_follow;
+        let (refresh, group_refresh) = (0, 0);
+        Self { settings, people, groups, group_entries: HashMap::new(), groups_ready, refresh, group_refresh }
+    }
+
+    /// People who are there.
+    pub fn present(&self) -> usize {
+        self.people.values().filter(|seen| !seen.departed).count()
+    }
+
+    /// The person to whom an entry belongs has got this id here.
+    pub fn assign(&mut self, entry: &EntryId, person: PersonId) {
+        if let Some(seen) = self.people.get_mut(entry) {
+            seen.person = Some(person);
+        }
+    }
+
+    /// An entry could not be written: it is as if it had never been seen, so that it is tried again.
+    pub fn forget(&mut self, entry: &EntryId) {
+        if let Some(seen) = self.people.get_mut(entry) {
+            seen.fingerprint.clear();
+        }
+    }
+
+    /// What an event means.
+    pub fn handle(&mut self, event: Event) -> Vec<Change> {
+        match event {
+            Event::Put(identity) => self.put(identity).into_iter().collect(),
+            Event::Group(entry) => self.group(entry),
+            Event::Present(id) => {
+                if let Some(seen) = self.people.get_mut(&id) {
+                    seen.refresh = self.refresh;
+                }
+                Vec::new()
+            }
+            Event::Gone(id) => self.depart(&id).into_iter().collect(),
+            Event::GroupPresent(id) => {
+                if let Some((_, refresh)) = self.group_entries.get_mut(&id) {
+                    *refresh = self.group_refresh;
+                }
+                Vec::new()
+            }
+            Event::GroupGone(id) => match self.group_entries.remove(&id) {
+                Some((dn, _)) => self.regroup(&dn, &[]),
+                None => Vec::new(),
+            },
+            Event::BeginRefresh => {
+                self.refresh += 1;
+                Vec::new()
+            }
+            Event::EndRefresh { sweep } => {
+                if sweep {
+                    self.sweep()
+                } else {
+                    Vec::new()
+                }
+            }
+            Event::BeginGroups => {
+                self.group_refresh += 1;
+                Vec::new()
+            }
+            Event::EndGroups { sweep } => self.groups_told(sweep),
+        }
+    }
+
+    fn put(&mut self, identity: Box<Identity>) -> Option<Change> {
+        let dn = Dn::parse(&identity.dn).unwrap_or_default();
+        self.groups.set_member_of(&identity.dn, &identity.member_of);
+        let fingerprint = identity.fingerprint();
+        let known = self.people.get_mut(&identity.id);
+        let groups = match &known {
+            Some(seen) if !self.groups_ready => seen.groups.clone(),
+            _ => self.groups.of(&dn),
+        };
+        let roles = roles(&identity.roles, &groups, &self.settings.group_roles);
+        let what = match &known {
+            None => "added",
+            Some(seen) if seen.departed => "returned",
+            Some(seen) if seen.fingerprint == fingerprint && seen.groups == groups && seen.roles == roles => {
+                known?.refresh = self.refresh;
+                return None;
+            }
+            Some(seen) if seen.says(&fingerprint) && seen.groups == groups && seen.roles == roles => {
+                "touched"
+            }
+            Some(seen) if seen.enabled && !identity.enabled => "disabled",
+            Some(seen) if !seen.enabled && identity.enabled => "enabled",
+            Some(seen) if seen.dn.normal() != dn.normal() => "renamed",
+            Some(_) => "changed",
+        };
+        let person = known.and_then(|seen| seen.person);
+        let seen = Seen {
+            person,
+            dn,
+            fingerprint,
+            own_roles: identity.roles.clone(),
+            roles: roles.clone(),
+            groups: groups.clone(),
+            enabled: identity.enabled,
+            departed: false,
+            refresh: self.refresh,
+        };
+        self.people.insert(identity.id.clone(), seen);
+        Some(Change::Put(Put { person, identity, roles, groups: names(&groups), what }))
+    }
+
+    fn depart(&mut self, entry: &EntryId) -> Option<Change> {
+        let seen = self.people.get_mut(entry).filter(|seen| !seen.departed)?;
+        seen.departed = true;
+        seen.enabled = false;
+        seen.fingerprint.clear();
+        seen.person.map(|person| Change::Depart { person, entry: entry.clone() })
+    }
+
+    fn sweep(&mut self) -> Vec<Change> {
+        let missed = self.people.iter().filter(|(_, seen)| seen.refresh != self.refresh && !seen.departed);
+        let missed: Vec<EntryId> = missed.map(|(entry, _)| entry.clone()).collect();
+        missed.iter().filter_map(|entry| self.depart(entry)).collect()
+    }
+
+    fn group(&mut self, entry: GroupEntry) -> Vec<Change> {
+        let told = (entry.dn.clone(), self.group_refresh);
+        let mut changes = Vec::new();
+        if let Some((old, _)) = self.group_entries.insert(entry.id, told)
+            && old != entry.dn
+        {
+            changes = self.regroup(&old, &[]);
+        }
+        changes.extend(self.regroup(&entry.dn, &entry.members));
+        changes
+    }
+
+    /// A group has these members now: what that means for everyone in it, before and after.
+    fn regroup(&mut self, dn: &str, members: &[String]) -> Vec<Change> {
+        let mut affected = if self.groups_ready { self.groups.below_group(dn) } else { HashSet::new() };
+        self.groups.set_members(dn, members);
+        if !self.groups_ready {
+            return Vec::new();
+        }
+        affected.extend(self.groups.below_group(dn));
+        self.recount(Some(&affected))
+    }
+
+    fn groups_told(&mut self, sweep: bool) -> Vec<Change> {
+        let now = self.group_refresh;
+        if sweep {
+            let missed = self.group_entries.iter().filter(|(_, (_, refresh))| *refresh != now);
+            for id in missed.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+                if let Some((dn, _)) = self.group_entries.remove(&id) {
+                    self.groups.set_members(&dn, &[]);
+                }
+            }
+        }
+        self.groups_ready = true;
+        self.recount(None)
+    }
+
+    /// Groups and roles anew, of everyone or of those with these numbers.
+    fn recount(&mut self, only: Option<&HashSet<u32>>) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for seen in self.people.values_mut().filter(|seen| !seen.departed) {
+            if only
+                .is_some_and(|only| self.groups.number(&seen.dn).is_none_or(|number| !only.contains(&number)))
+            {
+                continue;
+            }
+            let groups = self.groups.of(&seen.dn);
+            let roles = roles(&seen.own_roles, &groups, &self.settings.group_roles);
+            if groups == seen.groups && roles == seen.roles {
+                continue;
+            }
+            seen.groups.clone_from(&groups);
+            seen.roles.clone_from(&roles);
+            if let Some(person) = seen.person {
+                changes.push(Change::Groups { person, roles, groups: names(&groups) });
+            }
+        }
+        changes
+    }
+}
+
+fn names(groups: &[Arc<str>]) -> Vec<String> {
+    groups.iter().map(|group| group.to_string()).collect()
+}
+
+fn roles(own: &[Role], groups: &[Arc<str>], by_group: &[(String, Role)]) -> Vec<Role> {
+    let given =
+        by_group.iter().filter(|(group, _)| groups.iter().any(|name| name.eq_ignore_ascii_case(group)));
+    let mut roles: Vec<Role> = own.iter().copied().chain(given.map(|(_, role)| *role)).collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,154 @@
+//! What the events of a directory mean.
+
+use super::*;
+use crate::domain::person::Username;
+use uuid::Uuid;
+
+fn identity(id: &str, name: &str) -> Box<Identity> {
+    Box::new(Identity {
+        id: id.into(),
+        dn: format!("uid={name},ou=people,dc=x"),
+        username: Username::parse(name).unwrap(),
+        name: name.to_owned(),
+        roles: Vec::new(),
+        email: None,
+        phone: None,
+        enabled: true,
+        valid_until: None,
+        marker: String::new(),
+        member_of: Vec::new(),
+    })
+}
+
+fn person(number: u128) -> PersonId {
+    PersonId::from_uuid(Uuid::from_u128(number))
+}
+
+fn settings() -> MirrorSettings {
+    MirrorSettings {
+        group_base: Dn::parse("ou=groups,dc=x").ok(),
+        group_roles: vec![("teachers".to_owned(), Role::Faculty)],
+        groups_follow: true,
+    }
+}
+
+fn group(id: &str, name: &str, members: &[&str]) -> Event {
+    let members = members.iter().map(|name| format!("uid={name},ou=people,dc=x")).collect();
+    Event::Group(GroupEntry { id: id.into(), dn: format!("cn={name},ou=groups,dc=x"), members })
+}
+
+/// Ann (1) and Bob (2) known, groups told.
+fn mirror() -> Mirror {
+    let mut mirror = Mirror::new(settings(), Vec::new());
+    for (number, name) in [(1, "ann"), (2, "bob")] {
+        let entry: EntryId = format!("{number}").into();
+        assert_eq!(mirror.handle(Event::Put(identity(&entry, name))).len(), 1);
+        mirror.assign(&entry, person(number));
+    }
+    mirror.handle(Event::BeginGroups);
+    assert!(mirror.handle(Event::EndGroups { sweep: true }).is_empty());
+    mirror
+}
+
+fn what(changes: &[Change]) -> Vec<&str> {
+    let what = |change: &Change| match change {
+        Change::Put(Put { what, .. }) => *what,
+        Change::Groups { .. } => "groups",
+        Change::Depart { .. } => "departed",
+    };
+    changes.iter().map(what).collect()
+}
+
+#[test]
+fn each_change_is_told_for_what_it_is_and_once() {
+    let mut mirror = mirror();
+    let mut ann = identity("1", "ann");
+    assert!(mirror.handle(Event::Put(ann.clone())).is_empty(), "nothing new");
+    let mut tell = |ann: &Identity| {
+        let changes = mirror.handle(Event::Put(Box::new(ann.clone())));
+        assert!(mirror.handle(Event::Put(Box::new(ann.clone()))).is_empty(), "told twice");
+        what(&changes).join(" ")
+    };
+    ann.email = Some("a@example.org".to_owned());
+    assert_eq!(tell(&ann), "changed");
+    ann.marker = "20260321101500Z".to_owned();
+    assert_eq!(tell(&ann), "touched");
+    ann.enabled = false;
+    assert_eq!(tell(&ann), "disabled");
+    ann.enabled = true;
+    assert_eq!(tell(&ann), "enabled");
+    ann.dn = "uid=anna,ou=people,dc=x".to_owned();
+    assert_eq!(tell(&ann), "renamed");
+}
+
+#[test]
+fn who_left_and_returns_is_the_same_person() {
+    let mut mirror = mirror();
+    assert_eq!(what(&mirror.handle(Event::Gone("1".into()))), ["departed"]);
+    assert!(mirror.handle(Event::Gone("1".into())).is_empty());
+    assert_eq!(mirror.present(), 1);
+    let changes = mirror.handle(Event::Put(identity("1", "ann")));
+    assert_eq!(what(&changes), ["returned"]);
+    assert!(matches!(&changes[0], Change::Put(put) if put.person == Some(person(1))));
+}
+
+#[test]
+fn refresh_sweeps_who_was_not_named_and_only_then() {
+    let mut mirror = mirror();
+    mirror.handle(Event::BeginRefresh);
+    mirror.handle(Event::Present("1".into()));
+    assert!(mirror.handle(Event::EndRefresh { sweep: false }).is_empty());
+    mirror.handle(Event::BeginRefresh);
+    mirror.handle(Event::Put(identity("1", "ann")));
+    assert_eq!(
+        mirror.handle(Event::EndRefresh { sweep: true }),
+        [Change::Depart { person: person(2), entry: "2".into() }]
+    );
+}
+
+#[test]
+fn groups_and_the_roles_on_them_follow_the_groups() {
+    let mut mirror = mirror();
+    let changes = mirror.handle(group("g", "teachers", &["ann"]));
+    let expected =
+        Change::Groups { person: person(1), roles: vec![Role::Faculty], groups: vec!["teachers".into()] };
+    assert_eq!(changes, [expected]);
+    assert_eq!(what(&mirror.handle(group("g", "teachers", &["ann", "bob"]))), ["groups"]);
+    assert_eq!(
+        what(&mirror.handle(group("g", "staff", &["ann"]))),
+        ["groups", "groups", "groups"],
+        "renamed"
+    );
+    let changes = mirror.handle(Event::GroupGone("g".into()));
+    assert_eq!(changes, [Change::Groups { person: person(1), roles: vec![], groups: vec![] }]);
+}
+
+#[test]
+fn groups_of_last_time_hold_until_the_groups_are_told() {
+    let known = Known {
+        entry: "1".into(),
+        person: person(1),
+        dn: "uid=ann,ou=people,dc=x".to_owned(),
+        fingerprint: String::new(),
+        own_roles: Vec::new(),
+        roles: vec![Role::Faculty],
+        groups: vec!["teachers".to_owned()],
+        enabled: true,
+        departed: false,
+    };
+    let mut mirror = Mirror::new(settings(), vec![known]);
+    let changes = mirror.handle(Event::Put(identity("1", "ann")));
+    assert!(matches!(&changes[..], [Change::Put(put)] if put.groups == ["teachers"]));
+    mirror.handle(Event::BeginGroups);
+    assert!(mirror.handle(group("g", "teachers", &["ann"])).is_empty());
+    assert!(mirror.handle(Event::EndGroups { sweep: true }).is_empty(), "as last time");
+    mirror.handle(Event::BeginGroups);
+    assert_eq!(what(&mirror.handle(Event::EndGroups { sweep: true })), ["groups"], "swept");
+}
+
+#[test]
+fn what_could_not_be_written_is_tried_again() {
+    let mut mirror = mirror();
+    mirror.forget(&"1".into());
+    assert_eq!(what(&mirror.handle(Event::Put(identity("1", "ann")))), ["changed"]);
+}

@@ -1,0 +1,234 @@
+//! Passwords of one outside directory: checked by bind, changed by the directory's own operation, remembered for a while
+//! if the configuration says so.
+
+use super::connection::Connection;
+use super::{LdapError, Result, ServerState, Servers};
+use crate::base::{Clock, Random, Secret};
+use crate::config::DirectoryKind;
+use crate::domain::audit::AuditEntry;
+use crate::domain::password::{PasswordRules, PasswordVerdict};
+use crate::domain::person::Person;
+use crate::store::Passwords;
+use crate::store::directory::{ChangeError, Directory, DirectoryError, PasswordCache};
+use crate::wire::ldap::{self, BindResult, Modification, Refusal};
+use async_trait::async_trait;
+use std::sync::Arc;
+
+/// Passwords remembered at most, for each directory.
+const REMEMBERED: usize = 200_000;
+
+/// See the module.
+pub struct Ldap {
+    servers: Arc<Servers>,
+    passwords: Arc<dyn Passwords>,
+    rules: PasswordRules,
+    cache: Option<PasswordCache>,
+}
+
+impl std::fmt::Debug for Ldap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ldap({})", self.servers.settings().name)
+    }
+}
+
+impl Ldap {
+    /// Over these servers. `passwords` is told of changes, `rules` hold before those of the directory.
+    pub fn new(
+        servers: Arc<Servers>,
+        passwords: Arc<dyn Passwords>,
+        rules: PasswordRules,
+        (clock, random): (Arc<dyn Clock>, &dyn Random),
+    ) -> Self {
+        let settings = servers.settings();
+        let longest = settings.cache.max(settings.outage_cache);
+        let cache = PasswordCache::new(longest, REMEMBERED, clock, random);
+        Self { servers, passwords, rules, cache }
+    }
+
+    /// How its servers are.
+    pub fn servers(&self) -> Vec<ServerState> {
+        self.servers.states()
+    }
+
+    fn remembered(
+        &self,
+        person: &Person,
+        candidates: &[Secret<Vec<u8>>],
+        age: std::time::Duration,
+    ) -> Option<PasswordVerdict> {
+        let cache = self.cache.as_ref().filter(|_| !age.is_zero())?;
+        let known = |candidate: &Secret<Vec<u8>>| cache.knows_since(person, candidate.expose(), age);
+        candidates.iter().position(known).map(PasswordVerdict::Right)
+    }
+
+    /// One bind for the first spelling; a second one only where a separator before a right passcode leaves room for two.
+    async fn ask(&self, person: &Person, candidates: &[Secret<Vec<u8>>]) -> Result<PasswordVerdict> {
+        let dn = person.origin.as_ref().map(|origin| origin.dn.as_str()).unwrap_or_default();
+        for (index, candidate) in candidates.iter().enumerate() {
+            match self.servers.check(dn, candidate.expose()).await? {
+                BindResult::Right => {
+                    if let Some(cache) = &self.cache {
+                        cache.remember(person, candidate.expose());
+                    }
+                    return Ok(PasswordVerdict::Right(index));
+                }
+                BindResult::Expired => return Ok(PasswordVerdict::Expired(index)),
+                BindResult::MustChange => return Ok(PasswordVerdict::MustChange(index)),
+                BindResult::Locked => return Ok(PasswordVerdict::Locked),
+                BindResult::Disabled => return Ok(PasswordVerdict::Disabled),
+                BindResult::Wrong | BindResult::Undecided(_) => {}
+            }
+        }
+        if let Some(cache) = &self.cache {
+            cache.forget_if(person, candidates);
+        }
+        Ok(PasswordVerdict::Wrong)
+    }
+
+    /// A connection on which the person may change the password. Who cannot bind because the password has expired, or must
+    /// be changed first, has shown that it is right: the service account does it, with the old one beside the new one.
+    async fn as_person(&self, dn: &str, old: &Secret<String>) -> Result<Connection, ChangeError> {
+        let policy = |text: &str| Err(ChangeError::Policy(text.to_owned()));
+        let mut connection = self.servers.connect().await.map_err(undecided)?;
+        match connection.check(dn, old.expose().as_bytes()).await.map_err(undecided)? {
+            BindResult::Right => Ok(connection),
+            BindResult::MustChange if self.servers.settings().kind == DirectoryKind::Ldap => Ok(connection),
+            BindResult::Expired | BindResult::MustChange => self.servers.service().await.map_err(undecided),
+            BindResult::Locked => policy("the account is locked; ask the help desk"),
+            BindResult::Disabled => policy("the account is switched off; ask the help desk"),
+            BindResult::Wrong | BindResult::Undecided(_) => Err(ChangeError::WrongOld),
+        }
+    }
+
+    async fn set(
+        &self,
+        dn: &str,
+        old: Option<&Secret<String>>,
+        new: &Secret<String>,
+    ) -> Result<(), ChangeError> {
+        let kind = self.servers.settings().kind;
+        let mut connection = match old {
+            None => self.servers.service().await.map_err(undecided)?,
+            Some(old) => self.as_person(dn, old).await?,
+        };
+        let ended = match kind {
+            DirectoryKind::Ldap => {
+                connection.password_modify(dn, old.map(|old| old.expose().as_bytes()), new).await
+            }
+            DirectoryKind::ActiveDirectory => {
+                let value = ldap::unicode_password(new.expose());
+                match old {
+                    None => {
+                        connection.modify(dn, &[Modification::Replace("unicodePwd", value.expose())]).await
+                    }
+                    Some(old) => {
+                        let before = ldap::unicode_password(old.expose());
+                        let delete = Modification::Delete("unicodePwd", before.expose());
+                        connection
+                            .modify(dn, &[delete, Modification::Add("unicodePwd", value.expose())])
+                            .await
+                    }
+                }
+            }
+        };
+        let ended = ended.map_err(undecided)?;
+        let refusal = ldap::change_refusal(ended.answer());
+        let refused = connection.refused("a change of password", ended.code, ended.diagnostic.clone());
+        connection.close().await;
+        match refusal {
+            None => Ok(()),
+            Some(Refusal::Policy(sentence)) => Err(ChangeError::Policy(sentence)),
+            Some(Refusal::WrongOld) => Err(ChangeError::WrongOld),
+            Some(Refusal::Access(words)) => Err(ChangeError::Policy(format!(
+                "the directory does not let Doorward change this password ({words}); an administrator of the directory \
+                 can allow it"
+            ))),
+            Some(Refusal::Gone) => Err(ChangeError::Policy(
+                "the directory has no such account any more; ask the help desk".to_owned(),
+            )),
+            Some(Refusal::Undecided(_)) => Err(undecided(refused)),
+        }
+    }
+}
+
+fn undecided(error: LdapError) -> ChangeError {
+    ChangeError::Undecided(DirectoryError::Ldap(error))
+}
+
+#[async_trait]
+impl Directory for Ldap {
+    async fn check(
+        &self,
+        person: Option<&Person>,
+        candidates: &[Secret<Vec<u8>>],
+    ) -> Result<PasswordVerdict, DirectoryError> {
+        let Some(person) = person else {
+            // Somebody who was added a moment ago may be unknown because no server could tell.
+            return match self.servers.all_down() {
+                true => Err(LdapError::AllDown {
+                    directory: self.servers.settings().name.clone(),
+                    last: "the name is not known yet, and may be new there".to_owned(),
+                }
+                .into()),
+                false => Ok(PasswordVerdict::Wrong),
+            };
+        };
+        let settings = self.servers.settings();
+        if let Some(verdict) = self.remembered(person, candidates, settings.cache) {
+            return Ok(verdict);
+        }
+        match self.ask(person, candidates).await {
+            Ok(verdict) => Ok(verdict),
+            Err(error @ LdapError::AllDown { .. }) => {
+                self.remembered(person, candidates, settings.outage_cache).ok_or(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn change(
+        &self,
+        person: &Person,
+        old: Option<&Secret<String>>,
+        new: &Secret<String>,
+        audit: AuditEntry,
+    ) -> Result<(), ChangeError> {
+        // Only looked at: what goes to the directory is what was typed, and its own rules come on top.
+        let _ = self.rules.check(&person.username, new.expose()).map_err(ChangeError::Refused)?;
+        let dn = person.origin.as_ref().map(|origin| origin.dn.as_str()).unwrap_or_default();
+        self.set(dn, old, new).await?;
+        self.passwords.changed(person.id, audit).await.map_err(DirectoryError::from)?;
+        Ok(())
+    }
+
+    async fn unlock(&self, person: &Person) -> Result<(), ChangeError> {
+        let dn = person.origin.as_ref().map(|origin| origin.dn.as_str()).unwrap_or_default();
+        let mut connection = self.servers.service().await.map_err(undecided)?;
+        let changes: &[Modification<'_>] = match self.servers.settings().kind {
+            DirectoryKind::ActiveDirectory => &[Modification::Replace("lockoutTime", b"0")],
+            // OpenLDAP's (the failures go with it), and those of 389-ds.
+            DirectoryKind::Ldap => &[
+                Modification::Remove("pwdAccountLockedTime"),
+                Modification::Remove("accountUnlockTime"),
+                Modification::Remove("passwordRetryCount"),
+            ],
+        };
+        for change in changes {
+            let ended = connection.modify(dn, std::slice::from_ref(change)).await.map_err(undecided)?;
+            match ended.code {
+                // Done; not locked; a directory that does not have this attribute.
+                0 | 16 | 17 => {}
+                code => {
+                    return Err(ChangeError::Policy(format!(
+                        "the directory does not let Doorward unlock the account ({} {}); an administrator of the \
+                         directory can allow it",
+                        ldap::name_of(code),
+                        ended.diagnostic
+                    )));
+                }
+            }
+        }
+        connection.close().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,282 @@
+//! People that come from an outside directory: what a synchronisation writes, each batch in one transaction with the place
+//! where it stands, so that a kill neither loses nor repeats anything.
+
+use super::{Records, audit, damaged, failure};
+use crate::base::Timestamp;
+use crate::domain::audit::AuditEntry;
+use crate::domain::directory::{Change, Known, Put};
+use crate::domain::person::{PersonId, Role};
+use crate::store::{Applied, Identities, IdentityBatch, Result, SyncPlace, Written};
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+fn json<T: serde::Serialize>(list: &[T]) -> Result<String> {
+    serde_json::to_string(list).map_err(|_| damaged("a list"))
+}
+
+fn known(row: &SqliteRow) -> Result<Known> {
+    let text =
+        |at: usize| row.try_get::<Option<String>, _>(at).map_err(failure).map(Option::unwrap_or_default);
+    let roles = |at: usize| -> Result<Vec<Role>> {
+        serde_json::from_str(&text(at)?).map_err(|_| damaged("a list of roles"))
+    };
+    Ok(Known {
+        entry: text(0)?.into(),
+        person: text(1)?.parse().map_err(|_| damaged("a person's id"))?,
+        dn: text(2)?,
+        fingerprint: text(3)?,
+        own_roles: roles(4)?,
+        roles: roles(5)?,
+        groups: serde_json::from_str(&text(6)?).map_err(|_| damaged("a list of groups"))?,
+        enabled: text(7)? != "disabled",
+        departed: row.try_get::<Option<i64>, _>(8).map_err(failure)?.is_some(),
+    })
+}
+
+/// A departed person keeps a row, but no username that somebody could type: it begins with a character that is
+/// refused at the door, and holds the id.
+fn departed_name(person: PersonId) -> String {
+    format!("~{person}")
+}
+
+/// Writes one person; `false` if the username is somebody else's.
+async fn put(
+    connection: &mut SqliteConnection,
+    directory: &str,
+    put: &Put,
+    id: PersonId,
+    at: Timestamp,
+) -> Result<bool> {
+    let Put { identity, roles, groups, .. } = put;
+    let status = if identity.enabled { "active" } else { "disabled" };
+    let done = if put.person.is_some() {
+        sqlx::query(
+            "UPDATE people SET username = $2, name = $3, roles = $4, member_of = $5, email = $6, phone = $7,
+                    status = CASE WHEN $8 = 'active' AND locked = 1 THEN 'locked' ELSE $8 END,
+                    version = version + 1, dn = $9, fingerprint = $10, own_roles = $11, valid_until = $12,
+                    departed = NULL
+             WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM people WHERE username = $2 AND id <> $1)",
+        )
+    } else {
+        sqlx::query(
+            "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, dn, fingerprint,
+                                 own_roles, valid_until, version, created, directory, entry)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)
+             ON CONFLICT (username) DO NOTHING",
+        )
+    };
+    let done = done
+        .bind(id.to_string())
+        .bind(identity.username.as_str())
+        .bind(&identity.name)
+        .bind(json(roles)?)
+        .bind(json(groups)?)
+        .bind(&identity.email)
+        .bind(&identity.phone)
+        .bind(status)
+        .bind(&identity.dn)
+        .bind(identity.fingerprint())
+        .bind(json(&identity.roles)?)
+        .bind(identity.valid_until.map(Timestamp::millis));
+    let done =
+        if put.person.is_some() { done } else { done.bind(at.millis()).bind(directory).bind(&*identity.id) };
+    Ok(done.execute(connection).await.map_err(failure)?.rows_affected() == 1)
+}
+
+async fn groups(
+    connection: &mut SqliteConnection,
+    person: PersonId,
+    roles: &[Role],
+    groups: &[String],
+) -> Result<()> {
+    sqlx::query("UPDATE people SET roles = $2, member_of = $3 WHERE id = $1")
+        .bind(person.to_string())
+        .bind(json(roles)?)
+        .bind(json(groups)?)
+        .execute(connection)
+        .await
+        .map_err(failure)?;
+    Ok(())
+}
+
+async fn depart(connection: &mut SqliteConnection, person: PersonId, at: Timestamp) -> Result<()> {
+    sqlx::query(
+        "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = '', departed = $3
+         WHERE id = $1 AND departed IS NULL",
+    )
+    .bind(person.to_string())
+    .bind(departed_name(person))
+    .bind(at.millis())
+    .execute(connection)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+async fn place(
+    connection: &mut SqliteConnection,
+    directory: &str,
+    place: &SyncPlace,
+    at: Timestamp,
+) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO directories (name, scope, state, synced) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET scope = excluded.scope, state = excluded.state, synced = excluded.synced",
+    )
+    .bind(directory)
+    .bind(&place.scope)
+    .bind(&place.state)
+    .bind(at.millis())
+    .execute(connection)
+    .await
+    .map_err(failure)?;
+    Ok(())
+}
+
+/// What the audit trail says of a change.
+fn entry(batch: &IdentityBatch, person: PersonId, subject: &str, what: &str) -> AuditEntry {
+    AuditEntry {
+        at: batch.at,
+        actor: format!("sync:{}", batch.directory),
+        action: "sync.person",
+        person: Some(person),
+        subject: subject.to_owned(),
+        outcome: "done",
+        detail: what.to_owned(),
+        request: String::new(),
+    }
+}
+
+#[async_trait]
+impl Identities for Records {
+    async fn known(&self, directory: &str) -> Result<Vec<Known>> {
+        let rows = sqlx::query(
+            "SELECT entry, id, dn, fingerprint, own_roles, roles, member_of, status, departed FROM people
+             WHERE directory = $1",
+        )
+        .bind(directory)
+        .fetch_all(&self.0.readers)
+        .await
+        .map_err(failure)?;
+        rows.iter().map(known).collect()
+    }
+
+    async fn place(&self, directory: &str) -> Result<Option<SyncPlace>> {
+        let row = sqlx::query("SELECT scope, state, synced FROM directories WHERE name = $1")
+            .bind(directory)
+            .fetch_optional(&self.0.readers)
+            .await
+            .map_err(failure)?;
+        let read = |row: SqliteRow| -> Result<_, sqlx::Error> {
+            Ok(SyncPlace {
+                scope: row.try_get(0)?,
+                state: row.try_get(1)?,
+                synced: Timestamp::from_millis(row.try_get(2)?),
+            })
+        };
+        row.map(|row| read(row).map_err(failure)).transpose()
+    }
+
+    async fn apply(&self, batch: IdentityBatch) -> Result<Applied> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let mut applied = Applied::default();
+                // Who leaves goes first: somebody else may get the name in the same batch.
+                for change in &batch.changes {
+                    if let Change::Depart { person, .. } = change {
+                        depart(&mut transaction.connection, *person, batch.at).await?;
+                        if !batch.bulk {
+                            audit::append(
+                                transaction,
+                                entry(&batch, *person, &person.to_string(), "departed"),
+                            )
+                            .await?;
+                        }
+                    }
+                }
+                let mut waiting: Vec<_> = batch.changes.iter().zip(&batch.ids).collect();
+                waiting.retain(|(change, _)| !matches!(change, Change::Depart { .. }));
+                // Names may move on in a row, or be exchanged in part: tried again as long as that helps.
+                loop {
+                    let before = waiting.len();
+                    let mut left = Vec::new();
+                    for (change, id) in waiting {
+                        match change {
+                            Change::Put(new) => {
+                                let connection = &mut transaction.connection;
+                                if !put(connection, &batch.directory, new, *id, batch.at).await? {
+                                    left.push((change, id));
+                                    continue;
+                                }
+                                let Put { identity, what, .. } = new;
+                                if !batch.bulk && *what != "touched" {
+                                    let subject = identity.username.as_str();
+                                    audit::append(transaction, entry(&batch, *id, subject, what)).await?;
+                                }
+                                applied.written.push(Written { entry: identity.id.clone(), person: *id });
+                            }
+                            Change::Groups { person, roles, groups: names } => {
+                                groups(&mut transaction.connection, *person, roles, names).await?;
+                                if !batch.bulk {
+                                    let entry = entry(&batch, *person, &person.to_string(), "groups");
+                                    audit::append(transaction, entry).await?;
+                                }
+                            }
+                            Change::Depart { .. } => {}
+                        }
+                    }
+                    waiting = left;
+                    if waiting.is_empty() || waiting.len() == before {
+                        break;
+                    }
+                }
+                for (change, _) in waiting {
+                    if let Change::Put(put) = change {
+                        applied.conflicts.push((put.identity.id.clone(), put.identity.username.clone()));
+                    }
+                }
+                if let Some(at) = &batch.place {
+                    place(&mut transaction.connection, &batch.directory, at, batch.at).await?;
+                }
+                if batch.bulk && !batch.changes.is_empty() {
+                    let count = batch.changes.len();
+                    let mut entry =
+                        entry(&batch, PersonId::from_uuid(uuid::Uuid::nil()), &batch.directory, "");
+                    entry.action = "sync.load";
+                    entry.person = None;
+                    entry.detail = format!("{count} changes");
+                    audit::append(transaction, entry).await?;
+                }
+                Ok(applied)
+            })
+        })
+        .await
+    }
+
+    async fn purge(&self, directory: &str, before: Timestamp, mut entry: AuditEntry) -> Result<u64> {
+        let directory = directory.to_owned();
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let connection = &mut transaction.connection;
+                let mut purged = 0;
+                for statement in [
+                    "DELETE FROM one_time_codes WHERE factor IN (SELECT f.id FROM factors f JOIN people p ON p.id = f.person WHERE p.directory = $1 AND p.departed < $2)",
+                    "DELETE FROM factors WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
+                    "DELETE FROM counters WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
+                    "DELETE FROM acceptances WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
+                    "DELETE FROM people WHERE directory = $1 AND departed < $2",
+                ] {
+                    let done = sqlx::query(statement).bind(&directory).bind(before.millis());
+                    purged = done.execute(&mut *connection).await.map_err(failure)?.rows_affected();
+                }
+                if purged > 0 {
+                    entry.detail = format!("{purged} removed for good");
+                    audit::append(transaction, entry).await?;
+                }
+                Ok(purged)
+            })
+        })
+        .await
+    }
+}

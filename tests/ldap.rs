@@ -1,0 +1,320 @@
+//! People from OpenLDAP: a real slapd, a real daemon, real RADIUS logins.
+
+mod support;
+
+use support::directory::{follow, login, login_output, on_slapd, person, sync};
+use support::slapd::{Setup, Slapd, person_dn, until};
+use support::{Daemon, code, value};
+
+const ACCEPT: &str = "Access-Accept";
+const REJECT: &str = "Access-Reject";
+
+fn slapd_with(people: &[(&str, &str)]) -> Slapd {
+    let slapd = Slapd::start();
+    for (uid, password) in people {
+        slapd.add_person(uid, password);
+    }
+    slapd
+}
+
+fn daemon_on(slapd: &Slapd) -> (tempfile::TempDir, Daemon) {
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &on_slapd(slapd, "campus", &slapd.ldaps_uri()));
+    (dir, daemon)
+}
+
+// R-LDAP-1
+#[test]
+fn added_person_logs_in_and_a_disabled_renamed_or_deleted_one_is_followed() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9")]);
+    let (_dir, daemon) = daemon_on(&slapd);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-8"), REJECT);
+    assert_eq!(login(&daemon, "bob", "harbour-violet-3"), REJECT);
+
+    slapd.add_person("bob", "harbour-violet-3");
+    until("bob is known", || (login(&daemon, "bob", "harbour-violet-3") == ACCEPT).then_some(()));
+
+    let lock = format!(
+        "dn: {}\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n",
+        person_dn("bob")
+    );
+    slapd.ldif(&lock);
+    until("bob is switched off", || (person(&daemon, "bob", "status") == "disabled").then_some(()));
+    assert_eq!(login(&daemon, "bob", "harbour-violet-3"), REJECT);
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\ndelete: pwdAccountLockedTime\n", person_dn("bob")));
+    until("bob is switched on", || (login(&daemon, "bob", "harbour-violet-3") == ACCEPT).then_some(()));
+
+    let id = person(&daemon, "ann", "id");
+    slapd.ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: uid=anna\ndeleteoldrdn: 1\n", person_dn("ann")));
+    until("ann is called anna", || (person(&daemon, "anna", "id") == id).then_some(()));
+    assert_eq!(login(&daemon, "anna", "lantern-quartz-9"), ACCEPT);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
+
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("anna")));
+    until("anna is gone", || person(&daemon, "anna", "id").is_null().then_some(()));
+    assert_eq!(login(&daemon, "anna", "lantern-quartz-9"), REJECT);
+}
+
+// R-RESET-7
+#[test]
+fn password_changed_here_holds_in_the_directory_at_once() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9")]);
+    let (_dir, daemon) = daemon_on(&slapd);
+    let changed = daemon.run_with(&["person", "passwd", "ann"], "copper meadow 41\n");
+    assert!(changed.status.success(), "{changed:?}");
+    assert!(slapd.ldapwhoami(&person_dn("ann"), "copper meadow 41"));
+    assert!(!slapd.ldapwhoami(&person_dn("ann"), "lantern-quartz-9"));
+    assert_eq!(login(&daemon, "ann", "copper meadow 41"), ACCEPT);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
+
+    let as_person = |input: &str| daemon.run_with(&["person", "passwd", "--as-person", "ann"], input);
+    let wrong = as_person("no such thing\nvelvet anchor 77\n");
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("present password is wrong"), "{wrong:?}");
+    assert!(as_person("copper meadow 41\nvelvet anchor 77\n").status.success());
+    assert_eq!(login(&daemon, "ann", "velvet anchor 77"), ACCEPT);
+    let used = as_person("velvet anchor 77\ncopper meadow 41\n");
+    assert!(String::from_utf8_lossy(&used.stderr).contains("not used before"), "{used:?}");
+    assert_eq!(login(&daemon, "ann", "velvet anchor 77"), ACCEPT, "a refused change changes nothing");
+}
+
+// R-RESET-8
+#[test]
+fn states_of_a_password_are_told_apart() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9")]);
+    let (_dir, daemon) = daemon_on(&slapd);
+    let policy = |lines: &str| {
+        slapd.ldif(&format!("dn: cn=default,ou=policies,dc=example,dc=org\nchangetype: modify\n{lines}"));
+    };
+    let message = |typed: &str| {
+        let output = login_output(&daemon, "ann", typed);
+        (support::answer(&output).to_owned(), value(&output, "Reply-Message").unwrap_or_default().to_owned())
+    };
+    let reasons = || {
+        let answer = daemon.json(&["audit", "list", "--subject", "ann", "--limit", "1000"]);
+        let entries = answer["entries"].as_array().unwrap().clone();
+        entries.iter().rev().find(|entry| entry["action"] == "login").unwrap()["detail"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    policy("replace: pwdMustChange\npwdMustChange: TRUE\n");
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\nreplace: pwdReset\npwdReset: TRUE\n", person_dn("ann")));
+    let (answered, text) = message("lantern-quartz-9");
+    assert_eq!((answered.as_str(), text.contains("must change")), (REJECT, true), "{text}");
+    assert_eq!(reasons(), "password-must-change");
+    let changed =
+        daemon.run_with(&["person", "passwd", "--as-person", "ann"], "lantern-quartz-9\ncopper meadow 41\n");
+    assert!(changed.status.success(), "{changed:?}");
+    assert_eq!(login(&daemon, "ann", "copper meadow 41"), ACCEPT);
+
+    policy("replace: pwdMaxFailure\npwdMaxFailure: 3\n");
+    for _ in 0..3 {
+        assert_eq!(login(&daemon, "ann", "wrong"), REJECT);
+    }
+    let (answered, text) = message("copper meadow 41");
+    assert_eq!((answered.as_str(), text.as_str()), (REJECT, "Login failed."));
+    assert_eq!(reasons(), "directory-locked");
+    assert!(daemon.run(&["person", "unlock", "ann"]).status.success());
+    assert_eq!(login(&daemon, "ann", "copper meadow 41"), ACCEPT, "unlocked in the directory");
+}
+
+#[test]
+fn groups_roles_and_enrollments_follow_the_entry() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9"), ("bob", "harbour-violet-3")]);
+    slapd.ldif(&format!(
+        "dn: cn=vpn,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: groupOfNames\ncn: vpn\nmember: {}\n\n\
+         dn: cn=outer,ou=groups,dc=example,dc=org\nchangetype: add\nobjectClass: groupOfNames\ncn: outer\n\
+         member: cn=vpn,ou=groups,dc=example,dc=org\n",
+        person_dn("ann")
+    ));
+    let dir = tempfile::tempdir().unwrap();
+    let mut settings = on_slapd(&slapd, "campus", &slapd.uri());
+    settings += "[[directory.role]]\nrole = \"staff\"\ngroups = [\"vpn\"]\n\
+                 [[directory.role]]\nrole = \"student\"\nattribute = \"cn\"\nvalues = [\"BOB\"]\n";
+    let daemon = follow(dir.path(), &settings);
+    let output = login_output(&daemon, "ann", "lantern-quartz-9");
+    assert_eq!(value(&output, "Filter-Id"), Some("vpn"), "{output}");
+    assert_eq!(value(&output, "Class"), Some("0x6f75746572"), "a group in a group: {output}");
+    assert_eq!(person(&daemon, "ann", "roles"), serde_json::json!(["staff"]));
+    assert_eq!(person(&daemon, "bob", "roles"), serde_json::json!(["student"]));
+
+    slapd.ldif(&format!(
+        "dn: cn=vpn,ou=groups,dc=example,dc=org\nchangetype: modify\nreplace: member\nmember: {}\n",
+        person_dn("bob")
+    ));
+    until("bob is in the group", || {
+        (person(&daemon, "bob", "groups") == serde_json::json!(["outer", "vpn"])).then_some(())
+    });
+    assert_eq!(person(&daemon, "ann", "groups"), serde_json::json!([]));
+    assert_eq!(person(&daemon, "ann", "roles"), serde_json::json!([]));
+
+    // An enrollment stays with the entry, whatever it is called.
+    let seed = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    let enrolled = daemon.run(&["enroll", "totp", "bob", "--seed", seed, "--code", &code(seed, -1)]);
+    assert!(enrolled.status.success(), "{enrolled:?}");
+    slapd.ldif(&format!(
+        "dn: {}\nchangetype: modrdn\nnewrdn: uid=robert\ndeleteoldrdn: 1\n",
+        person_dn("bob")
+    ));
+    until("bob is called robert", || (!person(&daemon, "robert", "id").is_null()).then_some(()));
+    assert_eq!(login(&daemon, "robert", "harbour-violet-3"), "Access-Challenge");
+    assert_eq!(login(&daemon, "robert", &format!("harbour-violet-3{}", code(seed, 0))), ACCEPT);
+}
+
+#[test]
+fn names_and_passwords_with_special_characters_work() {
+    let people = [
+        ("o'brien", "comma, at the end,"),
+        ("x+y=z", "ends in 123456"),
+        ("jürgen", "Pässwört (*)\\ \u{1F512}"),
+        ("a,b\\c\"d<e>", " space inside "),
+        ("#hash*", "\"quoted\" \\00 )(uid=*"),
+    ];
+    let slapd = slapd_with(&people);
+    let (_dir, daemon) = daemon_on(&slapd);
+    for (name, password) in people {
+        assert_eq!(login(&daemon, name, password), ACCEPT, "{name}");
+        assert_eq!(login(&daemon, name, "*"), REJECT, "{name}");
+    }
+    assert_eq!(login(&daemon, "*", "*"), REJECT);
+    assert_eq!(login(&daemon, "ann)(uid=*", "x"), REJECT);
+}
+
+#[test]
+fn one_bind_and_nothing_else_for_a_login() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9")]);
+    let (_dir, daemon) = daemon_on(&slapd);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    let (searches, binds) = (slapd.count(" SRCH base="), slapd.binds(&person_dn("ann")));
+    for _ in 0..10 {
+        assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    }
+    assert_eq!(slapd.binds(&person_dn("ann")) - binds, 10);
+    // The question of the sync whether the server is there may fall into this time.
+    assert!(slapd.count(" SRCH base=") - searches <= 4, "{}", slapd.log());
+    let people = slapd.log();
+    assert!(!people.contains("filter=\"(uid=ann)\""), "nobody is searched for at a login");
+}
+
+#[test]
+fn every_way_to_the_server_works_and_a_wrong_authority_does_not() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9")]);
+    for server in [slapd.uri(), slapd.ldaps_uri(), slapd.ldapi_uri()] {
+        let dir = tempfile::tempdir().unwrap();
+        let daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &server));
+        assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "{server}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let external = on_slapd(&slapd, "campus", &slapd.ldapi_uri())
+        .lines()
+        .filter(|line| !line.starts_with("bind_dn") && !line.starts_with("secret"))
+        .fold("".to_owned(), |text, line| text + line + "\n");
+    let daemon = follow(dir.path(), &(external + "bind = \"external\"\n"));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "SASL EXTERNAL");
+    for server in [slapd.uri(), slapd.ldaps_uri()] {
+        let dir = tempfile::tempdir().unwrap();
+        let wrong = slapd.wrong_ca().display().to_string();
+        let settings = on_slapd(&slapd, "campus", &server).replace(&slapd.ca().display().to_string(), &wrong);
+        support::directory::configure(dir.path(), &settings);
+        let daemon = Daemon::serve_in(dir.path(), &[]);
+        let said = until("the server is refused", || {
+            let status = sync(&daemon);
+            let error = status["directories"][0]["servers"][0]["error"].as_str()?.to_owned();
+            Some(error)
+        });
+        assert!(said.contains("TLS failed") && said.contains("certificate"), "{said}");
+    }
+}
+
+#[test]
+fn without_syncprov_changes_are_found_by_looking() {
+    let slapd = Slapd::with(&Setup { syncprov: false, ..Setup::default() });
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    let more = "poll_interval = \"200ms\"\nsweep_interval = \"1s\"\npage_size = 10\n";
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + more));
+    assert_eq!(sync(&daemon)["directories"][0]["mode"], "poll");
+    for number in 0..25 {
+        slapd.add_person(&format!("person{number}"), "harbour-violet-3");
+    }
+    until("all are known", || (sync(&daemon)["directories"][0]["people"] == 26).then_some(()));
+    assert_eq!(login(&daemon, "person24", "harbour-violet-3"), ACCEPT);
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("person24")));
+    until("one is gone", || (sync(&daemon)["directories"][0]["people"] == 25).then_some(()));
+    assert_eq!(login(&daemon, "person24", "harbour-violet-3"), REJECT);
+}
+
+#[test]
+fn refresh_only_follows_with_a_cookie() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9"), ("bob", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    let more = "sync = \"refresh\"\npoll_interval = \"200ms\"\n";
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + more));
+    slapd.add_person("cyd", "velvet anchor 77");
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("bob")));
+    until("both are seen", || {
+        (login(&daemon, "cyd", "velvet anchor 77") == ACCEPT && person(&daemon, "bob", "id").is_null())
+            .then_some(())
+    });
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 2);
+}
+
+#[test]
+fn sync_that_would_remove_too_many_stops_and_says_so() {
+    let people: Vec<String> = (0..12).map(|number| format!("person{number}")).collect();
+    let slapd = Slapd::start();
+    people.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
+    let dir = tempfile::tempdir().unwrap();
+    let settings = on_slapd(&slapd, "campus", &slapd.uri());
+    let mut daemon = follow(dir.path(), &settings);
+    daemon.stop();
+    let narrow = settings + "filter = \"(uid=person1)\"\n";
+    support::directory::configure(dir.path(), &narrow);
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    let error = until("it is held", || {
+        let status = sync(&daemon);
+        let one = &status["directories"][0];
+        (one["stage"] == "held").then(|| one["error"].as_str().unwrap().to_owned())
+    });
+    assert!(error.contains("11 of 12 people would be removed"), "{error}");
+    assert_eq!(login(&daemon, "person7", "lantern-quartz-9"), ACCEPT, "nobody was removed");
+    let once = daemon.run(&["sync", "--once"]);
+    assert!(
+        !once.status.success() && String::from_utf8_lossy(&once.stdout).contains("would be removed"),
+        "{once:?}"
+    );
+    let once = daemon.run(&["sync", "--once", "--accept-removals"]);
+    assert!(once.status.success(), "{once:?}");
+    assert!(String::from_utf8_lossy(&once.stdout).contains("1 people; "), "{once:?}");
+    assert_eq!(login(&daemon, "person7", "lantern-quartz-9"), REJECT);
+}
+
+#[test]
+fn person_in_two_directories_is_kept_apart_by_realm_and_else_told_as_a_conflict() {
+    let first = slapd_with(&[("ann", "lantern-quartz-9")]);
+    let second = slapd_with(&[("ann", "harbour-violet-3"), ("bob", "velvet anchor 77")]);
+    let one = on_slapd(&first, "staff", &first.uri()) + "realms = [\"staff.example.org\"]\n";
+    let two = on_slapd(&second, "students", &second.uri());
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(
+        dir.path(),
+        &format!("{one}{two}names = \"qualified\"\nrealms = [\"students.example.org\"]\n"),
+    );
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    assert_eq!(login(&daemon, "ann@staff.example.org", "lantern-quartz-9"), ACCEPT);
+    assert_eq!(login(&daemon, "ann@Students.Example.org", "harbour-violet-3"), ACCEPT);
+    assert_eq!(login(&daemon, "ann@students.example.org", "lantern-quartz-9"), REJECT);
+    drop(daemon);
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &format!("{one}{two}"));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "the first directory's");
+    assert_eq!(login(&daemon, "bob", "velvet anchor 77"), ACCEPT);
+    assert_eq!(sync(&daemon)["directories"][1]["conflicts"], serde_json::json!(["ann"]));
+    // The name becomes free, and is theirs.
+    first.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("ann")));
+    until("the first ann is gone", || (login(&daemon, "ann", "lantern-quartz-9") == REJECT).then_some(()));
+    assert!(daemon.run(&["sync", "--once", "--directory", "students"]).status.success());
+    assert_eq!(login(&daemon, "ann", "harbour-violet-3"), ACCEPT);
+}
