@@ -29,6 +29,7 @@ fn folder(text: &str) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "k1.key", &data_encoding::BASE64.encode(&[7; 32]));
     write(dir.path(), "vpn.secret", "a-secret-of-some-length\n");
+    write(dir.path(), "campus.secret", "another-secret\n");
     write(dir.path(), "doorward.toml", text);
     dir
 }
@@ -229,9 +230,17 @@ fn example_section(text: &str, section: &str) -> Vec<String> {
 fn defaults_in_the_example_are_the_defaults() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("conf/doorward.toml")).unwrap();
-    let needed = [("keys", "files"), ("reply", "groups"), ("reply", "clients"), ("attribute", "vendor")];
+    let needed = [
+        ("keys", "files"),
+        ("reply", "groups"),
+        ("reply", "clients"),
+        ("attribute", "vendor"),
+        ("directory", "bind_dn"),
+    ];
     for (section, key, default) in rows() {
-        let example = needed.contains(&(section.as_str(), key.as_str())) || section == "admin.role";
+        let example = needed.contains(&(section.as_str(), key.as_str()))
+            || section == "admin.role"
+            || section == "directory.role";
         if let Some(default) = default.filter(|_| !example) {
             let line = format!("{key} = {default}");
             assert!(example_section(&text, &section).contains(&line), "[{section}] {line}");
@@ -272,7 +281,9 @@ fn ranges_in_the_reference_are_those_of_the_reader() {
         let range = words
             .windows(3)
             .find(|w| w[1] == "to" && w[0].parse::<i64>().is_ok() && w[2].parse::<i64>().is_ok());
-        let (Some(range), false) = (range, section.contains("client") || section == "attribute") else {
+        let (Some(range), false) =
+            (range, section.contains("client") || section == "attribute" || section == "directory")
+        else {
             continue;
         };
         let report =

@@ -324,7 +324,7 @@ fn server(text: &str, start_tls: bool) -> Option<LdapServer> {
     let url = text.to_owned();
     if scheme == "ldapi" {
         let path = PathBuf::from(percent_decode(rest)?);
-        return path.is_absolute().then(|| LdapServer {
+        return path.is_absolute().then_some(LdapServer {
             url,
             endpoint: Endpoint::Unix(path),
             protection: Protection::None,

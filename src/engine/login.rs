@@ -152,7 +152,7 @@ impl Gatekeeper {
                     Event::Charged(self.attempts.charge(person, &counters, &config.throttle, now).await?)
                 }
                 Action::CheckPassword { person, candidates } => {
-                    Event::Password(self.directory.check(person.as_ref(), &candidates).await?)
+                    Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
                 Action::Settle(ending) => return self.settle(config, &round, login.subject(), *ending).await,

@@ -4,7 +4,6 @@ use super::slapd::{SERVICE, Slapd, until};
 use super::{Daemon, answer, radclient_by};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
 /// Settings of a `[[directory]]` on this slapd; more lines may follow.
 pub(crate) fn on_slapd(slapd: &Slapd, name: &str, server: &str) -> String {
@@ -73,17 +72,16 @@ pub(crate) fn login_by(radclient: Command, daemon: &Daemon, user: &str, typed: &
     answer(&output).to_owned()
 }
 
+/// The same where no answer is expected, which a test does not wait for as long.
+pub(crate) fn unanswered(daemon: &Daemon, user: &str, typed: &str) -> String {
+    let attributes = [("User-Name", user), ("User-Password", typed)];
+    answer(&radclient_by(Command::new("radclient"), "3", daemon.address, &attributes)).to_owned()
+}
+
 /// The whole answer.
 pub(crate) fn login_output(daemon: &Daemon, user: &str, typed: &str) -> String {
     let attributes = [("User-Name", user), ("User-Password", typed)];
     radclient_by(Command::new("radclient"), "9", daemon.address, &attributes)
-}
-
-/// How long it takes until something holds.
-pub(crate) fn time_until(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
-    let begun = Instant::now();
-    until(what, || holds().then_some(()));
-    begun.elapsed()
 }
 
 /// Field of a person as the daemon knows them; null if they are unknown.

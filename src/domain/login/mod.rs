@@ -91,7 +91,7 @@ pub enum Action {
     /// Check the password: [`Event::Password`].
     CheckPassword {
         /// Whose; `None`: do the same work for nothing.
-        person: Option<Person>,
+        person: Option<Box<Person>>,
         /// Spellings to try in order.
         candidates: Vec<Secret<Vec<u8>>>,
     },
@@ -300,7 +300,7 @@ impl<'a> Login<'a> {
 
     fn check_password(&mut self, reading: Reading, candidates: Vec<Secret<Vec<u8>>>) -> Action {
         let known = reading.refuse.is_none();
-        let person = self.account.as_ref().filter(|_| known).map(|account| account.person.clone());
+        let person = self.account.as_ref().filter(|_| known).map(|account| Box::new(account.person.clone()));
         self.state = State::AwaitPassword(reading);
         Action::CheckPassword { person, candidates }
     }

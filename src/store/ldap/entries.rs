@@ -21,7 +21,7 @@ pub(super) fn person_attributes(directory: &Directory) -> Vec<Attribute> {
     }
     let mut wanted: Vec<Attribute> = wanted.into_iter().cloned().collect();
     let more: &[&str] = match directory.kind {
-        DirectoryKind::Ldap => &["modifyTimestamp"],
+        DirectoryKind::Ldap => &["modifyTimestamp", "entryCSN"],
         DirectoryKind::ActiveDirectory => &["userAccountControl", "accountExpires", "uSNChanged"],
     };
     wanted.extend(more.iter().filter_map(|name| Attribute::parse(name)));
@@ -93,7 +93,9 @@ pub(super) fn person(
         Membership::MemberOf => texts(entry, &names.member_of),
         _ => Vec::new(),
     };
-    let changed = text(&names.changed).or_else(|| entry.text("modifyTimestamp").map(str::to_owned));
+    // Without a time of the password: a change of anything may be one. Seconds are too coarse where there is better.
+    let changed = entry.text(names.changed.as_str()).or_else(|| entry.text("entryCSN"));
+    let changed = changed.or_else(|| entry.text("modifyTimestamp")).map(str::to_owned);
     Ok(Identity {
         id,
         dn: entry.dn.clone(),

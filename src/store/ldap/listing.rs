@@ -74,9 +74,8 @@ pub(super) struct PollSource {
 const PLACE: &str = "poll:";
 
 impl PollSource {
-    pub(super) fn new(feed: Feed, connection: Connection, place: Option<String>) -> Self {
-        let latest =
-            place.as_deref().and_then(|place| place.strip_prefix(PLACE)).unwrap_or_default().to_owned();
+    pub(super) fn new(feed: Feed, connection: Connection, place: Option<&str>) -> Self {
+        let latest = place.and_then(|place| place.strip_prefix(PLACE)).unwrap_or_default().to_owned();
         let now = Instant::now();
         // Who went away meanwhile is found at once.
         let step = if latest.is_empty() { Step::Begin } else { Step::BeginSweep };
@@ -145,7 +144,7 @@ impl PollSource {
                     (Step::BeginSweep, None)
                 } else {
                     let since = self.latest.as_bytes().to_vec();
-                    let changed = (!since.is_empty()).then(|| Filter::AtLeast("modifyTimestamp", since));
+                    let changed = (!since.is_empty()).then_some(Filter::AtLeast("modifyTimestamp", since));
                     (Step::Changes(Pages::new(self.with_filter(changed), self.feed.attributes())), None)
                 }
             }

@@ -53,8 +53,8 @@ pub(super) struct SyncSource {
 }
 
 impl SyncSource {
-    pub(super) fn new(feed: Feed, connection: Connection, place: Option<String>, persist: bool) -> Self {
-        let cookie = place.as_deref().and_then(|place| place.strip_prefix(PLACE));
+    pub(super) fn new(feed: Feed, connection: Connection, place: Option<&str>, persist: bool) -> Self {
+        let cookie = place.and_then(|place| place.strip_prefix(PLACE));
         let cookie = cookie.and_then(|text| BASE64.decode(text.as_bytes()).ok());
         Self { feed, connection, persist, cookie, phase: Phase::Idle, search: 0, probe: None, sweep: false }
     }
@@ -93,7 +93,7 @@ impl SyncSource {
             if message.id != self.search {
                 return Err(LdapError::unexpected(&server, "the answer to this search"));
             }
-            let told = told(&self.feed, message).map_err(|why| LdapError::malformed(&server, why))?;
+            let told = told(&self.feed, &message).map_err(|why| LdapError::malformed(&server, why))?;
             return Ok(Some(told));
         }
     }
@@ -166,7 +166,7 @@ struct Told {
     done: Option<(u32, String)>,
 }
 
-fn told(feed: &Feed, message: Message<'_>) -> Result<Told, ldap::Malformed> {
+fn told(feed: &Feed, message: &Message<'_>) -> Result<Told, ldap::Malformed> {
     let mut told = Told::default();
     match &message.response {
         Response::Entry(entry) => {

@@ -130,9 +130,9 @@ async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
         mode => mode,
     };
     Ok(match mode {
-        SyncMode::Poll | SyncMode::Auto => Box::new(PollSource::new(feed, connection, place)),
-        SyncMode::Persist => Box::new(SyncSource::new(feed, connection, place, true)),
-        SyncMode::Refresh => Box::new(SyncSource::new(feed, connection, place, false)),
+        SyncMode::Poll | SyncMode::Auto => Box::new(PollSource::new(feed, connection, place.as_deref())),
+        SyncMode::Persist => Box::new(SyncSource::new(feed, connection, place.as_deref(), true)),
+        SyncMode::Refresh => Box::new(SyncSource::new(feed, connection, place.as_deref(), false)),
     })
 }
 

@@ -258,7 +258,9 @@ mod tests {
 
     #[test]
     fn refusals_are_sentences() {
-        let change = |code, diagnostic, policy| change_refusal(Answer { code, diagnostic, policy });
+        fn change(code: u32, diagnostic: &str, policy: Option<&[u8]>) -> Option<Refusal> {
+            change_refusal(Answer { code, diagnostic, policy })
+        }
         assert_eq!(change(0, "", None), None);
         let said = |refusal: Option<Refusal>| match refusal {
             Some(Refusal::Policy(text)) => text,

@@ -65,10 +65,10 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        assert_eq!(filetime("133500000000000000").unwrap().to_string(), "2024-01-17T21:20:00Z");
+        assert_eq!(filetime("133500000000000000").unwrap().to_string(), "2024-01-17T21:20:00.000Z");
         assert_eq!(filetime("0"), None);
         assert_eq!(filetime("9223372036854775807"), None);
-        assert_eq!(generalized_time("20260321101500Z").unwrap().to_string(), "2026-03-21T10:15:00Z");
+        assert_eq!(generalized_time("20260321101500Z").unwrap().to_string(), "2026-03-21T10:15:00.000Z");
         assert_eq!(generalized_time("20260321101500.0Z"), generalized_time("20260321101500Z"));
         assert_eq!(generalized_time("000001010000Z"), None);
         assert_eq!(generalized_time("2026"), None);

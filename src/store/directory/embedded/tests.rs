@@ -128,7 +128,7 @@ async fn upgrade_never_overwrites_a_newer_password() {
     *bench.passwords.hold_upgrade.lock().unwrap() = Some(hold);
     assert_eq!(bench.check(&ann, &[SSHA_PASSWORD]).await, PasswordVerdict::Right(0));
     let new = Secret::new("violet quartz larch".to_owned());
-    bench.directory.change(&ann, &new, entry()).await.unwrap();
+    bench.directory.change(&ann, None, &new, entry()).await.unwrap();
     let newer = bench.passwords.of(&ann);
     release.send(()).unwrap();
     bench.passwords.upgraded.notified().await;
@@ -202,7 +202,8 @@ async fn change_keeps_to_the_rules_and_says_which_were_violated() {
     let ann = person("ann");
     bench.set(&ann, "lantern").await;
     let before = bench.passwords.of(&ann);
-    let error = bench.directory.change(&ann, &Secret::new("ann!".to_owned()), entry()).await.unwrap_err();
+    let error =
+        bench.directory.change(&ann, None, &Secret::new("ann!".to_owned()), entry()).await.unwrap_err();
     assert_eq!(
         error.to_string(),
         "use at least 8 characters; leave your username out of it, forwards and backwards"
@@ -212,7 +213,7 @@ async fn change_keeps_to_the_rules_and_says_which_were_violated() {
     assert_eq!(bench.passwords.of(&ann), before);
 
     let new = Secret::new("u\u{308}ber, quartz".to_owned());
-    bench.directory.change(&ann, &new, entry()).await.unwrap();
+    bench.directory.change(&ann, None, &new, entry()).await.unwrap();
     assert_eq!(bench.check(&ann, &["\u{fc}ber, quartz"]).await, PasswordVerdict::Right(0));
     assert_eq!(bench.check(&ann, &["u\u{308}ber, quartz"]).await, PasswordVerdict::Right(0));
     assert_eq!(bench.check(&ann, &["lantern"]).await, PasswordVerdict::Wrong);
@@ -223,7 +224,7 @@ async fn change_that_could_not_be_written_is_undecided() {
     let bench = bench(|_| {});
     bench.passwords.down.store(true, Ordering::SeqCst);
     let new = Secret::new("violet quartz larch".to_owned());
-    let error = bench.directory.change(&person("ann"), &new, entry()).await.unwrap_err();
+    let error = bench.directory.change(&person("ann"), None, &new, entry()).await.unwrap_err();
     assert!(matches!(error, ChangeError::Undecided(DirectoryError::Store(_))), "{error}");
 }
 

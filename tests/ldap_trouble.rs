@@ -1,0 +1,318 @@
+//! Directories that are down, hang, lie or are killed: the daemon lives, says why, and never takes trouble for a wrong
+//! password.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
+mod support;
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::directory::{
+    configure, follow, login, login_output, on_slapd, person, sync, unanswered, until_following,
+};
+use support::slapd::{Slapd, crowd_password, crowd_uid, person_dn, until};
+use support::{Daemon, code};
+
+const ACCEPT: &str = "Access-Accept";
+const REJECT: &str = "Access-Reject";
+const NOTHING: &str = "no answer";
+const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+fn serve(dir: &std::path::Path, settings: &str) -> Daemon {
+    configure(dir, settings);
+    Daemon::serve_in(dir, &[])
+}
+
+/// A server that says these octets to whatever it is asked first, and then nothing.
+fn hostile(answer: Vec<u8>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut open: Vec<TcpStream> = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(&answer);
+            open.push(stream);
+        }
+    });
+    port
+}
+
+fn settings_for(port: u16, start_tls: bool) -> String {
+    format!(
+        "[[directory]]\nname = \"campus\"\nservers = [\"ldap://127.0.0.1:{port}\"]\nstart_tls = {start_tls}\n\
+         bind_dn = \"cn=x\"\nsecret = \"service-password\"\nbase = \"dc=example,dc=org\"\ntimeout = \"500ms\"\n"
+    )
+}
+
+fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![tag, 0x84];
+    out.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
+    out.extend(content);
+    out
+}
+
+// DESIGN.md "Directory"
+#[test]
+fn hostile_servers_are_told_for_what_they_are_and_the_daemon_lives() {
+    let nested = (0..10_000).fold(Vec::new(), |inner, _| element(0x30, &inner));
+    let result = [element(0x0a, &[0]), element(4, b""), element(4, b"")].concat();
+    let agreed = element(0x30, &[element(2, &[1]), element(0x78, &result)].concat());
+    let bound = element(0x30, &[element(2, &[9]), element(0x61, &result)].concat());
+    let cases = [
+        ("nested", nested, false, "no answer"),
+        ("2 GiB", vec![0x30, 0x84, 0x7f, 0xff, 0xff, 0xff, 2, 1, 1], false, "longer than 16 MiB"),
+        ("indefinite", vec![0x30, 0x80, 2, 1, 1], false, "indefinite"),
+        ("HTTP", b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), false, "an LDAP message"),
+        ("another id", bound, false, "not the answer to a bind"),
+        (
+            "octets before TLS",
+            [agreed.clone(), b"\x30\x05\x02\x01\x01".to_vec()].concat(),
+            true,
+            "octets came before",
+        ),
+        ("garbage after StartTLS", [agreed, Vec::new()].concat(), true, "in time"),
+        ("silence", Vec::new(), false, "in time"),
+    ];
+    for (name, answer, start_tls, said) in cases {
+        let dir = tempfile::tempdir().unwrap();
+        let daemon = serve(dir.path(), &settings_for(hostile(answer), start_tls));
+        let error = until(name, || {
+            let status = sync(&daemon);
+            Some(status["directories"][0]["servers"][0]["error"].as_str()?.to_owned())
+        });
+        assert!(error.contains(said), "{name}: {error}");
+        assert!(daemon.run(&["person", "list"]).status.success(), "{name}: the admin socket answers");
+    }
+}
+
+#[test]
+fn garbage_in_place_of_a_handshake_is_a_failure_of_tls() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut open = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let result = [element(0x0a, &[0]), element(4, b""), element(4, b"")].concat();
+            stream.write_all(&element(0x30, &[element(2, &[1]), element(0x78, &result)].concat())).unwrap();
+            // The client's first octets of TLS have come: now rubbish is read as the server's.
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(b"\x30\x0c\x02\x01\x01\x61\x07\x0a\x01\x00\x04\x00\x04\x00");
+            open.push(stream);
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = serve(dir.path(), &settings_for(port, true));
+    let error = until("TLS fails", || {
+        Some(sync(&daemon)["directories"][0]["servers"][0]["error"].as_str()?.to_owned())
+    });
+    assert!(error.contains("TLS failed"), "{error}");
+}
+
+// Invariant 4
+#[test]
+fn while_no_server_answers_there_is_no_answer_and_everything_else_goes_on() {
+    let mut slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    slapd.add_person("bob", "harbour-violet-3");
+    let dir = tempfile::tempdir().unwrap();
+    let passcode_only = "[[client]]\nname = \"app\"\nnetworks = [\"127.0.0.2\"]\nsecret = \"demo-radius-shared-secret\"\n\
+                         login = \"passcode\"\n";
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + passcode_only));
+    let enrolled = daemon.run(&["enroll", "totp", "bob", "--seed", SEED, "--code", &code(SEED, -1)]);
+    assert!(enrolled.status.success(), "{enrolled:?}");
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    slapd.kill();
+    assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-9"), NOTHING, "neither yes nor no");
+    assert_eq!(unanswered(&daemon, "nobody", "x"), NOTHING, "may be new there");
+    // The admin socket, and logins that need no password of the directory.
+    assert!(daemon.run(&["person", "show", "ann"]).status.success());
+    let attributes =
+        [("User-Name", "bob"), ("User-Password", &code(SEED, 0)), ("Packet-Src-IP-Address", "127.0.0.2")];
+    let output = support::radclient(daemon.address, &attributes);
+    assert_eq!(support::answer(&output), ACCEPT, "{output}");
+    slapd.start_again();
+    until("it is used again", || (login(&daemon, "ann", "lantern-quartz-9") == ACCEPT).then_some(()));
+    slapd.add_person("cyd", "velvet anchor 77");
+    until("it is followed again", || (login(&daemon, "cyd", "velvet anchor 77") == ACCEPT).then_some(()));
+}
+
+#[test]
+fn hung_server_costs_its_deadline_then_the_next_one_is_asked() {
+    let (first, second) = (Slapd::start(), Slapd::start());
+    for slapd in [&first, &second] {
+        slapd.add_person("ann", "lantern-quartz-9");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    // The same authority may vouch for both here.
+    let both = format!("servers = [\"{}\", \"{}\"]\nstart_tls = false", first.uri(), second.uri());
+    let settings = on_slapd(&first, "campus", &first.uri());
+    let settings = settings.replace(&format!("servers = [\"{}\"]", first.uri()), &both);
+    let daemon = follow(dir.path(), &settings);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    first.pause();
+    for _ in 0..4 {
+        assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "by the second server");
+    }
+    let down = sync(&daemon);
+    assert_eq!(down["directories"][0]["servers"][0]["up"], false, "{down}");
+    // It rests: nobody waits for it any more.
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < std::time::Duration::from_millis(300) {
+        assert_eq!(login(&daemon, "ann", "wrong"), REJECT);
+    }
+    assert!(daemon.run(&["person", "list"]).status.success());
+    first.resume();
+    until("the first server is used again", || {
+        let _ = login(&daemon, "ann", "lantern-quartz-9");
+        (sync(&daemon)["directories"][0]["servers"][0]["up"] == true).then_some(())
+    });
+}
+
+#[test]
+fn remembered_password_counts_in_an_outage_only_if_the_configuration_says_so() {
+    let mut slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    slapd.add_person("bob", "harbour-violet-3");
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + "outage_cache = \"1h\"\n"));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    let binds = slapd.binds(&person_dn("ann"));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    assert_eq!(slapd.binds(&person_dn("ann")), binds + 1, "while it answers it is asked");
+    slapd.kill();
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "remembered");
+    assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-8"), NOTHING, "not remembered: not decided");
+    assert_eq!(unanswered(&daemon, "bob", "harbour-violet-3"), NOTHING, "never seen");
+}
+
+#[test]
+fn warm_cache_needs_no_directory_until_the_password_changes_there() {
+    let slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + "cache = \"1h\"\n"));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    let binds = slapd.binds(&person_dn("ann"));
+    for _ in 0..5 {
+        assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    }
+    assert_eq!(slapd.binds(&person_dn("ann")), binds);
+    slapd.ldif(&format!(
+        "dn: {}\nchangetype: modify\nreplace: userPassword\nuserPassword: copper meadow 41\n",
+        person_dn("ann")
+    ));
+    until("the old one ends", || (login(&daemon, "ann", "lantern-quartz-9") == REJECT).then_some(()));
+    assert_eq!(login(&daemon, "ann", "copper meadow 41"), ACCEPT);
+}
+
+// Invariant 3
+#[test]
+fn kills_of_either_side_in_a_sync_lose_and_repeat_nothing() {
+    let mut slapd = Slapd::with_crowd(3000);
+    let dir = tempfile::tempdir().unwrap();
+    let settings = on_slapd(&slapd, "campus", &slapd.uri());
+    configure(dir.path(), &settings);
+    // The daemon is killed as soon as some are there, again and again.
+    for round in 0..4 {
+        let mut daemon = Daemon::serve_in(dir.path(), &[]);
+        until("some are there", || {
+            (sync(&daemon)["directories"][0]["people"].as_u64()? > 300 * round).then_some(())
+        });
+        daemon.kill();
+    }
+    let mut daemon = Daemon::serve_in(dir.path(), &[]);
+    until("the load is under way", || {
+        (sync(&daemon)["directories"][0]["people"].as_u64()? > 100).then_some(())
+    });
+    slapd.kill();
+    slapd.start_again();
+    until_following(&daemon);
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 3000);
+    assert_eq!(login(&daemon, &crowd_uid(2999), &crowd_password(2999)), ACCEPT);
+    // What happens while the daemon is down is there after its start, by the cookie alone.
+    let id = person(&daemon, &crowd_uid(7), "id");
+    daemon.kill();
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn(&crowd_uid(8))));
+    slapd.add_person("ann", "lantern-quartz-9");
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    until_following(&daemon);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    assert!(person(&daemon, &crowd_uid(8), "id").is_null());
+    assert_eq!(person(&daemon, &crowd_uid(7), "id"), id);
+    let status = sync(&daemon);
+    let changes =
+        ["added", "changed", "removed"].map(|field| status["directories"][0][field].as_u64().unwrap());
+    assert_eq!(changes, [1, 0, 1], "nothing is repeated");
+    let verified = daemon.json(&["audit", "verify"]);
+    assert!(verified["broken"].is_null(), "{verified}");
+}
+
+#[test]
+fn ten_thousand_changes_while_people_log_in() {
+    let slapd = Slapd::with_crowd(2000);
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    let done = Arc::new(AtomicBool::new(false));
+    let (mut tried, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        let over = Arc::clone(&done);
+        let slapd = &slapd;
+        scope.spawn(move || {
+            for round in 0..5 {
+                let change = |n: usize| {
+                    let phone = format!("+41 44 {round} {n}");
+                    format!(
+                        "dn: {}\nchangetype: modify\nreplace: mobile\nmobile: {phone}\n\n",
+                        person_dn(&crowd_uid(n))
+                    )
+                };
+                slapd.ldif(&(1..=2000).map(change).collect::<String>());
+            }
+            over.store(true, Ordering::SeqCst);
+        });
+        while !done.load(Ordering::SeqCst) {
+            let n = tried % 2000 + 1;
+            tried += 1;
+            refused += usize::from(login(&daemon, &crowd_uid(n), &crowd_password(n)) != ACCEPT);
+        }
+    });
+    assert!(tried > 10, "{tried}");
+    assert_eq!(refused, 0, "of {tried}");
+    until("the last change is here", || {
+        (1..=2000)
+            .step_by(333)
+            .all(|n| person(&daemon, &crowd_uid(n), "phone") == format!("+41 44 4 {n}"))
+            .then_some(())
+    });
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 2000);
+}
+
+#[test]
+fn no_credentials_in_the_log_even_at_trace() {
+    let slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    configure(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    let text = support::read(&dir.path().join("doorward.toml")).replace("doorward=debug", "trace");
+    std::fs::write(dir.path().join("doorward.toml"), text).unwrap();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    until_following(&daemon);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    assert!(daemon.run_with(&["person", "passwd", "ann"], "copper meadow 41\n").status.success());
+    let _ = login_output(&daemon, "ann", "copper meadow 41");
+    let log: String = daemon.lines.as_ref().unwrap().try_iter().collect();
+    assert!(log.contains("login"), "{log}");
+    for secret in ["lantern-quartz-9", "copper meadow 41", "service-password"] {
+        assert!(!log.contains(secret), "{secret}");
+        let octets = format!("{:?}", secret.as_bytes());
+        assert!(!log.contains(octets.trim_matches(['[', ']'])), "{secret} as octets");
+    }
+}
