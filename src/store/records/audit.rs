@@ -1,6 +1,7 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
 use super::chain::{self, Position};
+use super::rows::{portion, rows};
 use super::writer::Transaction;
 use super::{Records, damaged, failure};
 use crate::base::{Secret, Timestamp};
@@ -8,7 +9,7 @@ use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
+use sqlx::{AssertSqlSafe, Row, SqliteConnection, SqlitePool};
 use std::sync::PoisonError;
 
 /// Rows that a check reads at a time, and a listing at most.
@@ -16,41 +17,40 @@ const PAGE: u32 = 1000;
 
 /// Adds an entry to the chain, inside a job.
 pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> Result<()> {
-    let Transaction { connection, chain } = transaction;
-    let mut record = AuditRecord {
-        seq: 0,
-        at: entry.at,
-        actor: entry.actor,
-        action: entry.action.to_owned(),
-        person: entry.person.map(|person| person.to_string()),
-        subject: entry.subject,
-        outcome: entry.outcome.to_owned(),
-        detail: entry.detail,
-        request: entry.request,
-        link: String::new(),
-    };
-    chain.extend(&mut record);
-    sqlx::query(
-        "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(record.seq)
-    .bind(record.at.millis())
-    .bind(&record.actor)
-    .bind(&record.action)
-    .bind(&record.person)
-    .bind(&record.subject)
-    .bind(&record.outcome)
-    .bind(&record.detail)
-    .bind(&record.request)
-    .bind(&record.link)
-    .execute(connection)
-    .await
-    .map_err(|error| match failure(error) {
-        // A number that is taken must not look like a name that is taken.
-        StoreError::Conflict(_) => damaged("the audit trail goes on behind its end"),
-        other => other,
-    })?;
+    let record = transaction.chain.record(entry);
+    insert(&mut transaction.connection, vec![record]).await
+}
+
+/// Writes entries that have their place in the chain already.
+pub(super) async fn insert(connection: &mut SqliteConnection, records: Vec<AuditRecord>) -> Result<()> {
+    let mut left = records.into_iter();
+    while left.len() > 0 {
+        let count = portion(left.len());
+        let text = format!(
+            "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
+             VALUES {}",
+            rows(count, 10)
+        );
+        let mut insert = sqlx::query(AssertSqlSafe(text));
+        for record in left.by_ref().take(count) {
+            insert = insert
+                .bind(record.seq)
+                .bind(record.at.millis())
+                .bind(record.actor)
+                .bind(record.action)
+                .bind(record.person)
+                .bind(record.subject)
+                .bind(record.outcome)
+                .bind(record.detail)
+                .bind(record.request)
+                .bind(record.link);
+        }
+        insert.execute(&mut *connection).await.map_err(|error| match failure(error) {
+            // A number that is taken must not look like a name that is taken.
+            StoreError::Conflict(_) => damaged("the audit trail goes on behind its end"),
+            other => other,
+        })?;
+    }
     Ok(())
 }
 

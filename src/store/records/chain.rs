@@ -8,6 +8,7 @@
 
 use super::{damaged, failure};
 use crate::base::Secret;
+use crate::domain::audit::AuditEntry;
 use crate::store::{AuditRecord, Result, StoreError};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
@@ -116,8 +117,8 @@ impl Chain {
         Ok(chain)
     }
 
-    /// At the start of a transaction: where to go on. Entries of another process are taken up; a head that was
-    /// set back is not followed, so that the gap shows.
+    /// At the start of a transaction, if another process may have written since the last: where to go on. Its
+    /// entries are taken up; a head that was set back is not followed, so that the gap shows.
     pub(super) async fn recall(&mut self, connection: &mut SqliteConnection) -> Result<()> {
         self.stored = head(connection, &self.key).await?;
         let kept = self.kept().clone();
@@ -125,11 +126,23 @@ impl Chain {
         Ok(())
     }
 
-    /// The link after `now` for a record that has its number; the chain moves on to it.
-    pub(super) fn extend(&mut self, record: &mut AuditRecord) {
-        record.seq = self.now.seq.saturating_add(1);
-        record.link = link(&self.key, &self.now.link, record);
+    /// The next entry, with its number and link; the chain moves on to it.
+    pub(super) fn record(&mut self, entry: AuditEntry) -> AuditRecord {
+        let mut record = AuditRecord {
+            seq: self.now.seq.saturating_add(1),
+            at: entry.at,
+            actor: entry.actor,
+            action: entry.action.to_owned(),
+            person: entry.person.map(|person| person.to_string()),
+            subject: entry.subject,
+            outcome: entry.outcome.to_owned(),
+            detail: entry.detail,
+            request: entry.request,
+            link: String::new(),
+        };
+        record.link = link(&self.key, &self.now.link, &record);
         self.now = Position { seq: record.seq, link: record.link.clone() };
+        record
     }
 
     /// Where it stands, for [`Self::return_to`].
@@ -142,8 +155,14 @@ impl Chain {
         self.now = at;
     }
 
+    /// Whether the open transaction has added something.
+    pub(super) fn has_moved(&self) -> bool {
+        self.now != self.stored
+    }
+
     /// After a commit.
     pub(super) fn committed(&mut self) {
+        self.stored.clone_from(&self.now);
         self.kept().clone_from(&self.now);
     }
 
@@ -154,7 +173,7 @@ impl Chain {
 
     /// Writes where the chain ends, once a batch, if it has moved.
     pub(super) async fn write_head(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        if self.now == self.stored { Ok(()) } else { self.write(connection).await }
+        if self.has_moved() { self.write(connection).await } else { Ok(()) }
     }
 
     async fn write(&self, connection: &mut SqliteConnection) -> Result<()> {

@@ -3,14 +3,19 @@
 //! One connection writes, in batches ([`writer`]); a few read. WAL, `synchronous = FULL`: what was answered
 //! with `Ok` survives a kill and a power cut. The SQL is portable to PostgreSQL.
 
+mod accounts;
 mod audit;
 mod chain;
+mod counters;
 mod factors;
 mod logins;
 mod open;
 mod people;
+mod rounds;
+mod rows;
 #[cfg(test)]
 mod tests;
+mod witness;
 mod writer;
 
 pub use open::OpenError;
@@ -19,6 +24,7 @@ use super::seal::{Keyring, Place};
 use super::{Acceptances, Attempts, Audit, Factors, Logins, Passwords, People, Result, StoreError};
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
+use accounts::Accounts;
 use sqlx::SqlitePool;
 use std::sync::{Arc, Mutex};
 use writer::{Transaction, Work, Writer};
@@ -30,6 +36,7 @@ pub struct Records(Arc<Inner>);
 struct Inner {
     readers: SqlitePool,
     writer: Writer,
+    accounts: Arc<Accounts>,
     keyring: Keyring,
     digester: CodeDigester,
     audit_key: Secret<Vec<u8>>,
@@ -79,6 +86,7 @@ impl Records {
     /// Finishes what is queued and closes the file. Later calls fail.
     pub async fn close(&self) {
         self.0.writer.close().await;
+        self.0.accounts.empty();
         self.0.readers.close().await;
     }
 

@@ -1,5 +1,6 @@
 //! People, their password hashes and acceptances.
 
+use super::accounts::Change;
 use super::factors::{active_factors, codes_of};
 use super::{Records, audit, damaged, failure};
 use crate::base::{Secret, Timestamp};
@@ -10,6 +11,7 @@ use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, Stor
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use std::sync::Arc;
 
 fn person(row: &SqliteRow) -> Result<Person> {
     let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
@@ -75,12 +77,18 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson, at: Times
 #[async_trait]
 impl People for Records {
     async fn account(&self, username: &Username) -> Result<Option<Account>> {
+        if let Some(kept) = self.0.accounts.find(username) {
+            return Ok(Some(Account::clone(&kept)));
+        }
+        let ticket = self.0.accounts.ticket();
         let Some(person) = self.person(username).await? else { return Ok(None) };
         let mut factors = active_factors(self, person.id).await?;
         if factors.iter().any(|factor| matches!(factor.material, crate::domain::factor::Material::Codes(_))) {
             codes_of(self, person.id, &mut factors).await?;
         }
-        Ok(Some(Account { person, factors }))
+        let account = Arc::new(Account { person, factors });
+        self.0.accounts.keep(&account, ticket);
+        Ok(Some(Account::clone(&account)))
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
@@ -126,6 +134,7 @@ impl People for Records {
     async fn set_status(&self, person: PersonId, status: Status, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
+                transaction.change(Change::Person(person));
                 let id = person.to_string();
                 let done = sqlx::query("UPDATE people SET status = $2, version = version + 1 WHERE id = $1")
                     .bind(&id)
@@ -170,6 +179,7 @@ impl Passwords for Records {
     async fn set(&self, person: PersonId, hash: Secret<String>, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
+                transaction.change(Change::Person(person));
                 let id = person.to_string();
                 let done = sqlx::query("UPDATE people SET version = version + 1 WHERE id = $1")
                     .bind(&id)
