@@ -1,7 +1,7 @@
 //! Accounts kept in memory, so that a login need not read them again. The database stays the authority: a proof is
 //! accepted there, and an accept asks there whether the person is still active.
 //!
-//! Every job names the people it changes ([`super::writer::Transaction::change`]); they are dropped after its commit and
+//! Every job names the people it changes ([`super::transaction::Transaction::change`]); they are dropped after its commit and
 //! before it is answered. A reader takes a [`Ticket`] before it reads; what it read is kept only if the person was not
 //! changed since. When another process has written ([`Witness`]), nothing is taken from memory until the writer
 //! has seen it and emptied it.

@@ -6,6 +6,7 @@
 //! the last row that happens to be there: a tail that was cut off stays a gap. Only an older copy of the whole
 //! file passes for the truth; against that, note the head that `verify` reports somewhere else.
 
+use super::script::Script;
 use super::{damaged, failure};
 use crate::base::Secret;
 use crate::domain::audit::AuditEntry;
@@ -105,7 +106,9 @@ impl Chain {
         let start = Position::default();
         let mut chain = Self { key, now: start.clone(), stored: start, kept: Arc::default() };
         if fresh {
-            chain.write(connection).await?;
+            let mut script = Script::default();
+            chain.write_head(&mut script);
+            script.execute(connection).await?;
         }
         chain.recall(connection).await?;
         let row = sqlx::query("SELECT max(seq) FROM audit").fetch_one(connection).await.map_err(failure)?;
@@ -171,23 +174,14 @@ impl Chain {
         self.kept.clone()
     }
 
-    /// Writes where the chain ends, once a batch, if it has moved.
-    pub(super) async fn write_head(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        if self.has_moved() { self.write(connection).await } else { Ok(()) }
-    }
-
-    async fn write(&self, connection: &mut SqliteConnection) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO audit_head (id, seq, link, mac) VALUES (1, $1, $2, $3)
-             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
-        )
-        .bind(self.now.seq)
-        .bind(&self.now.link)
-        .bind(hex(head_mac(&self.key, &self.now)))
-        .execute(connection)
-        .await
-        .map_err(failure)?;
-        Ok(())
+    /// Adds a statement that writes where the chain ends.
+    pub(super) fn write_head(&self, script: &mut Script) {
+        script.statement("INSERT INTO audit_head (id, seq, link, mac) VALUES ");
+        let mac = hex(head_mac(&self.key, &self.now));
+        script.row([1.into(), self.now.seq.into(), self.now.link.as_str().into(), mac.into()]);
+        script.add(
+            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
+        );
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Position> {

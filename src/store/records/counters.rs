@@ -1,22 +1,22 @@
-//! Failure counters as a batch changes them: read once, changed in memory in the order of the steps, written once.
+//! Failure counters as a batch changes them: read at once, changed in memory in the order of the steps, written at once.
 
 use super::failure;
-use super::rounds::{Charge, Round};
-use super::rows::{list, parts, places, portion, rows};
+use super::rounds::Charge;
+use super::script::{Script, Value};
 use crate::base::Timestamp;
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Failures, Gate};
 use crate::store::Result;
+use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Where a stranger's attempts are written, so that they cost what a known person's do.
 const STRANGER: &str = "";
 
 /// Which counter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+pub(super) enum Key {
     /// Of a person.
     Of(PersonId, Counter),
     /// A stranger's are numbered, so that they never pile up.
@@ -25,10 +25,10 @@ enum Key {
 
 impl Key {
     /// As the table has it.
-    fn columns(self) -> (String, String) {
+    fn columns(self) -> [Value; 2] {
         match self {
-            Key::Of(person, counter) => (person.to_string(), counter.key()),
-            Key::Stranger(number) => (STRANGER.to_owned(), number.to_string()),
+            Key::Of(person, counter) => [person.to_string().into(), counter.key().into()],
+            Key::Stranger(number) => [STRANGER.into(), number.to_string().into()],
         }
     }
 }
@@ -57,40 +57,8 @@ pub(super) struct Counters {
 }
 
 impl Counters {
-    /// Reads those whose state matters. Who is only cleared is not read.
-    pub(super) async fn read(connection: &mut SqliteConnection, rounds: &[Round]) -> Result<Self> {
-        let people: BTreeSet<_> = rounds
-            .iter()
-            .filter_map(|round| match round {
-                Round::Charge(charge, _) => charge.person,
-                Round::Settle(Some(end), _) if !end.refund.is_empty() => end.person,
-                Round::Settle(..) => None,
-            })
-            .collect();
-        let people: Vec<_> = people.into_iter().collect();
-        let mut counters = Self::default();
-        for part in parts(&people) {
-            let places = places(part.len());
-            let text = format!(
-                "SELECT person, counter, failures, blocked_until FROM counters WHERE person IN ({})",
-                list(1, places)
-            );
-            let mut select = sqlx::query(AssertSqlSafe(text));
-            for person in part {
-                select = select.bind(person.to_string());
-            }
-            for _ in part.len()..places {
-                // No person has this id, and the stranger's rows are not needed.
-                select = select.bind("-");
-            }
-            for row in select.fetch_all(&mut *connection).await.map_err(failure)? {
-                counters.take(&row)?;
-            }
-        }
-        Ok(counters)
-    }
-
-    fn take(&mut self, row: &SqliteRow) -> Result<()> {
+    /// Takes one as it stands in the database.
+    pub(super) fn take(&mut self, row: &SqliteRow) -> Result<()> {
         let (person, counter): (&str, &str) =
             (row.try_get(0).map_err(failure)?, row.try_get(1).map_err(failure)?);
         let counter = match counter {
@@ -155,59 +123,40 @@ impl Counters {
         }
     }
 
-    /// Writes what has changed.
-    pub(super) async fn write(&self, connection: &mut SqliteConnection) -> Result<()> {
+    /// What is to be deleted and what to be written.
+    pub(super) fn changes(&self) -> (Vec<Key>, Vec<(Key, Failures)>) {
         let changed = |wanted: Change| {
-            self.of.iter().filter(move |(_, state)| state.change == wanted).map(|(key, state)| (*key, state))
+            self.of.iter().filter(move |(_, state)| state.change == wanted).map(|(key, state)| (*key, *state))
         };
-        let gone: Vec<_> = changed(Change::Delete).map(|(key, _)| key).collect();
-        for part in parts(&gone) {
-            delete(connection, part).await?;
-        }
-        let written: Vec<_> = changed(Change::Write).map(|(key, state)| (key, state.failures)).collect();
-        let mut left = written.as_slice();
-        while let Some((part, rest)) = left.split_at_checked(portion(left.len())).filter(|_| !left.is_empty())
-        {
-            upsert(connection, part).await?;
-            left = rest;
-        }
-        Ok(())
+        let gone = changed(Change::Delete).map(|(key, _)| key).collect();
+        (gone, changed(Change::Write).map(|(key, state)| (key, state.failures)).collect())
     }
 }
 
-async fn delete(connection: &mut SqliteConnection, keys: &[Key]) -> Result<()> {
-    let places = places(keys.len());
-    let text = format!("DELETE FROM counters WHERE (person, counter) IN (VALUES {})", rows(places, 2));
-    let mut delete = sqlx::query(AssertSqlSafe(text));
-    for key in keys {
-        let (person, counter) = key.columns();
-        delete = delete.bind(person).bind(counter);
-    }
-    for _ in keys.len()..places {
-        delete = delete.bind("-").bind("-");
-    }
-    delete.execute(connection).await.map_err(failure)?;
-    Ok(())
+/// Adds a statement that deletes at most so many.
+pub(super) fn delete(script: &mut Script, keys: impl Iterator<Item = Key>, count: usize) {
+    script.statement("DELETE FROM counters WHERE (person, counter) IN (VALUES ");
+    // No counter is called so.
+    script.rows(keys.map(Key::columns), count, &["-".into(), "-".into()]);
+    script.add(")");
 }
 
-async fn upsert(connection: &mut SqliteConnection, states: &[(Key, Failures)]) -> Result<()> {
-    let text = format!(
-        "INSERT INTO counters (person, counter, failures, blocked_until) VALUES {}
-         ON CONFLICT (person, counter)
-         DO UPDATE SET failures = excluded.failures, blocked_until = excluded.blocked_until",
-        rows(states.len(), 4)
+/// Adds a statement that writes at most so many.
+pub(super) fn write(script: &mut Script, states: impl Iterator<Item = (Key, Failures)>, count: usize) {
+    let rows = states.map(|(key, failures)| {
+        let [person, counter] = key.columns();
+        [person, counter, i64::from(failures.count).into(), failures.blocked_until.millis().into()]
+    });
+    script.statement(
+        "INSERT INTO counters (person, counter, failures, blocked_until)
+         SELECT column1, column2, column3, column4 FROM (VALUES ",
     );
-    let mut upsert = sqlx::query(AssertSqlSafe(text));
-    for (key, failures) in states {
-        let (person, counter) = key.columns();
-        upsert = upsert
-            .bind(person)
-            .bind(counter)
-            .bind(i64::from(failures.count))
-            .bind(failures.blocked_until.millis());
-    }
-    upsert.execute(connection).await.map_err(failure)?;
-    Ok(())
+    let empty = [Value::Text(None), Value::Text(None), Value::Number(None), Value::Number(None)];
+    script.rows(rows, count, &empty);
+    script.add(
+        ") AS changed WHERE column1 IS NOT NULL ON CONFLICT (person, counter)
+         DO UPDATE SET failures = excluded.failures, blocked_until = excluded.blocked_until",
+    );
 }
 
 /// Failures from two columns of a row.

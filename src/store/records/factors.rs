@@ -2,7 +2,7 @@
 
 use super::super::seal::{Keyring, Place};
 use super::accounts::Change;
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{Records, audit, damaged, failure, number};
 use crate::base::{OsRandom, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;

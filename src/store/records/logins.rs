@@ -92,6 +92,16 @@ pub(super) async fn accept(
     Ok(done.rows_affected() == 1)
 }
 
+/// Whether the person may still log in.
+pub(super) async fn is_active(connection: &mut SqliteConnection, person: PersonId) -> Result<bool> {
+    let row = sqlx::query("SELECT 1 FROM people WHERE id = $1 AND status = 'active'")
+        .bind(person.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(failure)?;
+    Ok(row.is_some())
+}
+
 #[async_trait]
 impl Logins for Records {
     async fn settle(&self, settlement: Settlement) -> Result<Settled> {

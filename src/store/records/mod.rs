@@ -5,6 +5,7 @@
 
 mod accounts;
 mod audit;
+mod batch;
 mod chain;
 mod counters;
 mod factors;
@@ -12,9 +13,10 @@ mod logins;
 mod open;
 mod people;
 mod rounds;
-mod rows;
+mod script;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod witness;
 mod writer;
 
@@ -25,9 +27,11 @@ use super::{Acceptances, Attempts, Audit, Factors, Logins, Passwords, People, Re
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
 use accounts::Accounts;
+use batch::Work;
 use sqlx::SqlitePool;
 use std::sync::{Arc, Mutex};
-use writer::{Transaction, Work, Writer};
+use transaction::Transaction;
+use writer::Writer;
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]

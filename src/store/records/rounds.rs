@@ -5,21 +5,26 @@
 //! concerns the file and so the batch.
 
 use super::accounts::Change;
-use super::counters::Counters;
-use super::logins::accept;
-use super::rows::{list, parts, places};
-use super::writer::{Answer, Transaction};
-use super::{audit, failure};
+use super::audit;
+use super::batch::Answer;
+use super::counters::{self, Counters};
+use super::logins::{accept, is_active};
+use super::script::{Script, places};
+use super::transaction::Transaction;
 use crate::base::Timestamp;
+use crate::domain::audit::AuditEntry;
 use crate::domain::factor::Proof;
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Gate, Throttle};
-use crate::store::{AuditRecord, Result, Settled, Settlement, StoreError};
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use crate::store::{Result, Settled, Settlement, StoreError};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeSet;
 
 /// What the audit entry of a round that lets someone in says.
 const ACCEPT: &str = "accept";
+/// Rows of each table in one script at most.
+const MOST: usize = 32;
 
 /// An attempt to be charged.
 pub(super) struct Charge {
@@ -45,6 +50,15 @@ impl Round {
         }
     }
 
+    /// Whose counters must be known. Who is only cleared need not be read.
+    fn counts(&self) -> Option<PersonId> {
+        match self {
+            Round::Charge(charge, _) => charge.person,
+            Round::Settle(Some(end), _) if !end.refund.is_empty() => end.person,
+            Round::Settle(..) => None,
+        }
+    }
+
     /// Whom it lets in without a proof.
     fn lets_in(&self) -> Option<PersonId> {
         match self {
@@ -54,40 +68,126 @@ impl Round {
     }
 }
 
-/// Takes all steps, in their order; whether the file surely changes by them, apart from the audit trail.
-pub(super) async fn run(transaction: &mut Transaction, rounds: &mut [Round]) -> Result<bool> {
-    let mut counters = Counters::read(&mut transaction.connection, rounds).await?;
-    let barred = barred(&mut transaction.connection, rounds).await?;
+/// What the steps need to know from the database.
+pub(super) struct Reads {
+    counted: Vec<PersonId>,
+    let_in: Vec<PersonId>,
+}
+
+impl Reads {
+    pub(super) fn of(rounds: &[Round]) -> Self {
+        let once = |people: BTreeSet<_>| people.into_iter().collect();
+        Self {
+            counted: once(rounds.iter().filter_map(Round::counts).collect()),
+            let_in: once(rounds.iter().filter_map(Round::lets_in).collect()),
+        }
+    }
+
+    /// Adds the questions.
+    pub(super) fn ask(&self, script: &mut Script) {
+        ask(
+            script,
+            "SELECT person, counter, failures, blocked_until FROM counters WHERE person IN ",
+            &self.counted,
+        );
+        // Hardly ever anybody is barred, so the active ones are counted first.
+        ask(script, "SELECT count(*) FROM people WHERE status = 'active' AND id IN ", &self.let_in);
+    }
+
+    /// Reads the answers: the counters, and who of those to be let in may not log in any more.
+    async fn answered(
+        &self,
+        transaction: &mut Transaction,
+        rows: &[SqliteRow],
+    ) -> Result<(Counters, BTreeSet<PersonId>)> {
+        let mut counters = Counters::default();
+        let mut active = 0;
+        for row in rows {
+            if row.len() == 1 {
+                active += row.try_get::<i64, _>(0).map_err(super::failure)?;
+            } else {
+                counters.take(row)?;
+            }
+        }
+        let mut barred = BTreeSet::new();
+        if usize::try_from(active).ok() != Some(self.let_in.len()) {
+            for person in &self.let_in {
+                if !is_active(&mut transaction.connection, *person).await? {
+                    barred.insert(*person);
+                }
+            }
+        }
+        Ok((counters, barred))
+    }
+}
+
+fn ask(script: &mut Script, question: &str, people: &[PersonId]) {
+    for part in people.chunks(64) {
+        script.statement(question);
+        let filled = part.iter().map(|person| person.to_string().into());
+        // No person has this id.
+        script.row(filled.chain(std::iter::repeat_n("-".into(), places(part.len()) - part.len())));
+    }
+}
+
+/// What is left to be written when all steps are taken.
+pub(super) struct Written {
+    pub(super) script: Script,
+    /// Whether the file surely changes by it, apart from the audit trail.
+    pub(super) surely: bool,
+}
+
+/// Takes all steps, in their order.
+pub(super) async fn run(
+    transaction: &mut Transaction,
+    rounds: &mut [Round],
+    reads: &Reads,
+    rows: &[SqliteRow],
+) -> Result<Written> {
+    let (mut counters, barred) = reads.answered(transaction, rows).await?;
     let mut entries = Vec::with_capacity(rounds.len());
     for round in rounds {
         match round {
             Round::Charge(charge, answer) => answer.set(Ok(counters.charge(charge))),
             Round::Settle(end, answer) => {
                 let Some(end) = end.take() else { continue };
-                let settled = settle(transaction, &mut counters, &mut entries, *end, &barred).await;
-                if let Err(StoreError::Unavailable(_)) = settled {
-                    return settled.map(|_| false);
+                let settled = settle(transaction, &mut counters, *end, &barred).await;
+                match settled {
+                    Ok((settled, entry)) => {
+                        entries.extend(entry.map(|entry| transaction.chain.record(entry)));
+                        answer.set(Ok(settled));
+                    }
+                    Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
+                    Err(own) => answer.set(Err(own)),
                 }
-                answer.set(settled);
             }
         }
     }
-    counters.write(&mut transaction.connection).await?;
-    audit::insert(&mut transaction.connection, entries).await?;
-    Ok(counters.taken())
+    let (gone, changed) = counters.changes();
+    let (mut gone, mut changed, mut entries) = (gone.into_iter(), changed.into_iter(), entries.into_iter());
+    loop {
+        let most = gone.len().max(changed.len()).max(entries.len());
+        let count = places(most.min(MOST));
+        let mut script = Script::default();
+        counters::delete(&mut script, gone.by_ref().take(count), count);
+        counters::write(&mut script, changed.by_ref().take(count), count);
+        audit::insert(&mut script, entries.by_ref().take(count), count);
+        if most <= MOST {
+            return Ok(Written { script, surely: counters.taken() });
+        }
+        script.execute(&mut transaction.connection).await.map_err(audit::taken)?;
+    }
 }
 
 async fn settle(
     transaction: &mut Transaction,
     counters: &mut Counters,
-    entries: &mut Vec<AuditRecord>,
     end: Settlement,
     barred: &BTreeSet<PersonId>,
-) -> Result<Settled> {
+) -> Result<(Settled, Option<AuditEntry>)> {
     if let Some(proof) = end.accept {
         if !accept(&mut transaction.connection, end.person, proof, end.at).await? {
-            entries.extend(end.replayed.map(|entry| transaction.chain.record(entry)));
-            return Ok(Settled::Replayed);
+            return Ok((Settled::Replayed, end.replayed));
         }
         note(transaction, &end, proof);
     } else if end.audit.outcome == ACCEPT && end.person.is_none_or(|person| barred.contains(&person)) {
@@ -98,8 +198,7 @@ async fn settle(
     if let Some(person) = end.person {
         counters.settle(person, &end.clear, &end.refund);
     }
-    entries.push(transaction.chain.record(end.audit));
-    Ok(Settled::Done)
+    Ok((Settled::Done, Some(end.audit)))
 }
 
 /// What an accepted proof changes in the account.
@@ -111,44 +210,4 @@ fn note(transaction: &mut Transaction, end: &Settlement, proof: Proof) {
         }
         Proof::Code { .. } => Change::Person(person),
     });
-}
-
-/// Who of those to be let in without a proof may not log in any more: hardly ever anybody, so the active ones are
-/// counted first.
-async fn barred(connection: &mut SqliteConnection, rounds: &[Round]) -> Result<BTreeSet<PersonId>> {
-    let people: BTreeSet<_> = rounds.iter().filter_map(Round::lets_in).collect();
-    let people: Vec<_> = people.into_iter().collect();
-    let mut barred = BTreeSet::new();
-    for part in parts(&people) {
-        let places = places(part.len());
-        let text =
-            format!("SELECT count(*) FROM people WHERE status = 'active' AND id IN ({})", list(1, places));
-        let mut count = sqlx::query(AssertSqlSafe(text));
-        for person in part {
-            count = count.bind(person.to_string());
-        }
-        for _ in part.len()..places {
-            count = count.bind("");
-        }
-        let row = count.fetch_one(&mut *connection).await.map_err(failure)?;
-        let active: i64 = row.try_get(0).map_err(failure)?;
-        if usize::try_from(active).is_ok_and(|active| active == part.len()) {
-            continue;
-        }
-        for person in part {
-            if !is_active(connection, *person).await? {
-                barred.insert(*person);
-            }
-        }
-    }
-    Ok(barred)
-}
-
-async fn is_active(connection: &mut SqliteConnection, person: PersonId) -> Result<bool> {
-    let row = sqlx::query("SELECT 1 FROM people WHERE id = $1 AND status = 'active'")
-        .bind(person.to_string())
-        .fetch_optional(connection)
-        .await
-        .map_err(failure)?;
-    Ok(row.is_some())
 }

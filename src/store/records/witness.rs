@@ -15,15 +15,14 @@ const VERSION: u32 = 3_007_000;
 /// Where the count of commits stands.
 const COUNT_AT: u64 = 8;
 
-/// No number is trusted.
+/// No count is trusted.
 const DISTRUST: u64 = u64::MAX;
-/// A transaction of ours is open: the number and the next one are trusted.
-const OPEN: u64 = 1 << 32;
 
 /// What the count of commits must be for memory to be as good as the database.
 pub(super) struct Witness {
     index: Option<&'static File>,
-    trusted: AtomicU64,
+    /// The count when our last transaction began.
+    begun: AtomicU64,
 }
 
 impl Witness {
@@ -37,29 +36,19 @@ impl Witness {
         // Never closed: closing any handle of the file would release the locks that SQLite holds on it (POSIX).
         let index = index.map(|file| &*Box::leak(Box::new(file)));
         let index = index.filter(|file| number(file, 0) == Some(VERSION));
-        Self { index, trusted: AtomicU64::new(DISTRUST) }
+        Self { index, begun: AtomicU64::new(DISTRUST) }
     }
 
     /// Whether nobody but us has written since our last transaction began.
     pub(super) fn trusts(&self) -> bool {
-        let trusted = self.trusted.load(Ordering::Acquire);
-        let Some(count) = self.count().filter(|_| trusted != DISTRUST) else { return false };
-        let known = u32::try_from(trusted & u64::from(u32::MAX)).unwrap_or_default();
-        count == known || (trusted & OPEN != 0 && count == known.wrapping_add(1))
+        let Ok(begun) = u32::try_from(self.begun.load(Ordering::Acquire)) else { return false };
+        // Either our commit has not happened yet or it has; a commit of somebody else before ours is impossible.
+        self.count().is_some_and(|count| count == begun || count == begun.wrapping_add(1))
     }
 
     /// Our transaction has the write lock, and memory was brought up to date.
     pub(super) fn begun(&self) {
-        self.set(self.count().map_or(DISTRUST, |count| u64::from(count) | OPEN));
-    }
-
-    /// It is committed and has written.
-    pub(super) fn committed(&self) {
-        let known = self.trusted.load(Ordering::Acquire);
-        if known != DISTRUST {
-            let known = u32::try_from(known & u64::from(u32::MAX)).unwrap_or_default();
-            self.set(u64::from(known.wrapping_add(1)));
-        }
+        self.set(self.count().map_or(DISTRUST, u64::from));
     }
 
     /// Nothing is known any more. To be called before the write lock is given up without a commit that writes.
@@ -67,8 +56,8 @@ impl Witness {
         self.set(DISTRUST);
     }
 
-    fn set(&self, trusted: u64) {
-        self.trusted.store(trusted, Ordering::Release);
+    fn set(&self, begun: u64) {
+        self.begun.store(begun, Ordering::Release);
     }
 
     fn count(&self) -> Option<u32> {

@@ -161,6 +161,11 @@ async fn write_of_another_process_is_seen_at_once_and_afterwards() {
         let _ = store.attempts().charge(Some(alice), &[Counter::Password], &Throttle::default(), NOW).await;
         assert_eq!(account(&store, "alice").await.person.status, status, "afterwards");
     }
+    // Also if nobody looks before our next commit.
+    keep(&store, "alice").await;
+    other.people().set_status(alice, Status::Locked, entry("person.status")).await.unwrap();
+    let _ = store.attempts().charge(Some(alice), &[Counter::Password], &Throttle::default(), NOW).await;
+    assert_eq!(account(&store, "alice").await.person.status, Status::Locked);
     assert_eq!(store.broken().await, None, "both write one chain");
     keep(&store, "alice").await;
     store.sql("UPDATE people SET status = 'locked'").await;
