@@ -1,7 +1,8 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
 use super::chain::{self, Position};
-use super::writer::Transaction;
+use super::script::{Script, Value};
+use super::transaction::Transaction;
 use super::{Records, damaged, failure};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
@@ -16,42 +17,57 @@ const PAGE: u32 = 1000;
 
 /// Adds an entry to the chain, inside a job.
 pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> Result<()> {
-    let Transaction { connection, chain } = transaction;
-    let mut record = AuditRecord {
-        seq: 0,
-        at: entry.at,
-        actor: entry.actor,
-        action: entry.action.to_owned(),
-        person: entry.person.map(|person| person.to_string()),
-        subject: entry.subject,
-        outcome: entry.outcome.to_owned(),
-        detail: entry.detail,
-        request: entry.request,
-        link: String::new(),
-    };
-    chain.extend(&mut record);
-    sqlx::query(
-        "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    )
-    .bind(record.seq)
-    .bind(record.at.millis())
-    .bind(&record.actor)
-    .bind(&record.action)
-    .bind(&record.person)
-    .bind(&record.subject)
-    .bind(&record.outcome)
-    .bind(&record.detail)
-    .bind(&record.request)
-    .bind(&record.link)
-    .execute(connection)
-    .await
-    .map_err(|error| match failure(error) {
-        // A number that is taken must not look like a name that is taken.
+    let record = transaction.chain.record(entry);
+    let mut script = Script::default();
+    insert(&mut script, std::iter::once(record), 1);
+    script.execute(&mut transaction.connection).await.map_err(taken)
+}
+
+/// Adds statements that write at most so many entries that have their place in the chain already.
+pub(super) fn insert(script: &mut Script, records: impl Iterator<Item = AuditRecord>, count: usize) {
+    let mut rows = records.map(row);
+    let mut left = count;
+    while left > 0 {
+        // The work to find a parameter grows with their number, so there are no more than these in one.
+        let part = left.min(16);
+        left -= part;
+        script.statement(
+            "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
+             SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10
+             FROM (VALUES ",
+        );
+        script.rows(rows.by_ref().take(part), part, &EMPTY);
+        script.add(") AS entry WHERE column1 IS NOT NULL");
+    }
+}
+
+const EMPTY: [Value; 10] = {
+    const NUMBER: Value = Value::Number(None);
+    const TEXT: Value = Value::Text(None);
+    [NUMBER, NUMBER, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT, TEXT]
+};
+
+fn row(record: AuditRecord) -> [Value; 10] {
+    [
+        record.seq.into(),
+        record.at.millis().into(),
+        record.actor.into(),
+        record.action.into(),
+        Value::Text(record.person),
+        record.subject.into(),
+        record.outcome.into(),
+        record.detail.into(),
+        record.request.into(),
+        record.link.into(),
+    ]
+}
+
+/// A number that is taken must not look like a name that is taken.
+pub(super) fn taken(error: StoreError) -> StoreError {
+    match error {
         StoreError::Conflict(_) => damaged("the audit trail goes on behind its end"),
         other => other,
-    })?;
-    Ok(())
+    }
 }
 
 fn record(row: &SqliteRow) -> Result<AuditRecord, sqlx::Error> {

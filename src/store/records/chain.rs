@@ -6,8 +6,10 @@
 //! the last row that happens to be there: a tail that was cut off stays a gap. Only an older copy of the whole
 //! file passes for the truth; against that, note the head that `verify` reports somewhere else.
 
+use super::script::Script;
 use super::{damaged, failure};
 use crate::base::Secret;
+use crate::domain::audit::AuditEntry;
 use crate::store::{AuditRecord, Result, StoreError};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
@@ -104,7 +106,9 @@ impl Chain {
         let start = Position::default();
         let mut chain = Self { key, now: start.clone(), stored: start, kept: Arc::default() };
         if fresh {
-            chain.write(connection).await?;
+            let mut script = Script::default();
+            chain.write_head(&mut script);
+            script.execute(connection).await?;
         }
         chain.recall(connection).await?;
         let row = sqlx::query("SELECT max(seq) FROM audit").fetch_one(connection).await.map_err(failure)?;
@@ -116,8 +120,8 @@ impl Chain {
         Ok(chain)
     }
 
-    /// At the start of a transaction: where to go on. Entries of another process are taken up; a head that was
-    /// set back is not followed, so that the gap shows.
+    /// At the start of a transaction, if another process may have written since the last: where to go on. Its
+    /// entries are taken up; a head that was set back is not followed, so that the gap shows.
     pub(super) async fn recall(&mut self, connection: &mut SqliteConnection) -> Result<()> {
         self.stored = head(connection, &self.key).await?;
         let kept = self.kept().clone();
@@ -125,11 +129,23 @@ impl Chain {
         Ok(())
     }
 
-    /// The link after `now` for a record that has its number; the chain moves on to it.
-    pub(super) fn extend(&mut self, record: &mut AuditRecord) {
-        record.seq = self.now.seq.saturating_add(1);
-        record.link = link(&self.key, &self.now.link, record);
+    /// The next entry, with its number and link; the chain moves on to it.
+    pub(super) fn record(&mut self, entry: AuditEntry) -> AuditRecord {
+        let mut record = AuditRecord {
+            seq: self.now.seq.saturating_add(1),
+            at: entry.at,
+            actor: entry.actor,
+            action: entry.action.to_owned(),
+            person: entry.person.map(|person| person.to_string()),
+            subject: entry.subject,
+            outcome: entry.outcome.to_owned(),
+            detail: entry.detail,
+            request: entry.request,
+            link: String::new(),
+        };
+        record.link = link(&self.key, &self.now.link, &record);
         self.now = Position { seq: record.seq, link: record.link.clone() };
+        record
     }
 
     /// Where it stands, for [`Self::return_to`].
@@ -142,8 +158,14 @@ impl Chain {
         self.now = at;
     }
 
+    /// Whether the open transaction has added something.
+    pub(super) fn has_moved(&self) -> bool {
+        self.now != self.stored
+    }
+
     /// After a commit.
     pub(super) fn committed(&mut self) {
+        self.stored.clone_from(&self.now);
         self.kept().clone_from(&self.now);
     }
 
@@ -152,23 +174,14 @@ impl Chain {
         self.kept.clone()
     }
 
-    /// Writes where the chain ends, once a batch, if it has moved.
-    pub(super) async fn write_head(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        if self.now == self.stored { Ok(()) } else { self.write(connection).await }
-    }
-
-    async fn write(&self, connection: &mut SqliteConnection) -> Result<()> {
-        sqlx::query(
-            "INSERT INTO audit_head (id, seq, link, mac) VALUES (1, $1, $2, $3)
-             ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
-        )
-        .bind(self.now.seq)
-        .bind(&self.now.link)
-        .bind(hex(head_mac(&self.key, &self.now)))
-        .execute(connection)
-        .await
-        .map_err(failure)?;
-        Ok(())
+    /// Adds a statement that writes where the chain ends.
+    pub(super) fn write_head(&self, script: &mut Script) {
+        script.statement("INSERT INTO audit_head (id, seq, link, mac) VALUES ");
+        let mac = hex(head_mac(&self.key, &self.now));
+        script.row([1.into(), self.now.seq.into(), self.now.link.as_str().into(), mac.into()]);
+        script.add(
+            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
+        );
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Position> {

@@ -1,6 +1,8 @@
 //! Factors: rows with sealed material, and the codes that belong to them.
 
 use super::super::seal::{Keyring, Place};
+use super::accounts::Change;
+use super::transaction::Transaction;
 use super::{Records, audit, damaged, failure, number};
 use crate::base::{OsRandom, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
@@ -190,6 +192,20 @@ async fn erase(connection: &mut SqliteConnection, id: &str) -> Result<bool> {
     Ok(done.map_err(failure)?.rows_affected() > 0)
 }
 
+/// Names the owner of a factor that is about to change.
+async fn change(transaction: &mut Transaction, id: FactorId) -> Result<()> {
+    let row = sqlx::query("SELECT person FROM factors WHERE id = $1")
+        .bind(id.to_string())
+        .fetch_optional(&mut transaction.connection)
+        .await
+        .map_err(failure)?;
+    if let Some(row) = row {
+        let person: String = row.try_get(0).map_err(failure)?;
+        transaction.change(Change::Person(person.parse().map_err(|_| damaged("a person's id"))?));
+    }
+    Ok(())
+}
+
 fn gone() -> StoreError {
     StoreError::NotFound(
         "there is no such factor; `doorward factor list USERNAME` shows which there are".into(),
@@ -279,6 +295,7 @@ impl Factors for Records {
         let sealed = seal(self, place(&id, &person, new.kind), &new.material)?;
         self.write(move |transaction| {
             Box::pin(async move {
+                transaction.change(Change::Person(new.person));
                 insert(&mut transaction.connection, new, sealed, replace).await?;
                 audit::append(transaction, entry).await
             })
@@ -289,6 +306,7 @@ impl Factors for Records {
     async fn confirm(&self, id: FactorId, position: u64, entry: AuditEntry) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
+                change(transaction, id).await?;
                 let done = sqlx::query(
                     "UPDATE factors SET state = 'active', next = $2 + 1, used = $3
                      WHERE id = $1 AND state = 'pending' AND next <= $2",
@@ -312,6 +330,7 @@ impl Factors for Records {
     async fn revoke(&self, id: FactorId, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
+                change(transaction, id).await?;
                 if !erase(&mut transaction.connection, &id.to_string()).await? {
                     return Err(gone());
                 }
@@ -324,6 +343,7 @@ impl Factors for Records {
     async fn advance(&self, id: FactorId, next: u64, entry: AuditEntry) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
+                change(transaction, id).await?;
                 let done = sqlx::query("UPDATE factors SET next = $2 WHERE id = $1 AND next < $2")
                     .bind(id.to_string())
                     .bind(number(next))

@@ -1,7 +1,7 @@
 //! People that come from an outside directory: what a synchronisation writes, each batch in one transaction with the place
 //! where it stands, so that a kill neither loses nor repeats anything.
 
-use super::{Records, audit, damaged, failure};
+use super::{Records, accounts, audit, damaged, failure};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::directory::{Change, Known, Put};
@@ -182,6 +182,9 @@ impl Identities for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 let mut applied = Applied::default();
+                for person in &batch.ids {
+                    transaction.change(accounts::Change::Person(*person));
+                }
                 // Who leaves goes first: somebody else may get the name in the same batch.
                 for change in &batch.changes {
                     if let Change::Depart { person, .. } = change {

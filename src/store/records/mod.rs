@@ -3,15 +3,22 @@
 //! One connection writes, in batches ([`writer`]); a few read. WAL, `synchronous = FULL`: what was answered
 //! with `Ok` survives a kill and a power cut. The SQL is portable to PostgreSQL.
 
+mod accounts;
 mod audit;
+mod batch;
 mod chain;
+mod counters;
 mod factors;
 mod identities;
 mod logins;
 mod open;
 mod people;
+mod rounds;
+mod script;
 #[cfg(test)]
 mod tests;
+mod transaction;
+mod witness;
 mod writer;
 
 pub use open::OpenError;
@@ -22,9 +29,12 @@ use super::{
 };
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
+use accounts::Accounts;
+use batch::Work;
 use sqlx::SqlitePool;
 use std::sync::{Arc, Mutex};
-use writer::{Transaction, Work, Writer};
+use transaction::Transaction;
+use writer::Writer;
 
 /// A handle to the store; cheap to clone.
 #[derive(Clone)]
@@ -33,6 +43,7 @@ pub struct Records(Arc<Inner>);
 struct Inner {
     readers: SqlitePool,
     writer: Writer,
+    accounts: Arc<Accounts>,
     keyring: Keyring,
     digester: CodeDigester,
     audit_key: Secret<Vec<u8>>,
@@ -84,6 +95,7 @@ impl Records {
     /// Finishes what is queued and closes the file. Later calls fail.
     pub async fn close(&self) {
         self.0.writer.close().await;
+        self.0.accounts.empty();
         self.0.readers.close().await;
     }
 

@@ -1,7 +1,9 @@
 //! Opening the file: made for its owner only, checked, brought to the present schema, its own keys unsealed.
 
 use super::super::seal::{Keyring, Place};
+use super::accounts::Accounts;
 use super::chain::Chain;
+use super::witness::Witness;
 use super::writer::Writer;
 use super::{Inner, Records, failure};
 use crate::base::{OsRandom, Random, Secret};
@@ -96,9 +98,11 @@ impl Records {
             .test_before_acquire(false)
             .connect_lazy_with(options.clone().pragma("query_only", "ON"));
         let chain_end = own.chain.shared();
+        let accounts = Arc::new(Accounts::new(Witness::new(path)));
         let inner = Inner {
             readers: pool,
-            writer: Writer::start(connection, options, own.chain),
+            writer: Writer::start(connection, options, own.chain, Arc::clone(&accounts)),
+            accounts,
             keyring,
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,

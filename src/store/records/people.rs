@@ -1,7 +1,8 @@
 //! People, their password hashes and acceptances.
 
+use super::accounts::Change;
 use super::factors::{active_factors, codes_of};
-use super::writer::Transaction;
+use super::transaction::Transaction;
 use super::{Records, audit, damaged, failure};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
@@ -11,6 +12,7 @@ use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, Stor
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
+use std::sync::Arc;
 
 fn person(row: &SqliteRow) -> Result<Person> {
     let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
@@ -81,12 +83,18 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson, at: Times
 #[async_trait]
 impl People for Records {
     async fn account(&self, username: &Username) -> Result<Option<Account>> {
+        if let Some(kept) = self.0.accounts.find(username) {
+            return Ok(Some(Account::clone(&kept)));
+        }
+        let ticket = self.0.accounts.ticket();
         let Some(person) = self.person(username).await? else { return Ok(None) };
         let mut factors = active_factors(self, person.id).await?;
         if factors.iter().any(|factor| matches!(factor.material, crate::domain::factor::Material::Codes(_))) {
             codes_of(self, person.id, &mut factors).await?;
         }
-        Ok(Some(Account { person, factors }))
+        let account = Arc::new(Account { person, factors });
+        self.0.accounts.keep(&account, ticket);
+        Ok(Some(Account::clone(&account)))
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
@@ -134,6 +142,7 @@ impl People for Records {
     async fn set_status(&self, person: PersonId, status: Status, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
+                transaction.change(Change::Person(person));
                 let id = person.to_string();
                 let done = sqlx::query(
                     "UPDATE people SET status = $2, locked = $3, version = version + 1 WHERE id = $1",
@@ -169,6 +178,7 @@ fn like(text: &str) -> String {
 
 /// What a new password means wherever it is kept: remembered verdicts are void, failures forgotten.
 async fn new_password(transaction: &mut Transaction, person: PersonId, entry: AuditEntry) -> Result<()> {
+    transaction.change(Change::Person(person));
     let id = person.to_string();
     let done = sqlx::query("UPDATE people SET version = version + 1 WHERE id = $1")
         .bind(&id)

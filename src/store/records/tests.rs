@@ -1,9 +1,11 @@
 //! Tests of the records store, by what they are about. Time is given, never waited for.
 
+mod accounts;
 mod audit;
 mod concurrency;
 mod faults;
 mod files;
+mod rounds;
 mod semantics;
 
 use super::Records;

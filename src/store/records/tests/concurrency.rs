@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::throttle::{Gate, Throttle};
 use crate::store::records::audit::append;
-use crate::store::records::writer::Transaction;
+use crate::store::records::transaction::Transaction;
 use crate::store::{Settled, StoreError};
 use tokio::task::JoinSet;
 

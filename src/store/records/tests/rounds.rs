@@ -1,0 +1,138 @@
+//! Steps of login rounds that are committed together do to each other what they would do one after the other.
+
+use super::*;
+use crate::domain::person::Status;
+use crate::domain::throttle::{Gate, Throttle};
+use crate::store::{Result, Settled, StoreError};
+use tokio::task::JoinSet;
+
+fn rules() -> Throttle {
+    Throttle { free: 100, hard_stop: 3, ..Throttle::default() }
+}
+
+/// A step, so that several can be queued in an order.
+enum Step {
+    Charge(&'static [Counter]),
+    End(Box<Settlement>),
+}
+
+/// One thread, so all of these are queued in this order before the writer takes its first: they are one batch.
+async fn together(store: &Store, person: Option<PersonId>, steps: Vec<Step>) -> Vec<String> {
+    let mut tasks = JoinSet::new();
+    for (number, step) in steps.into_iter().enumerate() {
+        let (attempts, logins) = (store.attempts(), store.logins());
+        tasks.spawn(async move {
+            let came = match step {
+                Step::Charge(counters) => {
+                    format!("{:?}", attempts.charge(person, counters, &rules(), NOW).await.unwrap())
+                }
+                Step::End(end) => format!("{:?}", logins.settle(*end).await.unwrap()),
+            };
+            (number, came)
+        });
+    }
+    let mut all = tasks.join_all().await;
+    all.sort_unstable();
+    all.into_iter().map(|(_, came)| came).collect()
+}
+
+const PASSWORD: &[Counter] = &[Counter::Password];
+
+fn end(person: PersonId, clear: &[Counter], refund: &[Counter]) -> Step {
+    let mut end = settlement(person, None);
+    (end.audit.outcome, end.clear, end.refund) = ("reject", clear.to_vec(), refund.to_vec());
+    Step::End(Box::new(end))
+}
+
+async fn count(store: &Store, person: PersonId) -> u32 {
+    store.attempts().failures(person).await.unwrap().iter().map(|one| one.failures.count).sum()
+}
+
+#[tokio::test]
+async fn charges_clears_and_refunds_of_one_person_count_in_their_order() {
+    let store = Store::new().await;
+    let alice = store.person("alice").await;
+    let steps = vec![
+        Step::Charge(PASSWORD),
+        Step::Charge(PASSWORD),
+        Step::Charge(PASSWORD),
+        Step::Charge(PASSWORD),
+        end(alice, PASSWORD, &[]),
+        Step::Charge(PASSWORD),
+        Step::Charge(PASSWORD),
+        end(alice, &[], PASSWORD),
+    ];
+    let came = together(&store, Some(alice), steps).await;
+    assert_eq!(
+        came,
+        ["[Open]", "[Open]", "[Open]", "[Stopped]", "Done", "[Open]", "[Open]", "Done"].map(str::to_owned)
+    );
+    assert_eq!(count(&store, alice).await, 1);
+    // In a later batch it goes on from there.
+    let came =
+        together(&store, Some(alice), vec![end(alice, &[], PASSWORD), end(alice, &[], PASSWORD)]).await;
+    assert_eq!(came, ["Done", "Done"].map(str::to_owned));
+    assert_eq!(count(&store, alice).await, 0);
+    together(&store, Some(alice), vec![Step::Charge(PASSWORD), end(alice, PASSWORD, &[])]).await;
+    assert_eq!(store.sql("DELETE FROM counters WHERE person <> ''").await, 0, "cleared is gone");
+}
+
+#[tokio::test]
+async fn strangers_and_people_who_are_shut_out_are_written_too() {
+    let store = Store::new().await;
+    let alice = store.person("alice").await;
+    let delete = |text: &'static str| store.sql(text);
+    together(&store, None, vec![Step::Charge(PASSWORD), Step::Charge(PASSWORD)]).await;
+    assert_eq!(delete("DELETE FROM counters WHERE person = '' AND blocked_until > 0").await, 1);
+    let came = together(&store, Some(alice), (0..4).map(|_| Step::Charge(PASSWORD)).collect()).await;
+    assert_eq!(came[3], "[Stopped]");
+    assert_eq!(delete("DELETE FROM counters WHERE person = '' AND blocked_until > 0").await, 1);
+    assert_eq!(count(&store, alice).await, 3);
+}
+
+#[tokio::test]
+async fn of_many_people_at_once_each_gets_what_is_theirs() {
+    let store = Store::new().await;
+    let people: Vec<_> = (0..200).map(|number| new_person(&format!("person{number}"))).collect();
+    let ids: Vec<_> = people.iter().map(|person| person.id).collect();
+    store.people().add(people, entry("person.import")).await.unwrap();
+    let locked = ids[150];
+    store.people().set_status(locked, Status::Locked, entry("person.lock")).await.unwrap();
+    let mut charges = JoinSet::new();
+    for (number, id) in ids.iter().copied().enumerate() {
+        for _ in 0..number % 3 {
+            let attempts = store.attempts();
+            charges.spawn(async move { attempts.charge(Some(id), PASSWORD, &rules(), NOW).await.unwrap() });
+        }
+    }
+    assert!(charges.join_all().await.iter().all(|gates| gates[..] == [Gate::Open]));
+    for (number, id) in ids.iter().enumerate() {
+        assert_eq!(count(&store, *id).await as usize, number % 3);
+    }
+    let mut ends: JoinSet<(PersonId, Result<Settled>)> = JoinSet::new();
+    for id in ids.iter().copied() {
+        let logins = store.logins();
+        let end = Settlement { clear: PASSWORD.to_vec(), ..settlement(id, None) };
+        ends.spawn(async move { (id, logins.settle(end).await) });
+    }
+    for (id, settled) in ends.join_all().await {
+        match settled {
+            Ok(Settled::Done) => assert_ne!(id, locked),
+            Err(StoreError::Conflict(_)) => assert_eq!(id, locked),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(store.actions().await.iter().filter(|action| *action == "login").count(), 199);
+    assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test]
+async fn lock_that_waits_with_a_login_wins() {
+    let store = Store::new().await;
+    let alice = store.person("alice").await;
+    let (people, logins) = (store.people(), store.logins());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move { logins.settle(settlement(alice, None)).await.is_ok() });
+    tasks.spawn(async move { people.set_status(alice, Status::Locked, entry("person.lock")).await.is_err() });
+    assert_eq!(tasks.join_all().await, [false, false]);
+}

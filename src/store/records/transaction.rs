@@ -1,0 +1,183 @@
+//! The open transaction of the writing connection, and how a batch becomes one.
+
+use super::accounts::{Accounts, Change};
+use super::batch::{Batch, Ran};
+use super::chain::Chain;
+use super::rounds::{self, Reads};
+use super::script::Script;
+use super::{audit, failure};
+use crate::store::{Result, StoreError};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// What a job works with: the connection inside a transaction, and the end of the audit chain.
+pub(super) struct Transaction {
+    pub(super) connection: SqliteConnection,
+    pub(super) chain: Chain,
+    accounts: Arc<Accounts>,
+    changes: Vec<Change>,
+    /// What `data_version` said when memory was brought up to date; none: it must be.
+    version: Option<i64>,
+}
+
+impl Transaction {
+    pub(super) fn new(connection: SqliteConnection, chain: Chain, accounts: Arc<Accounts>) -> Self {
+        Self { connection, chain, accounts, changes: Vec::new(), version: None }
+    }
+
+    /// Names a change of a person, which reaches the accounts in memory with the commit.
+    pub(super) fn change(&mut self, change: Change) {
+        self.changes.push(change);
+    }
+}
+
+/// A batch of which nothing was kept.
+pub(super) enum Lost {
+    /// The transaction could not be opened.
+    AtBegin(String),
+    /// It failed later.
+    Later(String),
+}
+
+impl Transaction {
+    /// All of a batch in one durable commit; `Err` says why nothing of it was kept.
+    pub(super) async fn commit(&mut self, batch: &mut Batch) -> Result<(), Lost> {
+        let reads = Reads::of(&batch.rounds);
+        // Without jobs before them, what the rounds need to know is asked at once.
+        let early = batch.jobs.is_empty();
+        let rows = self.begin(early.then_some(&reads)).await;
+        let rows = rows.map_err(|error| Lost::AtBegin(reason(error)))?;
+        let later = async {
+            self.jobs(batch).await?;
+            if batch.rounds.is_empty() {
+                return self.end(Script::default(), false).await;
+            }
+            let rows = if early { rows } else { self.ask(&reads).await.map_err(reason)? };
+            let mut written = None;
+            let rounds = async {
+                match rounds::run(self, &mut batch.rounds, &reads, &rows).await {
+                    Ok(left) => {
+                        written = Some(left);
+                        Ran::Done
+                    }
+                    Err(error) => Ran::Broken(reason(error)),
+                }
+            };
+            match (unpanicked(Box::pin(rounds)).await, written) {
+                (Ran::Done, Some(written)) => self.end(written.script, written.surely).await,
+                (Ran::Broken(why), _) => Err(why),
+                _ => Err("the rounds were not run".to_owned()),
+            }
+        };
+        later.await.map_err(Lost::Later)?;
+        self.committed();
+        Ok(())
+    }
+
+    /// Begins, with questions. If another process has written since the last time, or that cannot be told, memory is
+    /// brought up to date.
+    async fn begin(&mut self, reads: Option<&Reads>) -> Result<Vec<SqliteRow>> {
+        let mut script = Script::default();
+        script.statement("BEGIN IMMEDIATE");
+        script.statement("PRAGMA data_version");
+        if let Some(reads) = reads {
+            reads.ask(&mut script);
+        }
+        let mut rows = script.fetch(&mut self.connection).await?.into_iter();
+        let version = rows.next().and_then(|row| row.try_get(0).ok());
+        if version.is_none() || self.version != version {
+            self.version = None;
+            self.accounts.empty();
+            self.chain.recall(&mut self.connection).await?;
+            self.version = version;
+        }
+        self.accounts.witness.begun();
+        Ok(rows.collect())
+    }
+
+    async fn ask(&mut self, reads: &Reads) -> Result<Vec<SqliteRow>> {
+        let mut script = Script::default();
+        reads.ask(&mut script);
+        if script.is_empty() { Ok(Vec::new()) } else { script.fetch(&mut self.connection).await }
+    }
+
+    /// Runs the jobs, each in a savepoint.
+    async fn jobs(&mut self, batch: &mut Batch) -> Result<(), String> {
+        for job in &mut batch.jobs {
+            let before = self.chain.position();
+            self.execute("SAVEPOINT job").await?;
+            match unpanicked(job.run(self)).await {
+                Ran::Done => self.execute("RELEASE job").await?,
+                Ran::Refused => {
+                    self.execute("ROLLBACK TO job").await?;
+                    self.execute("RELEASE job").await?;
+                    self.chain.return_to(before);
+                }
+                Ran::Broken(why) => return Err(why),
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs what is left, writes where the chain ends, and commits. `surely`: the file changes by what is left.
+    async fn end(&mut self, mut script: Script, surely: bool) -> Result<(), String> {
+        if !surely && !self.chain.has_moved() {
+            // Perhaps nothing was written, and SQLite does not count such a commit.
+            self.accounts.witness.distrust();
+        }
+        self.chain.write_head(&mut script);
+        script.statement("COMMIT");
+        script.execute(&mut self.connection).await.map_err(|error| reason(audit::taken(error)))
+    }
+
+    /// After a commit, before anybody is answered.
+    fn committed(&mut self) {
+        self.chain.committed();
+        self.accounts.apply(&self.changes);
+        self.changes.clear();
+    }
+
+    /// Nothing was kept, or so it seems: what is in memory is read again. Whether the connection is without a
+    /// transaction now.
+    pub(super) async fn lost(&mut self) -> bool {
+        self.accounts.witness.distrust();
+        self.changes.clear();
+        self.version = None;
+        rolled_back(&mut self.connection).await
+    }
+
+    async fn execute(&mut self, sql: &'static str) -> Result<(), String> {
+        let done = sqlx::query(sql).execute(&mut self.connection).await;
+        done.map(drop).map_err(|error| reason(failure(error)))
+    }
+}
+
+/// A job that panics fails its batch; the writer goes on.
+async fn unpanicked(mut work: Pin<Box<dyn Future<Output = Ran> + Send + '_>>) -> Ran {
+    std::future::poll_fn(|context| {
+        let polled = catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)));
+        polled.unwrap_or_else(|_| Poll::Ready(Ran::Broken("a mistake in the program ended a write".into())))
+    })
+    .await
+}
+
+/// Ends the transaction; whether the connection is without one now.
+async fn rolled_back(connection: &mut SqliteConnection) -> bool {
+    match sqlx::query("ROLLBACK").execute(connection).await {
+        Ok(_) => true,
+        // SQLite does it by itself when the disk is full, and where BEGIN failed there is nothing to roll back.
+        Err(sqlx::Error::Database(error)) => error.message().contains("no transaction is active"),
+        Err(_) => false,
+    }
+}
+
+fn reason(error: StoreError) -> String {
+    match error {
+        StoreError::Unavailable(why) => why,
+        other => other.to_string(),
+    }
+}
