@@ -227,7 +227,7 @@ fn directory(section: &Section<'_>, files: &Files<'_>, realms: &mut Realms) -> O
     });
     let kinds = [("ldap", DirectoryKind::Ldap), ("active-directory", DirectoryKind::ActiveDirectory)];
     let kind = section.choice("kind", &kinds);
-    let servers = servers(section, files);
+    let servers = servers(section);
     let authorities = authorities(section, files);
     let bind = service_bind(section, files, name.as_deref().unwrap_or_default());
     let base = dn(section, "base");
@@ -244,12 +244,18 @@ fn directory(section: &Section<'_>, files: &Files<'_>, realms: &mut Realms) -> O
     let attributes = attributes(section, kind_or_ldap);
     let groups = groups(section, kind_or_ldap, base.as_ref());
     let roles = roles(section);
-    let naming = naming(section, realms);
+    let naming = naming(section, name.as_deref().unwrap_or_default(), realms);
     let sync = sync(section);
     let connections = section.number("connections", 1..=256);
     let timeout = section.duration("timeout", Duration::from_millis(100)..=60 * SECOND);
     let cache = section.duration("cache", Duration::ZERO..=24 * HOUR);
     let outage_cache = section.duration("outage_cache", Duration::ZERO..=168 * HOUR);
+    if let (Some(ServiceBind::External), Some(servers)) = (&bind, &servers)
+        && servers.iter().any(|server| matches!(server.endpoint, Endpoint::Tcp(..)))
+    {
+        let message = "`bind = \"external\"` says who the daemon's user is, which only a Unix socket tells";
+        section.error(section.place("bind"), message, "ldapi:// servers, or bind = \"simple\"");
+    }
     let mut directory = Directory {
         name: name?,
         kind: kind?,
@@ -282,7 +288,7 @@ fn scope(directory: &Directory) -> String {
     format!("{:016x}", hasher.finish())
 }
 
-fn servers(section: &Section<'_>, files: &Files<'_>) -> Option<Vec<LdapServer>> {
+fn servers(section: &Section<'_>) -> Option<Vec<LdapServer>> {
     let start_tls = section.boolean("start_tls");
     let texts = section.texts("servers")?;
     if texts.is_empty() {
@@ -303,9 +309,8 @@ fn servers(section: &Section<'_>, files: &Files<'_>) -> Option<Vec<LdapServer>> 
                     Endpoint::Unix(_) => true,
                 };
                 if server.protection == Protection::None && !local {
-                    files.warn(format!(
-                        "passwords go to {text} unprotected: set start_tls = true, or use ldaps://"
-                    ));
+                    let message = format!("passwords would go to {text} unprotected");
+                    section.error(at, message, "set start_tls = true, or use ldaps://");
                 }
                 servers.push(server);
             }
@@ -498,9 +503,20 @@ fn groups(section: &Section<'_>, kind: DirectoryKind, people: Option<&Dn>) -> Op
     );
     let (text, _) = section.text("group_base")?;
     let base = if text.is_empty() { people.cloned() } else { dn(section, "group_base") };
-    if membership == Some(Membership::InChain) && kind == DirectoryKind::Ldap {
-        let message = "`in-chain` is a matching rule of Active Directory";
-        section.error(section.place("group_members"), message, "member or member-of");
+    let place = section.place("group_members");
+    match (membership, kind) {
+        (Some(Membership::InChain), DirectoryKind::Ldap) => {
+            section.error(place, "`in-chain` is a matching rule of Active Directory", "member or member-of");
+        }
+        // There a change of a group shows in the group alone, and not at all when a member is renamed.
+        (Some(Membership::Member | Membership::MemberOf), DirectoryKind::ActiveDirectory) => {
+            section.error(
+                place,
+                "Active Directory finds the people in a group by `in-chain`",
+                "in-chain or none",
+            );
+        }
+        _ => {}
     }
     let membership = match membership? {
         // Without a place of their own, groups would be looked for among people: most have none there.
@@ -544,7 +560,7 @@ fn roles(section: &Section<'_>) -> Option<Vec<RoleRule>> {
     section.tables("role").into_iter().map(rule).collect()
 }
 
-fn naming(section: &Section<'_>, realms: &mut Realms) -> Option<Naming> {
+fn naming(section: &Section<'_>, name: &str, realms: &mut Realms) -> Option<Naming> {
     let texts = section.texts("realms")?;
     let qualified = section.choice("names", &[("plain", false), ("qualified", true)])?;
     let naming = match (qualified, texts.first()) {
@@ -559,7 +575,7 @@ fn naming(section: &Section<'_>, realms: &mut Realms) -> Option<Naming> {
     for (realm, at) in texts {
         if realm.is_empty() || realm.contains(['@', '\\']) {
             section.error(at, format!("`{realm}` is no realm"), "such as \"example.org\" or \"EXAMPLE\"");
-        } else if !realms.add(&realm, &naming) {
+        } else if !realms.add(&realm, name, &naming) {
             section.error(
                 at,
                 format!("the realm `{realm}` belongs to another directory already"),

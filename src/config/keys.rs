@@ -329,7 +329,7 @@ pub(super) const KEYS: &[Key] = &[
         "directory",
         "start_tls",
         Some("true"),
-        "Whether `ldap://` becomes TLS by StartTLS. If not, passwords travel unprotected.",
+        "Whether `ldap://` becomes TLS by StartTLS. Without it only this machine may be asked.",
     ),
     key(
         "directory",
@@ -417,13 +417,13 @@ pub(super) const KEYS: &[Key] = &[
         "directory",
         "group_members",
         Some("\"auto\""),
-        "How the people in a group are found: `member` (groups name them, groups in groups count), `member-of` (people name their groups), `in-chain` (Active Directory follows groups in groups), `none`. `auto`: `in-chain` with Active Directory, else `member` if there is a `group_base`.",
+        "How the people in a group are found: `member` (groups name them, groups in groups count), `member-of` (people name their groups; seen when the person's entry changes), `in-chain` (Active Directory, which follows groups in groups itself), `none`. `auto`: `in-chain` with Active Directory, else `member` if there is a `group_base`.",
     ),
     key(
         "directory",
         "group_base",
         Some("\"\""),
-        "Where groups are; only groups below it count. Empty: as `base`.",
+        "Where groups are. Those right below it are called by their own name, deeper ones by the way to them: `clubs/chess`. Empty: as `base`.",
     ),
     key(
         "directory",
@@ -455,14 +455,14 @@ pub(super) const KEYS: &[Key] = &[
         "directory",
         "sweep_interval",
         Some("\"5m\""),
-        "Between two looks for entries that are gone, where the server does not tell.",
+        "Between two times that everything is read again, where the server does not tell what is gone.",
     ),
     key("directory", "page_size", Some("500"), "Entries in one page of a search, 10 to 10000."),
     key(
         "directory",
         "max_removals",
         Some("20"),
-        "A sync that would remove more than so many percent of the people (and more than 3) within an hour stops and waits for `doorward sync --once --accept-removals`.",
+        "A sync that would remove more than so many percent of the people (and more than 3) within an hour stops removing and waits for `doorward sync --once --accept-removals`; so does one that would take groups from so many. Everything else goes on.",
     ),
     key(
         "directory",

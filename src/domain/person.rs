@@ -207,6 +207,8 @@ pub struct Origin {
     pub directory: String,
     /// Name of the entry there.
     pub dn: String,
+    /// Stable id of the entry, hex.
+    pub entry: String,
 }
 
 #[cfg(test)]

@@ -48,6 +48,9 @@ pub enum DeskError {
         "The present password is wrong. Type it again, or leave it out to set the password as administrator."
     )]
     WrongOld,
+    /// Unlocked here, but perhaps not in the directory.
+    #[error("{0} is unlocked in Doorward, but a lock of the directory itself may still be on: {1}")]
+    HalfUnlocked(String, String),
     /// A PIN against the rules.
     #[error("{}", sentences(.0))]
     Pin(Vec<PinProblem>),
@@ -343,10 +346,13 @@ impl Desk {
             false => (Status::Active, "person.unlock"),
         };
         let entry = self.entry(actor, action, person.username.as_str(), Some(person.id));
-        if !locked {
-            self.directory.unlock(&person).await?;
-        }
         self.people.set_status(person.id, status, entry).await?;
+        if !locked && let Err(error) = self.directory.unlock(&person).await {
+            return Err(DeskError::HalfUnlocked(
+                person.username.to_string(),
+                DeskError::from(error).to_string(),
+            ));
+        }
         self.person(username).await
     }
 

@@ -3,13 +3,17 @@
 //!
 //! ```text
 //!   waiting ─▶ loading (groups, then people) ─▶ following ──error──▶ retrying, a little later ─▶ loading
-//!                                         └──too many would go──▶ held ──approved──▶ loading
+//!                                                 │  ▲
+//!                             too many would go ──▼  │ approved, or not so many after all
+//!                                                 held: everything but the removals goes on
 //! ```
 
 use crate::base::{Clock, Random, Timestamp};
 use crate::config::Membership;
 use crate::domain::audit::AuditEntry;
-use crate::domain::directory::{Change, EntryId, Event, Identity, Mirror, MirrorSettings, Put, Realms};
+use crate::domain::directory::{
+    Change, EntryId, Event, Identity, Mirror, MirrorSettings, Put, Realms, What, fold,
+};
 use crate::domain::person::PersonId;
 use crate::store::ldap::{Batch, LdapError, ServerState, Servers, Source, groups, people};
 use crate::store::{Identities, IdentityBatch, StoreError, SyncPlace};
@@ -33,6 +37,8 @@ const BULK: usize = 5000;
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 /// Between two looks for who can be removed for good.
 const PURGE: Duration = Duration::from_secs(3600);
+/// While removals are held, everything is read again after so long: it may have been a mistake that is mended.
+const HELD: Duration = Duration::from_secs(300);
 
 /// What a follower is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
@@ -125,11 +131,6 @@ enum Ended {
     Ldap(#[from] LdapError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error(
-        "{going} of {there} people would be removed, more than {percent} %: nothing was removed. If that is right, run \
-         `doorward sync --once --accept-removals`; else look at `base` and `filter`, and at what the service account may read"
-    )]
-    Held { going: usize, there: usize, percent: u8 },
     #[error("everything is read anew")]
     Reload,
 }
@@ -157,6 +158,15 @@ struct Session {
     conflicts: HashMap<EntryId, Box<Identity>>,
     /// The first load: nobody was known before.
     first: bool,
+    /// Since when removals are held back.
+    held: Option<Instant>,
+}
+
+impl Session {
+    /// People who are there and have been written.
+    fn people(&self) -> usize {
+        self.mirror.present().saturating_sub(self.conflicts.len())
+    }
 }
 
 impl Follower {
@@ -205,14 +215,11 @@ impl Follower {
             if matches!(ended, Ended::Reload) {
                 continue;
             }
-            let held = matches!(ended, Ended::Held { .. });
-            if held {
-                tracing::error!(directory = %self.name(), "sync stopped: {ended}");
-            } else {
-                tracing::warn!(directory = %self.name(), error = %ended, "sync interrupted");
-            }
+            self.servers.set_current(false);
+            self.servers.rotate();
+            tracing::warn!(directory = %self.name(), error = %ended, "sync interrupted");
             self.progress.send_modify(|progress| {
-                progress.stage = if held { Stage::Held } else { Stage::Retrying };
+                progress.stage = Stage::Retrying;
                 progress.error = Some(ended.to_string());
                 progress.failures += 1;
             });
@@ -231,6 +238,8 @@ impl Follower {
     }
 
     async fn session(&mut self) -> Result<(), Ended> {
+        // Before the people are read: who is removed for good now is not known to this session.
+        self.purge().await?;
         let settings = self.servers.settings();
         let known = self.identities.known(&settings.name).await?;
         let place =
@@ -240,6 +249,7 @@ impl Follower {
             first: known.is_empty(),
             mirror: Mirror::new(mirror_settings(settings), known),
             conflicts: HashMap::new(),
+            held: None,
         };
         self.progress.send_modify(|progress| {
             progress.stage = Stage::Loading;
@@ -281,8 +291,9 @@ impl Follower {
         let mode = source.mode();
         self.progress.send_modify(|progress| progress.mode = Some(mode));
         let mut people = watch_over(source, tasks);
-        let mut purge_at = Instant::now();
+        let purge_at = Instant::now() + PURGE;
         loop {
+            let again_at = session.held.map_or(purge_at, |since| purge_at.min(since + HELD));
             let of_groups = async {
                 match &mut groups {
                     Some(groups) => groups.recv().await,
@@ -306,9 +317,9 @@ impl Follower {
                     self.begin_anew(reload);
                     return Err(Ended::Reload);
                 }
-                () = sleep_until(purge_at) => {
-                    purge_at = Instant::now() + PURGE;
-                    self.purge().await?;
+                () = sleep_until(again_at) => {
+                    self.full = session.held.is_some();
+                    return Err(Ended::Reload);
                 }
             }
         }
@@ -318,17 +329,20 @@ impl Follower {
         session.first = false;
         self.full = false;
         self.accept_removals = false;
-        let people = session.mirror.present() - session.conflicts.len().min(session.mirror.present());
-        let news = self.progress.borrow().stage != Stage::Following;
+        self.servers.set_current(session.held.is_none());
+        if session.held.is_some() {
+            return;
+        }
+        let people = session.people();
+        if self.progress.borrow().stage != Stage::Following {
+            tracing::info!(directory = %self.name(), people, "directory is loaded and followed");
+        }
         self.progress.send_modify(|progress| {
             progress.stage = Stage::Following;
             progress.people = people;
             progress.error = None;
             progress.loads += 1;
         });
-        if news {
-            tracing::info!(directory = %self.name(), people, "directory is loaded and followed");
-        }
     }
 
     /// Writes what a batch means.
@@ -338,23 +352,31 @@ impl Follower {
         let mut there = session.mirror.present();
         let mut changes = Vec::new();
         for event in batch.events {
+            // What an entry says now is worth more than what it said when it had to wait.
+            match &event {
+                Event::Put(identity) => drop(session.conflicts.remove(&identity.id)),
+                Event::Gone(id) => drop(session.conflicts.remove(id)),
+                _ => {}
+            }
             changes.extend(session.mirror.handle(event));
         }
-        if !session.conflicts.is_empty() && !changes.is_empty() {
+        if !changes.is_empty() {
             for identity in session.conflicts.values() {
                 changes.extend(session.mirror.handle(Event::Put(identity.clone())));
             }
         }
         there = there.max(session.mirror.present());
-        self.guard(&changes, there)?;
+        let changes = self.guard(session, fold(changes), there);
         let scope = self.servers.settings().scope.clone();
-        let place = batch.place.filter(|_| of_people);
+        // Who waits for a name, or to be removed, is only found again by what was before: the place stays there.
+        let settled = session.held.is_none() && session.conflicts.is_empty();
+        let place = batch.place.filter(|_| of_people && settled);
         let place = place.map(|state| SyncPlace { scope, state, synced: self.clock.now() });
         let nothing = changes.is_empty();
         if !nothing || place.is_some() {
             self.write(session, changes, place).await?;
         }
-        let people = session.mirror.present();
+        let people = session.people();
         self.progress.send_modify(|progress| {
             progress.read += read as u64;
             progress.people = people;
@@ -366,24 +388,53 @@ impl Follower {
         Ok(())
     }
 
-    /// A wrong base, a wrong filter, or a service account that may read less than yesterday looks like everybody leaving.
-    fn guard(&mut self, changes: &[Change], there: usize) -> Result<(), Ended> {
-        let going = changes.iter().filter(|change| matches!(change, Change::Depart { .. })).count();
-        if going == 0 {
-            return Ok(());
+    /// A wrong base, a wrong filter, or a service account that may read less than yesterday looks like everybody leaving,
+    /// or like everybody leaving their groups. Then nobody is removed, and everything else goes on.
+    fn guard(&mut self, session: &mut Session, changes: Vec<Change>, there: usize) -> Vec<Change> {
+        let count = |what: fn(&What) -> bool| changes.iter().filter(|change| what(&change.what)).count();
+        let going = count(|what| *what == What::Depart);
+        let losing = count(|what| matches!(what, What::Groups { fewer: true, .. }));
+        if going == 0 && losing == 0 {
+            return changes;
         }
         let now = self.clock.now();
         self.removed.retain(|(at, _)| now.since(*at) < WINDOW);
         let before: usize = self.removed.iter().map(|(_, count)| count).sum();
         let percent = self.servers.settings().sync.max_removals;
-        let (total, whole) = (going + before, there + before);
-        if !self.accept_removals && total > FEW && total * 100 > whole * usize::from(percent) {
-            return Err(Ended::Held { going, there, percent });
+        let too_many = |count: usize, of: usize| count > FEW && count * 100 > of * usize::from(percent);
+        let reason = if too_many(going + before, there + before) {
+            format!("{going} of {there} people would be removed")
+        } else if too_many(losing, there) {
+            format!("{losing} of {there} people would lose a group")
+        } else {
+            String::new()
+        };
+        if self.accept_removals || reason.is_empty() && session.held.is_none() {
+            if !self.accept_removals && going > 0 {
+                self.removed.push_back((now, going));
+            }
+            return changes;
         }
-        if !self.accept_removals {
-            self.removed.push_back((now, going));
+        if session.held.is_none() {
+            self.hold(session, &reason, percent);
         }
-        Ok(())
+        let stays = |change: &Change| !matches!(change.what, What::Depart | What::Groups { fewer: true, .. });
+        changes.into_iter().filter(stays).collect()
+    }
+
+    fn hold(&self, session: &mut Session, reason: &str, percent: u8) {
+        let said = format!(
+            "{reason}, more than {percent} %: nothing was removed. If that is right, run `doorward sync --once \
+             --accept-removals`; else look at `base` and `filter`, and at what the service account may read"
+        );
+        tracing::error!(directory = %self.name(), "removals are held back: {said}");
+        session.held = Some(Instant::now());
+        self.servers.set_current(false);
+        self.progress.send_modify(|progress| {
+            progress.stage = Stage::Held;
+            progress.error = Some(said);
+            progress.failures += 1;
+        });
     }
 
     async fn write(
@@ -395,9 +446,9 @@ impl Follower {
         let bulk = session.first || changes.len() > BULK;
         let mut counts = (0, 0, 0);
         for change in &changes {
-            match change {
-                Change::Put(Put { what: "added", .. }) => counts.0 += 1,
-                Change::Depart { .. } => counts.2 += 1,
+            match &change.what {
+                What::Put(Put { event: "added", .. }) => counts.0 += 1,
+                What::Depart => counts.2 += 1,
                 _ => counts.1 += 1,
             }
         }
@@ -405,8 +456,8 @@ impl Follower {
         loop {
             let chunk: Vec<Change> = changes.drain(..changes.len().min(CHUNK)).collect();
             let last = changes.is_empty();
-            let put = chunk.iter().filter_map(|change| match change {
-                Change::Put(put) => Some((put.identity.id.clone(), put.identity.clone())),
+            let put = chunk.iter().filter_map(|change| match &change.what {
+                What::Put(put) => Some((change.entry.clone(), put.identity.clone())),
                 _ => None,
             });
             let puts: HashMap<EntryId, Box<Identity>> = put.collect();
@@ -414,7 +465,7 @@ impl Follower {
                 directory: self.name().to_owned(),
                 ids: chunk.iter().map(|change| self.id(change)).collect(),
                 changes: chunk,
-                place: place.clone().filter(|_| last),
+                place: place.clone().filter(|_| last && session.conflicts.is_empty()),
                 bulk,
                 at: self.clock.now(),
             };
@@ -446,17 +497,12 @@ impl Follower {
 
     /// Whom a change is about; someone new gets an id that sorts by time.
     fn id(&self, change: &Change) -> PersonId {
-        match change {
-            Change::Put(Put { person: Some(person), .. })
-            | Change::Groups { person, .. }
-            | Change::Depart { person, .. } => *person,
-            Change::Put(Put { person: None, .. }) => {
-                let mut bytes = [0; 10];
-                self.random.fill(&mut bytes);
-                let millis = u64::try_from(self.clock.now().millis()).unwrap_or(0);
-                PersonId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
-            }
-        }
+        change.person.unwrap_or_else(|| {
+            let mut bytes = [0; 10];
+            self.random.fill(&mut bytes);
+            let millis = u64::try_from(self.clock.now().millis()).unwrap_or(0);
+            PersonId::from_uuid(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+        })
     }
 
     async fn purge(&self) -> Result<(), Ended> {

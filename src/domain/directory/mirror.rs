@@ -7,6 +7,7 @@
 //! In a refresh with `sweep`, who was neither put nor named as present is gone. Groups are told apart from people, each
 //! with refreshes of its own; until the first one of the groups has ended, everybody keeps the groups of last time.
 
+use super::groups::Member;
 use super::{EntryId, Groups, Identity};
 use crate::domain::person::{PersonId, Role};
 use crate::wire::ldap::Dn;
@@ -51,8 +52,8 @@ pub struct GroupEntry {
     pub id: EntryId,
     /// Its name.
     pub dn: String,
-    /// Names of the members' entries.
-    pub members: Vec<String>,
+    /// Its members.
+    pub members: Vec<Member>,
 }
 
 /// A person who came from the directory before.
@@ -78,11 +79,38 @@ pub struct Known {
     pub departed: bool,
 }
 
+/// What must be written about one entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The entry.
+    pub entry: EntryId,
+    /// Who it is here; `None`: new here.
+    pub person: Option<PersonId>,
+    /// What has changed.
+    pub what: What,
+}
+
+/// See [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum What {
+    /// A person is new or has changed.
+    Put(Put),
+    /// Only groups, and roles that hang on them, have changed.
+    Groups {
+        /// All roles.
+        roles: Vec<Role>,
+        /// All groups.
+        groups: Vec<String>,
+        /// Whether one was taken away.
+        fewer: bool,
+    },
+    /// The person has left the directory.
+    Depart,
+}
+
 /// A person to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
-    /// Who it is here; `None`: new here.
-    pub person: Option<PersonId>,
     /// What the entry says.
     pub identity: Box<Identity>,
     /// All roles.
@@ -91,30 +119,30 @@ pub struct Put {
     pub groups: Vec<String>,
     /// What happened, for the audit trail: `added`, `returned`, `disabled`, `enabled`, `renamed`, `changed`; `touched` if
     /// only the marker is another, which may be a new password and may be a count of failures.
-    pub what: &'static str,
+    pub event: &'static str,
 }
 
-/// What must be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A person is new or has changed.
-    Put(Put),
-    /// Only groups, and roles that hang on them, have changed.
-    Groups {
-        /// Whose.
-        person: PersonId,
-        /// All roles.
-        roles: Vec<Role>,
-        /// All groups.
-        groups: Vec<String>,
-    },
-    /// A person has left the directory.
-    Depart {
-        /// Who.
-        person: PersonId,
-        /// Their entry.
-        entry: EntryId,
-    },
+/// One change for each entry, the last word of each: a batch is written at once, so what came before it was never here.
+pub fn fold(changes: Vec<Change>) -> Vec<Change> {
+    let mut last: HashMap<EntryId, usize> = HashMap::new();
+    let mut folded: Vec<Option<Change>> = Vec::with_capacity(changes.len());
+    for mut change in changes {
+        let before = last.get(&change.entry).and_then(|at| folded.get_mut(*at)).and_then(Option::take);
+        match (before.map(|before| before.what), &mut change.what) {
+            // Came and went: nobody has heard of them.
+            (Some(What::Put(_)), What::Depart) if change.person.is_none() => continue,
+            (Some(What::Put(first)), What::Put(put)) if first.event == "added" => put.event = "added",
+            (Some(What::Put(mut put)), What::Groups { roles, groups, .. }) => {
+                (put.roles, put.groups) = (std::mem::take(roles), std::mem::take(groups));
+                change.what = What::Put(put);
+            }
+            (None, What::Depart) if change.person.is_none() => continue,
+            _ => {}
+        }
+        last.insert(change.entry.clone(), folded.len());
+        folded.push(Some(change));
+    }
+    folded.into_iter().flatten().collect()
 }
 
 /// How a directory is read.
@@ -132,8 +160,9 @@ pub struct MirrorSettings {
 #[derive(Debug)]
 struct Seen {
     person: Option<PersonId>,
-    dn: Dn,
-    fingerprint: String,
+    /// In normal form.
+    dn: Box<str>,
+    fingerprint: Box<str>,
     own_roles: Vec<Role>,
     roles: Vec<Role>,
     groups: Vec<Arc<str>>,
@@ -179,8 +208,8 @@ impl Mirror {
         for known in known {
             let seen = Seen {
                 person: Some(known.person),
-                dn: Dn::parse(&known.dn).unwrap_or_default(),
-                fingerprint: known.fingerprint,
+                dn: normal(&known.dn),
+                fingerprint: known.fingerprint.into(),
                 own_roles: known.own_roles,
                 roles: known.roles,
                 groups: known.groups.into_iter().map(&mut shared).collect(),
@@ -210,8 +239,13 @@ impl Mirror {
     /// An entry could not be written: it is as if it had never been seen, so that it is tried again.
     pub fn forget(&mut self, entry: &EntryId) {
         if let Some(seen) = self.people.get_mut(entry) {
-            seen.fingerprint.clear();
+            seen.fingerprint = Box::default();
         }
+    }
+
+    /// Groups that are known.
+    pub fn known_groups(&self) -> usize {
+        self.group_entries.len()
     }
 
     /// What an event means.
@@ -256,16 +290,16 @@ impl Mirror {
     }
 
     fn put(&mut self, identity: Box<Identity>) -> Option<Change> {
-        let dn = Dn::parse(&identity.dn).unwrap_or_default();
+        let dn = normal(&identity.dn);
         self.groups.set_member_of(&identity.dn, &identity.member_of);
-        let fingerprint = identity.fingerprint();
+        let fingerprint = identity.fingerprint().into_boxed_str();
         let known = self.people.get_mut(&identity.id);
         let groups = match &known {
             Some(seen) if !self.groups_ready => seen.groups.clone(),
-            _ => self.groups.of(&dn),
+            _ => self.groups.of(&dn, &identity.id),
         };
         let roles = roles(&identity.roles, &groups, &self.settings.group_roles);
-        let what = match &known {
+        let event = match &known {
             None => "added",
             Some(seen) if seen.departed => "returned",
             Some(seen) if seen.fingerprint == fingerprint && seen.groups == groups && seen.roles == roles => {
@@ -277,7 +311,7 @@ impl Mirror {
             }
             Some(seen) if seen.enabled && !identity.enabled => "disabled",
             Some(seen) if !seen.enabled && identity.enabled => "enabled",
-            Some(seen) if seen.dn.normal() != dn.normal() => "renamed",
+            Some(seen) if seen.dn != dn => "renamed",
             Some(_) => "changed",
         };
         let person = known.and_then(|seen| seen.person);
@@ -293,15 +327,20 @@ impl Mirror {
             refresh: self.refresh,
         };
         self.people.insert(identity.id.clone(), seen);
-        Some(Change::Put(Put { person, identity, roles, groups: names(&groups), what }))
+        let entry = identity.id.clone();
+        Some(Change {
+            entry,
+            person,
+            what: What::Put(Put { identity, roles, groups: names(&groups), event }),
+        })
     }
 
     fn depart(&mut self, entry: &EntryId) -> Option<Change> {
         let seen = self.people.get_mut(entry).filter(|seen| !seen.departed)?;
         seen.departed = true;
         seen.enabled = false;
-        seen.fingerprint.clear();
-        seen.person.map(|person| Change::Depart { person, entry: entry.clone() })
+        seen.fingerprint = Box::default();
+        Some(Change { entry: entry.clone(), person: seen.person, what: What::Depart })
     }
 
     fn sweep(&mut self) -> Vec<Change> {
@@ -323,13 +362,13 @@ impl Mirror {
     }
 
     /// A group has these members now: what that means for everyone in it, before and after.
-    fn regroup(&mut self, dn: &str, members: &[String]) -> Vec<Change> {
-        let mut affected = if self.groups_ready { self.groups.below_group(dn) } else { HashSet::new() };
+    fn regroup(&mut self, dn: &str, members: &[Member]) -> Vec<Change> {
+        let mut affected = if self.groups_ready { self.groups.inside(dn) } else { HashSet::new() };
         self.groups.set_members(dn, members);
         if !self.groups_ready {
             return Vec::new();
         }
-        affected.extend(self.groups.below_group(dn));
+        affected.extend(self.groups.inside(dn));
         self.recount(Some(&affected))
     }
 
@@ -350,25 +389,30 @@ impl Mirror {
     /// Groups and roles anew, of everyone or of those with these numbers.
     fn recount(&mut self, only: Option<&HashSet<u32>>) -> Vec<Change> {
         let mut changes = Vec::new();
-        for seen in self.people.values_mut().filter(|seen| !seen.departed) {
-            if only
-                .is_some_and(|only| self.groups.number(&seen.dn).is_none_or(|number| !only.contains(&number)))
-            {
+        for (entry, seen) in self.people.iter_mut().filter(|(_, seen)| !seen.departed) {
+            if only.is_some_and(|only| {
+                !self.groups.numbers(&seen.dn, entry).iter().any(|one| only.contains(one))
+            }) {
                 continue;
             }
-            let groups = self.groups.of(&seen.dn);
+            let groups = self.groups.of(&seen.dn, entry);
             let roles = roles(&seen.own_roles, &groups, &self.settings.group_roles);
             if groups == seen.groups && roles == seen.roles {
                 continue;
             }
+            let fewer = seen.groups.iter().any(|group| !groups.contains(group));
             seen.groups.clone_from(&groups);
             seen.roles.clone_from(&roles);
-            if let Some(person) = seen.person {
-                changes.push(Change::Groups { person, roles, groups: names(&groups) });
-            }
+            let what = What::Groups { roles, groups: names(&groups), fewer };
+            changes.push(Change { entry: entry.clone(), person: seen.person, what });
         }
         changes
     }
+}
+
+/// The normal form of a name; of a text that is none, the empty one, which nobody has.
+fn normal(dn: &str) -> Box<str> {
+    Dn::parse(dn).map(|dn| dn.normal()).unwrap_or_default().into()
 }
 
 fn names(groups: &[Arc<str>]) -> Vec<String> {

@@ -8,9 +8,9 @@ mod groups;
 mod mirror;
 mod realm;
 
-pub use groups::Groups;
-pub use mirror::{Change, Event, GroupEntry, Known, Mirror, MirrorSettings, Put};
-pub use realm::{Naming, Realms};
+pub use groups::{Groups, Member};
+pub use mirror::{Change, Event, GroupEntry, Known, Mirror, MirrorSettings, Put, What, fold};
+pub use realm::{NameError, Naming, Realms};
 
 use super::person::{Role, Username};
 use crate::base::Timestamp;

@@ -4,6 +4,25 @@ use crate::domain::person::{Username, UsernameError};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+/// Why a name in an entry is no name here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// It cannot be a username.
+    #[error(transparent)]
+    Username(#[from] UsernameError),
+    /// It has a realm of another directory.
+    #[error("its name has a realm of directory `{0}`")]
+    OtherRealm(String),
+}
+
+/// Name and realm of `ann@realm` and `REALM\\ann`.
+fn split(typed: &str) -> Option<(&str, &str)> {
+    match (typed.split_once('\\'), typed.rsplit_once('@')) {
+        (Some((realm, name)), _) | (None, Some((name, realm))) => Some((name, realm)),
+        (None, None) => None,
+    }
+}
+
 /// What people of a directory are called here.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Naming {
@@ -14,14 +33,14 @@ pub enum Naming {
     Qualified(String),
 }
 
-/// The realms of all directories.
+/// The realms of all directories: whose each is, and what people are called there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Realms(HashMap<String, Naming>);
+pub struct Realms(HashMap<String, (String, Naming)>);
 
 impl Realms {
-    /// Adds a realm of a directory; `false` if another one has it.
-    pub fn add(&mut self, realm: &str, naming: &Naming) -> bool {
-        self.0.insert(realm.to_lowercase(), naming.clone()).is_none()
+    /// Adds a realm of a directory; `false` if it is there already.
+    pub fn add(&mut self, realm: &str, directory: &str, naming: &Naming) -> bool {
+        self.0.insert(realm.to_lowercase(), (directory.to_owned(), naming.clone())).is_none()
     }
 
     /// The name as people are called here: a realm that belongs to a directory is taken off, or brought into its one
@@ -31,25 +50,26 @@ impl Realms {
             return Cow::Borrowed(typed);
         }
         let typed = typed.trim();
-        let split = match (typed.split_once('\\'), typed.rsplit_once('@')) {
-            (Some((realm, name)), _) | (None, Some((name, realm))) => Some((name, realm)),
-            (None, None) => None,
-        };
-        let Some((name, realm)) = split else { return Cow::Borrowed(typed) };
+        let Some((name, realm)) = split(typed) else { return Cow::Borrowed(typed) };
         match self.0.get(&realm.to_lowercase()) {
-            Some(Naming::Plain) => Cow::Borrowed(name),
-            Some(Naming::Qualified(realm)) => Cow::Owned(format!("{name}@{realm}")),
+            Some((_, Naming::Plain)) => Cow::Borrowed(name),
+            Some((_, Naming::Qualified(realm))) => Cow::Owned(format!("{name}@{realm}")),
             None => Cow::Borrowed(typed),
         }
     }
 
-    /// What the person whose entry says `value` is called here.
-    pub fn username(&self, naming: &Naming, value: &str) -> Result<Username, UsernameError> {
-        let name = self.canonical(value);
-        match naming {
-            Naming::Qualified(realm) if !name.contains('@') => Username::parse(&format!("{name}@{realm}")),
-            _ => Username::parse(&name),
+    /// What the person is called here whose entry in `directory` says `value`. A realm that belongs to another directory
+    /// would be a name of that one: an entry cannot take it.
+    pub fn username(&self, directory: &str, naming: &Naming, value: &str) -> Result<Username, NameError> {
+        let owner = split(value).and_then(|(_, realm)| self.0.get(&realm.to_lowercase()));
+        if let Some((owner, _)) = owner.filter(|(owner, _)| owner != directory) {
+            return Err(NameError::OtherRealm(owner.clone()));
         }
+        let name = self.canonical(value);
+        Ok(match naming {
+            Naming::Qualified(realm) if owner.is_none() => Username::parse(&format!("{name}@{realm}"))?,
+            _ => Username::parse(&name)?,
+        })
     }
 }
 
@@ -60,22 +80,41 @@ mod tests {
     fn realms() -> (Realms, Naming) {
         let students = Naming::Qualified("students.example.org".to_owned());
         let mut realms = Realms::default();
-        assert!(realms.add("example.org", &Naming::Plain) && realms.add("EXAMPLE", &Naming::Plain));
-        assert!(realms.add("students.example.org", &students) && realms.add("STUD", &students));
-        assert!(!realms.add("Example.ORG", &students), "taken");
+        assert!(
+            realms.add("example.org", "staff", &Naming::Plain)
+                && realms.add("EXAMPLE", "staff", &Naming::Plain)
+        );
+        assert!(
+            realms.add("students.example.org", "students", &students)
+                && realms.add("STUD", "students", &students)
+        );
+        assert!(!realms.add("Example.ORG", "students", &students), "taken");
         (realms, students)
     }
 
     #[test]
     fn realm_of_a_directory_is_taken_off_or_brought_into_its_form() {
         let (mut realms, students) = realms();
-        realms.add("example.org", &Naming::Plain);
+        realms.add("example.org", "staff", &Naming::Plain);
         assert_eq!(realms.canonical(" ann@Example.org "), "ann");
         assert_eq!(realms.canonical("example\\ann"), "ann");
         assert_eq!(realms.canonical("STUD\\ann"), "ann@students.example.org");
         assert_eq!(realms.canonical("ann@STUDENTS.example.org"), "ann@students.example.org");
-        assert_eq!(realms.username(&students, "ann").unwrap().as_str(), "ann@students.example.org");
-        assert_eq!(realms.username(&Naming::Plain, "Ann@example.org").unwrap().as_str(), "ann");
+        let student = |value: &str| realms.username("students", &students, value);
+        assert_eq!(student("ann").unwrap().as_str(), "ann@students.example.org");
+        assert_eq!(student("ann@students.example.org").unwrap().as_str(), "ann@students.example.org");
+        assert_eq!(student("ann@else").unwrap().as_str(), "ann@else@students.example.org");
+        assert_eq!(realms.username("staff", &Naming::Plain, "Ann@example.org").unwrap().as_str(), "ann");
+    }
+
+    #[test]
+    fn entry_cannot_take_a_name_in_a_realm_of_another_directory() {
+        let (realms, students) = realms();
+        for value in ["ann@students.example.org", "STUD\\ann", "ann@stud"] {
+            let taken = realms.username("staff", &Naming::Plain, value);
+            assert_eq!(taken, Err(NameError::OtherRealm("students".to_owned())), "{value}");
+        }
+        assert!(realms.username("students", &students, "EXAMPLE\\ann").is_err());
     }
 
     #[test]

@@ -91,6 +91,7 @@ impl From<DeskError> for Failure {
             DeskError::Username(..) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-username"),
             DeskError::Conflict(_) => (StatusCode::CONFLICT, "conflict"),
             DeskError::Password(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-password"),
+            DeskError::HalfUnlocked(..) => (StatusCode::BAD_GATEWAY, "half-unlocked"),
             DeskError::WrongOld => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-password"),
             DeskError::Pin(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-pin"),
             DeskError::Seed => (StatusCode::UNPROCESSABLE_ENTITY, "bad-key"),

@@ -91,6 +91,11 @@ impl PasswordCache {
         entries.of.get(&person.id).filter(fresh).is_some_and(|entry| entry.tag.ct_eq(&*tag).into())
     }
 
+    /// Nothing is known of a person any more.
+    pub fn forget(&self, person: &Person) {
+        self.lock().of.remove(&person.id);
+    }
+
     /// One of these was found wrong: if it is what is remembered, that holds no longer.
     pub fn forget_if(&self, person: &Person, passwords: &[Secret<Vec<u8>>]) {
         if passwords.iter().any(|password| self.knows(person, password.expose())) {

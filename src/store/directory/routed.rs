@@ -42,13 +42,18 @@ impl Directory for Routed {
         if let Some(known) = person {
             return self.of(known)?.check(person, candidates).await;
         }
+        // Refused as soon as one directory can say so: else, while one of several is down, unknown names alone would
+        // make clients believe that Doorward is.
+        let mut verdict = None;
         for directory in self.outside.values() {
-            let _ = directory.check(None, candidates).await?;
+            verdict = Some(directory.check(None, candidates).await);
+            if matches!(verdict, Some(Ok(_))) {
+                break;
+            }
         }
-        if self.outside.is_empty() {
-            self.embedded.check(None, candidates).await
-        } else {
-            Ok(PasswordVerdict::Wrong)
+        match verdict {
+            Some(verdict) => verdict,
+            None => self.embedded.check(None, candidates).await,
         }
     }
 

@@ -2,15 +2,14 @@
 //! number seen. The numbers are its own, so after a failover everything is read again.
 //!
 //! Deleted entries are looked for where they are moved to (`CN=Deleted Objects`), which needs the right to read it; an
-//! entry that left the base or the filter shows as a change that the filter no longer finds. A sweep of all ids finds the
-//! rest.
+//! entry that left the base or the filter shows as a change that the filter no longer finds. Now and then, and after every
+//! start, everything is read again, which finds the rest.
 
 use super::connection::Connection;
 use super::listing::Pages;
-use super::source::{Batch, Feed, Source, root};
+use super::source::{Batch, Feed, Source, base, root};
 use super::{LdapError, Result, entries};
-use crate::config::Membership;
-use crate::domain::directory::{EntryId, Event, GroupEntry};
+use crate::domain::directory::{EntryId, Event, GroupEntry, Member};
 use crate::wire::ldap::{Attribute, Control, Entry, Filter, guid, oid};
 use async_trait::async_trait;
 use std::collections::HashSet;
@@ -20,43 +19,49 @@ use tokio::time::{Instant, sleep_until};
 const PLACE: &str = "usn:";
 
 enum Step {
+    CatchUp,
     Begin,
     Load(Pages, u64),
     Wait,
-    BeginSweep,
-    Sweep(Pages),
 }
 
 /// See the module.
 pub(super) struct UsnSource {
     feed: Feed,
     connection: Connection,
-    /// Which domain controller the numbers belong to.
+    /// Which domain controller the numbers belong to; another one after it was restored from a backup.
     controller: String,
     /// The domain's own entry.
     domain: String,
     /// The last number seen.
     usn: u64,
+    /// Groups that were told, to know whether one of them is gone.
+    groups: HashSet<EntryId>,
     step: Step,
     poll_at: Instant,
-    sweep_at: Instant,
+    reload_at: Instant,
 }
 
 impl UsnSource {
     pub(super) async fn new(feed: Feed, mut connection: Connection, place: Option<String>) -> Result<Self> {
-        let root = root(&mut connection, &["dsServiceName", "defaultNamingContext"]).await?;
-        let text = |name: &str| {
-            let missing =
-                || LdapError::unexpected(connection.server(), "Active Directory: the root has no domain");
-            root.text(name).map(str::to_owned).ok_or_else(missing)
+        let about = root(&mut connection, &["dsServiceName", "defaultNamingContext"]).await?;
+        let missing =
+            |server: &str| LdapError::unexpected(server, "Active Directory: the root has no domain");
+        let text = |name: &str| about.text(name).map(str::to_owned);
+        let (service, domain) = (text("dsServiceName"), text("defaultNamingContext"));
+        let (Some(service), Some(domain)) = (service, domain) else {
+            return Err(missing(connection.server()));
         };
-        let (controller, domain) = (text("dsServiceName")?, text("defaultNamingContext")?);
+        let invocation = base(&mut connection, &service, &["invocationId"]).await?;
+        let invocation = invocation.values("invocationId").first().and_then(|id| guid(id));
+        let controller = invocation.ok_or_else(|| missing(connection.server()))?;
         let stored = place.as_deref().and_then(|place| place.strip_prefix(PLACE)?.split_once(':'));
         let usn = stored.filter(|(_, known)| *known == controller).and_then(|(usn, _)| usn.parse().ok());
         let now = Instant::now();
-        let step = if usn.is_some() { Step::BeginSweep } else { Step::Begin };
-        let usn = usn.unwrap_or(0);
-        Ok(Self { feed, connection, controller, domain, usn, step, poll_at: now, sweep_at: now })
+        // What has changed meanwhile first, then everything: what is gone without a trace shows only so.
+        let step = if usn.is_some() { Step::CatchUp } else { Step::Begin };
+        let (usn, groups) = (usn.unwrap_or(0), HashSet::new());
+        Ok(Self { feed, connection, controller, domain, usn, groups, step, poll_at: now, reload_at: now })
     }
 
     fn place(&self) -> String {
@@ -89,7 +94,8 @@ impl UsnSource {
         let mut events = Vec::with_capacity(found.len());
         for entry in found {
             let Some(id) = entries::id(&entry, self.feed.directory()) else { continue };
-            if self.feed.groups && self.feed.directory().groups.membership == Membership::InChain {
+            if self.feed.groups {
+                self.groups.insert(id.clone());
                 events.push(self.group(entry, id).await?);
             } else {
                 events.push(self.feed.event(&entry, id));
@@ -98,52 +104,81 @@ impl UsnSource {
         Ok(events)
     }
 
-    /// A group with everyone in it, also through groups in groups, as the server follows them.
+    /// A group with everyone in it, also through groups in groups, as the server follows them. By id: a name may be
+    /// somebody else's tomorrow, and the group does not change with it.
     async fn group(&mut self, entry: Entry, id: EntryId) -> Result<Event> {
         let directory = self.feed.directory();
         let in_chain = Filter::Rule("memberOf", oid::IN_CHAIN, entry.dn.as_bytes().to_vec());
         let filter = Filter::And(vec![directory.filter.clone(), in_chain]);
         let (base, wanted) = (directory.base.to_string(), [directory.attributes.id.clone()]);
         let found = self.entries(&base, filter, &wanted, &[]).await?;
-        let members = found.into_iter().map(|person| person.dn).collect();
-        Ok(Event::Group(GroupEntry { id, dn: entry.dn, members }))
+        let members = found.iter().filter_map(|person| entries::id(person, self.feed.directory()));
+        Ok(Event::Group(GroupEntry { id, dn: entry.dn, members: members.map(Member::Entry).collect() }))
     }
 
     /// What has happened since the last number.
     async fn changes(&mut self) -> Result<Batch> {
         let highest = self.highest().await?;
+        if highest < self.usn {
+            // Its numbers went back: it was restored.
+            self.step = Step::Begin;
+            return Ok(Batch::default());
+        }
         if highest == self.usn {
             return Ok(Batch::default());
         }
-        let since = || Filter::AtLeast("uSNChanged", (self.usn + 1).to_string().into_bytes());
+        // With an upper end: what changes while this is asked belongs to the next time.
+        let first = (self.usn + 1).to_string().into_bytes();
+        let last = highest.to_string().into_bytes();
+        let changed = move |more: Vec<Filter>| {
+            let from = Filter::AtLeast("uSNChanged", first.clone());
+            let range = [from, Filter::AtMost("uSNChanged", last.clone())];
+            Filter::And(range.into_iter().chain(more).collect())
+        };
         let id = [self.feed.directory().attributes.id.clone()];
-        let (base, domain) = (self.feed.base().to_string(), self.domain.clone());
-        let (changed, gone) = (since(), Filter::And(vec![Filter::equal("isDeleted", "TRUE"), since()]));
-        let anywhere = since();
-        let filter = Filter::And(vec![self.feed.filter().clone(), changed]);
-        let wanted = self.feed.attributes();
-        let mut found = self.entries(&base, filter, &wanted, &[]).await?;
-        if self.feed.groups && !found.is_empty() {
-            found.extend(self.groups_above(&found).await?);
-        }
+        let (base, domain, wanted) =
+            (self.feed.base().to_string(), self.domain.clone(), self.feed.attributes());
+        // First what was touched at all, then what of it is looked for: who is missing there has left, or has been
+        // changed again and is told next time.
+        let touched = self.entries(&domain, changed(Vec::new()), &id, &[]).await?;
+        let own = self.feed.filter().clone();
+        let mut found = self.entries(&base, changed(vec![own]), &wanted, &[]).await?;
         let here: HashSet<EntryId> =
             found.iter().filter_map(|entry| entries::id(entry, self.feed.directory())).collect();
-        let mut events = Vec::new();
-        let deleted =
-            self.entries(&format!("CN=Deleted Objects,{domain}"), gone, &id, &[Control::SHOW_DELETED]).await;
-        match deleted {
-            Ok(deleted) => events.extend(deleted.iter().filter_map(gone_id).map(|id| self.feed.gone(id))),
-            // Without the right to read it: the sweep finds them.
+        let mut gone: Vec<EntryId> = Vec::new();
+        for id in touched.iter().filter_map(only_id).filter(|id| !here.contains(id)) {
+            if !self.is_here(&base, &id).await? {
+                gone.push(id);
+            }
+        }
+        let deleted = changed(vec![Filter::equal("isDeleted", "TRUE")]);
+        let bin = format!("CN=Deleted Objects,{domain}");
+        match self.entries(&bin, deleted, &id, &[Control::SHOW_DELETED]).await {
+            Ok(deleted) => gone.extend(deleted.iter().filter_map(only_id)),
+            // Without the right to read it: reading everything again finds them.
             Err(LdapError::Refused { code: 32 | 50, .. }) => {}
             Err(error) => return Err(error),
         }
-        // Changed, but not among what is looked for: it may have been before.
-        let touched = self.entries(&domain, anywhere, &id, &[]).await?;
-        let left = touched.iter().filter_map(gone_id).filter(|id| !here.contains(id));
-        events.extend(left.map(|id| self.feed.gone(id)));
+        if self.feed.groups && gone.iter().any(|id| self.groups.contains(id)) {
+            // Those that it was in have not changed themselves.
+            self.step = Step::Begin;
+            return Ok(Batch::default());
+        }
+        if self.feed.groups && !found.is_empty() {
+            found.extend(self.groups_above(&found).await?);
+        }
+        let mut events: Vec<Event> = gone.into_iter().map(|id| self.feed.gone(id)).collect();
         events.extend(self.events(found).await?);
         self.usn = highest;
         Ok(Batch { events, place: Some(self.place()) })
+    }
+
+    /// Whether an entry is among what is looked for.
+    async fn is_here(&mut self, below: &str, id: &EntryId) -> Result<bool> {
+        let attribute = self.feed.directory().attributes.id.clone();
+        let octets = data_encoding::HEXLOWER.decode(id.as_bytes()).unwrap_or_default();
+        let filter = Filter::And(vec![self.feed.filter().clone(), Filter::Is(attribute.clone(), octets)]);
+        Ok(!self.entries(below, filter, &[attribute], &[]).await?.is_empty())
     }
 
     /// Groups that contain one of these through others: their numbers do not change with a group inside them.
@@ -165,45 +200,30 @@ impl UsnSource {
         }
         events.push(self.feed.end(true));
         self.usn = usn;
-        self.sweep_at = Instant::now() + self.feed.directory().sync.sweep;
+        self.reload_at = Instant::now() + self.feed.directory().sync.sweep;
         Ok(Batch { events, place: Some(self.place()) })
-    }
-
-    async fn sweep(&mut self, mut pages: Pages) -> Result<Batch> {
-        let base = self.feed.base().to_string();
-        let found = pages.next(&self.feed, &mut self.connection, &base, &[]).await?;
-        let ids = found.iter().filter_map(|entry| entries::id(entry, self.feed.directory()));
-        let mut events: Vec<Event> = ids.map(|id| self.feed.present(id)).collect();
-        if pages.more() {
-            self.step = Step::Sweep(pages);
-        } else {
-            events.push(self.feed.end(true));
-            self.sweep_at = Instant::now() + self.feed.directory().sync.sweep;
-        }
-        Ok(Batch { events, place: None })
     }
 
     async fn step(&mut self) -> Result<Batch> {
         match std::mem::replace(&mut self.step, Step::Wait) {
+            Step::CatchUp => {
+                self.step = Step::Begin;
+                self.changes().await
+            }
             Step::Begin => {
                 // Taken before the first page: what changes while it is read is read again.
                 let usn = self.highest().await?;
                 let pages = Pages::new(self.feed.filter().clone(), self.feed.attributes());
+                self.groups.clear();
                 self.step = Step::Load(pages, usn);
                 Ok(Batch { events: vec![self.feed.begin()], place: None })
             }
             Step::Load(pages, usn) => self.load(pages, usn).await,
-            Step::BeginSweep => {
-                let id = vec![self.feed.directory().attributes.id.clone()];
-                self.step = Step::Sweep(Pages::new(self.feed.filter().clone(), id));
-                Ok(Batch { events: vec![self.feed.begin()], place: None })
-            }
-            Step::Sweep(pages) => self.sweep(pages).await,
             Step::Wait => {
                 sleep_until(self.poll_at).await;
                 self.poll_at = Instant::now() + self.feed.directory().sync.poll;
-                if Instant::now() >= self.sweep_at {
-                    self.step = Step::BeginSweep;
+                if Instant::now() >= self.reload_at {
+                    self.step = Step::Begin;
                     return Ok(Batch::default());
                 }
                 self.changes().await
@@ -213,7 +233,7 @@ impl UsnSource {
 }
 
 /// The id of an entry of which only that was asked.
-fn gone_id(entry: &Entry) -> Option<EntryId> {
+fn only_id(entry: &Entry) -> Option<EntryId> {
     let (_, values) = entry.attributes.first()?;
     guid(values.first()?).map(String::into_boxed_str)
 }

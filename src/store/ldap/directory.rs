@@ -10,7 +10,7 @@ use crate::domain::password::{PasswordRules, PasswordVerdict};
 use crate::domain::person::Person;
 use crate::store::Passwords;
 use crate::store::directory::{ChangeError, Directory, DirectoryError, PasswordCache};
-use crate::wire::ldap::{self, BindResult, Modification, Refusal};
+use crate::wire::ldap::{self, BindResult, Entry, Modification, Refusal};
 use async_trait::async_trait;
 use std::sync::Arc;
 
@@ -63,19 +63,25 @@ impl Ldap {
 
     /// One bind for the first spelling; a second one only where a separator before a right passcode leaves room for two.
     async fn ask(&self, person: &Person, candidates: &[Secret<Vec<u8>>]) -> Result<PasswordVerdict> {
-        let dn = person.origin.as_ref().map(|origin| origin.dn.as_str()).unwrap_or_default();
+        let (dn, entry) = place(person);
+        let ended = |verdict: PasswordVerdict| {
+            if let Some(cache) = &self.cache {
+                cache.forget(person);
+            }
+            Ok(verdict)
+        };
         for (index, candidate) in candidates.iter().enumerate() {
-            match self.servers.check(dn, candidate.expose()).await? {
+            match self.servers.check(dn, candidate.expose(), entry).await? {
                 BindResult::Right => {
                     if let Some(cache) = &self.cache {
                         cache.remember(person, candidate.expose());
                     }
                     return Ok(PasswordVerdict::Right(index));
                 }
-                BindResult::Expired => return Ok(PasswordVerdict::Expired(index)),
-                BindResult::MustChange => return Ok(PasswordVerdict::MustChange(index)),
-                BindResult::Locked => return Ok(PasswordVerdict::Locked),
-                BindResult::Disabled => return Ok(PasswordVerdict::Disabled),
+                BindResult::Expired => return ended(PasswordVerdict::Expired(index)),
+                BindResult::MustChange => return ended(PasswordVerdict::MustChange(index)),
+                BindResult::Locked => return ended(PasswordVerdict::Locked),
+                BindResult::Disabled => return ended(PasswordVerdict::Disabled),
                 BindResult::Wrong | BindResult::Undecided(_) => {}
             }
         }
@@ -85,15 +91,25 @@ impl Ldap {
         Ok(PasswordVerdict::Wrong)
     }
 
+    /// A connection of the service account, and the entry, which is this person's for certain: a name may have become
+    /// somebody else's a moment ago.
+    async fn as_service(&self, person: &Person) -> Result<(Connection, Entry), ChangeError> {
+        let (dn, id) = place(person);
+        let mut connection = self.servers.service().await.map_err(undecided)?;
+        let entry = self.servers.same(&mut connection, dn, id).await.map_err(undecided)?;
+        Ok((connection, entry))
+    }
+
     /// A connection on which the person may change the password. Who cannot bind because the password has expired, or must
     /// be changed first, has shown that it is right: the service account does it, with the old one beside the new one.
-    async fn as_person(&self, dn: &str, old: &Secret<String>) -> Result<Connection, ChangeError> {
+    async fn as_person(&self, person: &Person, old: &Secret<String>) -> Result<Connection, ChangeError> {
+        let (dn, _) = place(person);
         let policy = |text: &str| Err(ChangeError::Policy(text.to_owned()));
         let mut connection = self.servers.connect().await.map_err(undecided)?;
         match connection.check(dn, old.expose().as_bytes()).await.map_err(undecided)? {
             BindResult::Right => Ok(connection),
             BindResult::MustChange if self.servers.settings().kind == DirectoryKind::Ldap => Ok(connection),
-            BindResult::Expired | BindResult::MustChange => self.servers.service().await.map_err(undecided),
+            BindResult::Expired | BindResult::MustChange => Ok(self.as_service(person).await?.0),
             BindResult::Locked => policy("the account is locked; ask the help desk"),
             BindResult::Disabled => policy("the account is switched off; ask the help desk"),
             BindResult::Wrong | BindResult::Undecided(_) => Err(ChangeError::WrongOld),
@@ -102,14 +118,15 @@ impl Ldap {
 
     async fn set(
         &self,
-        dn: &str,
+        person: &Person,
         old: Option<&Secret<String>>,
         new: &Secret<String>,
     ) -> Result<(), ChangeError> {
+        let (dn, _) = place(person);
         let kind = self.servers.settings().kind;
         let mut connection = match old {
-            None => self.servers.service().await.map_err(undecided)?,
-            Some(old) => self.as_person(dn, old).await?,
+            None => self.as_service(person).await?.0,
+            Some(old) => self.as_person(person, old).await?,
         };
         let ended = match kind {
             DirectoryKind::Ldap => {
@@ -151,6 +168,11 @@ impl Ldap {
     }
 }
 
+/// Name and id of a person's entry.
+fn place(person: &Person) -> (&str, &str) {
+    person.origin.as_ref().map_or(("", ""), |origin| (origin.dn.as_str(), origin.entry.as_str()))
+}
+
 fn undecided(error: LdapError) -> ChangeError {
     ChangeError::Undecided(DirectoryError::Ldap(error))
 }
@@ -179,7 +201,7 @@ impl Directory for Ldap {
         }
         match self.ask(person, candidates).await {
             Ok(verdict) => Ok(verdict),
-            Err(error @ LdapError::AllDown { .. }) => {
+            Err(error @ (LdapError::AllDown { .. } | LdapError::Busy { .. })) => {
                 self.remembered(person, candidates, settings.outage_cache).ok_or(error.into())
             }
             Err(error) => Err(error.into()),
@@ -195,15 +217,19 @@ impl Directory for Ldap {
     ) -> Result<(), ChangeError> {
         // Only looked at: what goes to the directory is what was typed, and its own rules come on top.
         let _ = self.rules.check(&person.username, new.expose()).map_err(ChangeError::Refused)?;
-        let dn = person.origin.as_ref().map(|origin| origin.dn.as_str()).unwrap_or_default();
-        self.set(dn, old, new).await?;
+        self.set(person, old, new).await?;
         self.passwords.changed(person.id, audit).await.map_err(DirectoryError::from)?;
         Ok(())
     }
 
     async fn unlock(&self, person: &Person) -> Result<(), ChangeError> {
-        let dn = person.origin.as_ref().map(|origin| origin.dn.as_str()).unwrap_or_default();
-        let mut connection = self.servers.service().await.map_err(undecided)?;
+        let (dn, _) = place(person);
+        let (mut connection, entry) = self.as_service(person).await?;
+        // What is not there needs no right to be taken away.
+        let locked = |change: &&Modification<'_>| match change {
+            Modification::Remove(name) | Modification::Replace(name, _) => !entry.values(name).is_empty(),
+            _ => false,
+        };
         let changes: &[Modification<'_>] = match self.servers.settings().kind {
             DirectoryKind::ActiveDirectory => &[Modification::Replace("lockoutTime", b"0")],
             // OpenLDAP's (the failures go with it), and those of 389-ds.
@@ -213,7 +239,7 @@ impl Directory for Ldap {
                 Modification::Remove("passwordRetryCount"),
             ],
         };
-        for change in changes {
+        for change in changes.iter().filter(locked) {
             let ended = connection.modify(dn, std::slice::from_ref(change)).await.map_err(undecided)?;
             match ended.code {
                 // Done; not locked; a directory that does not have this attribute.

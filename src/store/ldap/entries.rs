@@ -1,9 +1,9 @@
 //! What an entry says of a person or a group, by the attribute names of the configuration.
 
 use crate::config::{Directory, DirectoryKind, Membership};
-use crate::domain::directory::{EntryId, GroupEntry, Identity, Realms};
+use crate::domain::directory::{EntryId, GroupEntry, Identity, Member, Realms};
 use crate::domain::person::Role;
-use crate::wire::ldap::{Attribute, Entry, filetime, guid, hex_id};
+use crate::wire::ldap::{Attribute, Dn, Entry, filetime, guid, hex_id};
 
 /// Bit of `userAccountControl`: ACCOUNTDISABLE.
 const ACCOUNT_DISABLED: u32 = 2;
@@ -62,8 +62,12 @@ pub(super) fn person(
 ) -> Result<Identity, String> {
     let names = &directory.attributes;
     let text = |attribute: &Attribute| entry.text(attribute.as_str()).map(str::to_owned);
+    if !Dn::parse(&entry.dn).is_ok_and(|dn| dn != Dn::default()) {
+        return Err("its name cannot be read".to_owned());
+    }
     let username = text(&names.username).ok_or_else(|| format!("it has no {}", names.username.as_str()))?;
-    let username = realms.username(&directory.naming, &username).map_err(|error| error.to_string())?;
+    let username =
+        realms.username(&directory.name, &directory.naming, &username).map_err(|error| error.to_string())?;
     if username.as_str().starts_with('~') {
         return Err("a username cannot begin with ~ here".to_owned());
     }
@@ -120,5 +124,6 @@ fn texts(entry: &Entry, attribute: &Attribute) -> Vec<String> {
 
 /// The group that an entry describes.
 pub(super) fn group(entry: &Entry, id: EntryId, directory: &Directory) -> GroupEntry {
-    GroupEntry { id, dn: entry.dn.clone(), members: texts(entry, &directory.attributes.member) }
+    let members = texts(entry, &directory.attributes.member).into_iter().map(Member::Named).collect();
+    GroupEntry { id, dn: entry.dn.clone(), members }
 }

@@ -1,12 +1,17 @@
-//! For servers that do not send changes: everything in pages at first, then what was modified since, at intervals, and
-//! now and then the ids of all, to see who is gone.
+//! For servers that do not send changes: everything in pages at first, then what was modified lately, at intervals, and
+//! everything again now and then, to see who is gone.
+//!
+//! "Lately" begins some minutes before the latest time seen: with several masters a change may arrive after a later one,
+//! and no clock is quite right. A time in the future, which one wrong clock is enough for, does not count.
 
 use super::connection::Connection;
 use super::source::{Batch, Feed, Source, all};
 use super::{Result, entries};
+use crate::base::{Clock, SystemClock, Timestamp};
 use crate::domain::directory::Event;
-use crate::wire::ldap::{Attribute, Control, Filter, Scope, Search};
+use crate::wire::ldap::{Attribute, Control, Entry, Filter, Scope, Search, generalized, generalized_time};
 use async_trait::async_trait;
+use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Pages through a search.
@@ -34,7 +39,7 @@ impl Pages {
         connection: &mut Connection,
         base: &str,
         controls: &[Control],
-    ) -> Result<Vec<crate::wire::ldap::Entry>> {
+    ) -> Result<Vec<Entry>> {
         let mut found = Vec::new();
         let controls: Vec<Control> = controls
             .iter()
@@ -49,13 +54,14 @@ impl Pages {
     }
 }
 
+/// How far back each look goes.
+const OVERLAP: Duration = Duration::from_secs(600);
+
 /// What the source does next.
 enum Step {
     Begin,
     Load(Pages),
     Changes(Pages),
-    BeginSweep,
-    Sweep(Pages),
     Wait,
 }
 
@@ -65,39 +71,26 @@ pub(super) struct PollSource {
     connection: Connection,
     step: Step,
     /// Latest `modifyTimestamp` seen.
-    latest: String,
+    latest: Option<Timestamp>,
     poll_at: Instant,
-    sweep_at: Instant,
+    reload_at: Instant,
 }
 
-/// How a place of this source begins.
-const PLACE: &str = "poll:";
-
 impl PollSource {
-    pub(super) fn new(feed: Feed, connection: Connection, place: Option<&str>) -> Self {
-        let latest = place.and_then(|place| place.strip_prefix(PLACE)).unwrap_or_default().to_owned();
+    pub(super) fn new(feed: Feed, connection: Connection) -> Self {
         let now = Instant::now();
-        // Who went away meanwhile is found at once.
-        let step = if latest.is_empty() { Step::Begin } else { Step::BeginSweep };
-        Self { feed, connection, step, latest, poll_at: now, sweep_at: now }
-    }
-
-    fn with_filter(&self, more: Option<Filter>) -> Filter {
-        let own = self.feed.filter().clone();
-        more.map_or(own.clone(), |more| Filter::And(vec![own, more]))
+        Self { feed, connection, step: Step::Begin, latest: None, poll_at: now, reload_at: now }
     }
 
     /// Events of a page of whole entries.
     async fn page(&mut self, pages: &mut Pages) -> Result<Vec<Event>> {
         let base = self.feed.base().to_string();
         let found = pages.next(&self.feed, &mut self.connection, &base, &[]).await?;
+        let now = SystemClock.now();
         let mut events = Vec::with_capacity(found.len());
         for entry in found {
-            // GeneralizedTime in UTC sorts as text.
-            if let Some(modified) = entry.text("modifyTimestamp").filter(|text| *text > self.latest.as_str())
-            {
-                modified.clone_into(&mut self.latest);
-            }
+            let modified = entry.text("modifyTimestamp").and_then(generalized_time);
+            self.latest = self.latest.max(modified.map(|at| at.min(now)));
             if let Some(id) = entries::id(&entry, self.feed.directory()) {
                 events.push(self.feed.event(&entry, id));
             }
@@ -105,74 +98,51 @@ impl PollSource {
         Ok(events)
     }
 
-    async fn sweep_page(&mut self, pages: &mut Pages) -> Result<Vec<Event>> {
-        let base = self.feed.base().to_string();
-        let found = pages.next(&self.feed, &mut self.connection, &base, &[]).await?;
-        let ids = found.iter().filter_map(|entry| entries::id(entry, self.feed.directory()));
-        Ok(ids.map(|id| self.feed.present(id)).collect())
-    }
-
-    fn place(&self) -> Option<String> {
-        (!self.latest.is_empty()).then(|| format!("{PLACE}{}", self.latest))
+    /// What was modified lately; everything if nothing says when that was.
+    fn lately(&self) -> Filter {
+        let own = self.feed.filter().clone();
+        let Some(latest) = self.latest else { return own };
+        let since = generalized(latest - OVERLAP).into_bytes();
+        Filter::And(vec![own, Filter::AtLeast("modifyTimestamp", since)])
     }
 
     fn rest(&mut self) -> Step {
-        let sync = &self.feed.directory().sync;
-        self.poll_at = Instant::now() + sync.poll;
+        self.poll_at = Instant::now() + self.feed.directory().sync.poll;
         Step::Wait
     }
 
     async fn step(&mut self) -> Result<Option<Batch>> {
-        let (next, batch) = match std::mem::replace(&mut self.step, Step::Wait) {
+        let (next, events) = match std::mem::replace(&mut self.step, Step::Wait) {
             Step::Begin => {
-                let pages = Pages::new(self.with_filter(None), self.feed.attributes());
-                (Step::Load(pages), Some(Batch { events: vec![self.feed.begin()], place: None }))
+                let pages = Pages::new(self.feed.filter().clone(), self.feed.attributes());
+                (Step::Load(pages), Some(vec![self.feed.begin()]))
             }
             Step::Load(mut pages) => {
                 let mut events = self.page(&mut pages).await?;
                 if pages.more() {
-                    (Step::Load(pages), Some(Batch { events, place: None }))
+                    (Step::Load(pages), Some(events))
                 } else {
                     events.push(self.feed.end(true));
-                    self.sweep_at = Instant::now() + self.feed.directory().sync.sweep;
-                    (self.rest(), Some(Batch { events, place: self.place() }))
+                    self.reload_at = Instant::now() + self.feed.directory().sync.sweep;
+                    (self.rest(), Some(events))
                 }
             }
             Step::Wait => {
                 sleep_until(self.poll_at).await;
-                if Instant::now() >= self.sweep_at {
-                    (Step::BeginSweep, None)
+                if Instant::now() >= self.reload_at {
+                    (Step::Begin, None)
                 } else {
-                    let since = self.latest.as_bytes().to_vec();
-                    let changed = (!since.is_empty()).then_some(Filter::AtLeast("modifyTimestamp", since));
-                    (Step::Changes(Pages::new(self.with_filter(changed), self.feed.attributes())), None)
+                    (Step::Changes(Pages::new(self.lately(), self.feed.attributes())), None)
                 }
             }
             Step::Changes(mut pages) => {
                 let events = self.page(&mut pages).await?;
-                let (more, place) = (pages.more(), self.place());
-                let next = if more { Step::Changes(pages) } else { self.rest() };
-                (next, Some(Batch { events, place: place.filter(|_| !more) }))
-            }
-            Step::BeginSweep => {
-                let pages =
-                    Pages::new(self.with_filter(None), vec![self.feed.directory().attributes.id.clone()]);
-                (Step::Sweep(pages), Some(Batch { events: vec![self.feed.begin()], place: None }))
-            }
-            Step::Sweep(mut pages) => {
-                let mut events = self.sweep_page(&mut pages).await?;
-                if pages.more() {
-                    (Step::Sweep(pages), Some(Batch { events, place: None }))
-                } else {
-                    events.push(self.feed.end(true));
-                    self.sweep_at = Instant::now() + self.feed.directory().sync.sweep;
-                    self.poll_at = Instant::now();
-                    (Step::Wait, Some(Batch { events, place: None }))
-                }
+                let next = if pages.more() { Step::Changes(pages) } else { self.rest() };
+                (next, Some(events))
             }
         };
         self.step = next;
-        Ok(batch)
+        Ok(events.map(|events| Batch { events, place: None }))
     }
 }
 

@@ -1,13 +1,17 @@
 //! Content synchronisation (RFC 4533): the server says what has changed since a cookie, and, if it persists, what changes
 //! from then on as it happens.
+//!
+//! Where the server shows the number of its latest change (`contextCSN` of OpenLDAP), the first load is in pages, and the
+//! cookie for what follows is made of the number read before the first page. Elsewhere everything comes without pages.
 
 use super::connection::Connection;
-use super::source::{Batch, Feed, Source};
-use super::{LdapError, Result};
+use super::listing::Pages;
+use super::source::{Batch, Feed, Source, base, root};
+use super::{LdapError, Result, entries};
 use crate::domain::directory::{EntryId, Event};
 use crate::wire::ldap::{
-    self, Control, EntryState, Filter, Message, Response, Scope, Search, SyncDone, SyncInfo, SyncState, guid,
-    oid, sync_info,
+    self, Control, Dn, EntryState, Filter, Message, Response, Scope, Search, SyncDone, SyncInfo, SyncState,
+    guid, oid, sync_info,
 };
 use async_trait::async_trait;
 use data_encoding::BASE64;
@@ -29,6 +33,8 @@ const REFRESH_REQUIRED: u32 = 4096;
 enum Phase {
     /// Before the search.
     Idle,
+    /// The first load, in pages.
+    Load,
     /// Between the search and the end of the refresh.
     Refresh,
     /// Changes as they happen.
@@ -50,20 +56,77 @@ pub(super) struct SyncSource {
     probe: Option<i32>,
     /// In the refresh: who is not named is gone.
     sweep: bool,
+    /// What is left of the first load, and the cookie after it.
+    load: Option<(Pages, Vec<u8>)>,
 }
 
 impl SyncSource {
     pub(super) fn new(feed: Feed, connection: Connection, place: Option<&str>, persist: bool) -> Self {
         let cookie = place.and_then(|place| place.strip_prefix(PLACE));
         let cookie = cookie.and_then(|text| BASE64.decode(text.as_bytes()).ok());
-        Self { feed, connection, persist, cookie, phase: Phase::Idle, search: 0, probe: None, sweep: false }
+        Self {
+            feed,
+            connection,
+            persist,
+            cookie,
+            phase: Phase::Idle,
+            search: 0,
+            probe: None,
+            sweep: false,
+            load: None,
+        }
     }
 
     fn place(&self) -> Option<String> {
         self.cookie.as_ref().map(|cookie| format!("{PLACE}{}", BASE64.encode(cookie)))
     }
 
+    /// Begins with pages if there is no cookie but can be one afterwards.
     async fn begin(&mut self) -> Result<Batch> {
+        if self.cookie.is_none()
+            && let Some(cookie) = self.cookie_of_now().await?
+        {
+            let pages = Pages::new(self.feed.filter().clone(), self.feed.attributes());
+            self.load = Some((pages, cookie));
+            self.phase = Phase::Load;
+            return Ok(Batch { events: vec![self.feed.begin()], place: None });
+        }
+        self.synchronise().await
+    }
+
+    /// A cookie for "everything up to now", as OpenLDAP writes them.
+    async fn cookie_of_now(&mut self) -> Result<Option<Vec<u8>>> {
+        let root = root(&mut self.connection, &["namingContexts"]).await?;
+        let contexts =
+            root.values("namingContexts").iter().filter_map(|value| std::str::from_utf8(value).ok());
+        let base_dn = self.feed.base();
+        let holds = |context: &&str| Dn::parse(context).is_ok_and(|context| base_dn.is_within(&context));
+        let Some(context) = contexts.into_iter().find(holds) else { return Ok(None) };
+        let suffix = base(&mut self.connection, context, &["contextCSN"]).await?;
+        let mut numbers: Vec<&str> =
+            suffix.values("contextCSN").iter().filter_map(|value| std::str::from_utf8(value).ok()).collect();
+        numbers.sort_unstable();
+        Ok((!numbers.is_empty()).then(|| format!("rid=000,csn={}", numbers.join(";")).into_bytes()))
+    }
+
+    async fn page(&mut self) -> Result<Batch> {
+        let Some((mut pages, cookie)) = self.load.take() else { return self.synchronise().await };
+        let base = self.feed.base().to_string();
+        let found = pages.next(&self.feed, &mut self.connection, &base, &[]).await?;
+        let directory = self.feed.directory();
+        let ids = found.into_iter().filter_map(|entry| Some((entries::id(&entry, directory)?, entry)));
+        let mut events: Vec<Event> = ids.map(|(id, entry)| self.feed.event(&entry, id)).collect();
+        if pages.more() {
+            self.load = Some((pages, cookie));
+            return Ok(Batch { events, place: None });
+        }
+        events.push(self.feed.end(true));
+        self.cookie = Some(cookie);
+        self.phase = Phase::Idle;
+        Ok(Batch { events, place: self.place() })
+    }
+
+    async fn synchronise(&mut self) -> Result<Batch> {
         let (base, attributes) = (self.feed.base().to_string(), self.feed.attributes());
         let search = Search {
             base: &base,
@@ -211,6 +274,7 @@ impl Source for SyncSource {
     async fn next(&mut self) -> Result<Batch> {
         match self.phase {
             Phase::Idle => return self.begin().await,
+            Phase::Load => return self.page().await,
             Phase::Pause => {
                 sleep(self.feed.directory().sync.poll).await;
                 return self.begin().await;

@@ -2,14 +2,17 @@
 
 use super::breaker::Breaker;
 use super::connection::Connection;
+use super::entries;
+use super::source::base;
 use super::tls::{self, TlsError};
 use super::{LdapError, Result};
 use crate::config;
-use crate::wire::ldap::BindResult;
+use crate::wire::ldap::{BindResult, Entry};
 use rustls::ClientConfig;
 use serde::Serialize;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
@@ -29,8 +32,8 @@ struct Server {
     settings: config::LdapServer,
     breaker: Mutex<Breaker>,
     error: Mutex<Option<String>>,
-    /// Connections that wait for the next check.
-    idle: Mutex<Vec<Connection>>,
+    /// Connections that wait for the next check, and since when.
+    idle: Mutex<Vec<(Connection, Instant)>>,
     turns: Semaphore,
 }
 
@@ -40,7 +43,18 @@ pub struct Servers {
     tls: Arc<ClientConfig>,
     list: Vec<Server>,
     operations: AtomicU64,
+    /// Whether the sync knows what happens in the directory.
+    current: AtomicBool,
+    /// At which server a sync begins; the next one after each that failed it.
+    first: AtomicUsize,
 }
+
+/// Longer than this no connection waits.
+const LONGEST_IDLE: Duration = Duration::from_secs(60);
+
+/// Attributes that show a lock of the directory's own.
+pub(super) const LOCKS: &[&str] =
+    &["pwdAccountLockedTime", "lockoutTime", "accountUnlockTime", "passwordRetryCount"];
 
 impl std::fmt::Debug for Servers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -82,7 +96,14 @@ impl Servers {
             turns: Semaphore::new(directory.connections),
         };
         let list = directory.servers.iter().map(server).collect();
-        Ok(Self { directory, tls, list, operations: AtomicU64::new(0) })
+        Ok(Self {
+            directory,
+            tls,
+            list,
+            operations: AtomicU64::new(0),
+            current: AtomicBool::new(false),
+            first: AtomicUsize::new(0),
+        })
     }
 
     /// The directory's settings.
@@ -111,34 +132,36 @@ impl Servers {
     }
 
     /// Whether a password is right: one bind, at the first server that answers.
-    pub(super) async fn check(&self, dn: &str, password: &[u8]) -> Result<BindResult> {
+    pub(super) async fn check(&self, dn: &str, password: &[u8], entry: &str) -> Result<BindResult> {
         let mut last = None;
+        let mut busy = None;
         for server in self.admitted() {
-            match self.check_at(server, dn, password).await {
+            match self.check_at(server, dn, password, entry).await {
                 Err(error) if error.is_outage() => {
                     server.failed(&error);
                     last = Some(error);
                 }
-                Err(error @ LdapError::Busy { .. }) => return Err(error),
+                Err(error @ LdapError::Busy { .. }) => busy = Some(error),
                 decided => {
                     server.answered();
                     return decided;
                 }
             }
         }
-        Err(self.down(last))
+        Err(busy.unwrap_or_else(|| self.down(last)))
     }
 
-    async fn check_at(&self, server: &Server, dn: &str, password: &[u8]) -> Result<BindResult> {
+    async fn check_at(&self, server: &Server, dn: &str, password: &[u8], entry: &str) -> Result<BindResult> {
         let busy = || LdapError::Busy { directory: self.directory.name.clone() };
         let turn = timeout(self.directory.timeout, server.turns.acquire()).await;
         let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
-        let idle = lock(&server.idle).pop();
+        // The youngest; what has been idle for long may have been forgotten by something on the way.
+        let idle = lock(&server.idle).pop().filter(|(_, since)| since.elapsed() < LONGEST_IDLE);
         self.operations.fetch_add(1, Ordering::Relaxed);
-        if let Some(mut connection) = idle {
-            match connection.check(dn, password).await {
+        if let Some((mut connection, _)) = idle {
+            match self.check_on(&mut connection, dn, password, entry).await {
                 Ok(decided) => {
-                    lock(&server.idle).push(connection);
+                    lock(&server.idle).push((connection, Instant::now()));
                     return Ok(decided);
                 }
                 // The server had ended it while it was idle: that says nothing of the server.
@@ -147,9 +170,47 @@ impl Servers {
             }
         }
         let mut connection = self.open(server).await?;
-        let decided = connection.check(dn, password).await?;
-        lock(&server.idle).push(connection);
+        let decided = self.check_on(&mut connection, dn, password, entry).await?;
+        lock(&server.idle).push((connection, Instant::now()));
         Ok(decided)
+    }
+
+    /// While the directory is followed, the name is this person's. While it is not, somebody else may have got it, so the
+    /// entry is asked for its id, as the person who has just bound.
+    async fn check_on(
+        &self,
+        connection: &mut Connection,
+        dn: &str,
+        password: &[u8],
+        entry: &str,
+    ) -> Result<BindResult> {
+        let decided = connection.check(dn, password).await?;
+        if decided == BindResult::Wrong || self.current.load(Ordering::SeqCst) {
+            return Ok(decided);
+        }
+        if decided == BindResult::Right {
+            self.same(connection, dn, entry).await?;
+        }
+        Ok(decided)
+    }
+
+    /// Whether the entry called `dn` is still the one with this id; an error if it is another one, or cannot be seen.
+    pub(super) async fn same(&self, connection: &mut Connection, dn: &str, entry: &str) -> Result<Entry> {
+        let id = self.directory.attributes.id.as_str();
+        let wanted = [&[id], LOCKS].concat();
+        let found = base(connection, dn, &wanted).await?;
+        let known = entries::id(&found, &self.directory);
+        if known.as_deref() == Some(entry) {
+            return Ok(found);
+        }
+        let words =
+            format!("it is not known whose entry {dn} is now: the directory is not followed at present");
+        Err(connection.refused("to show the id of an entry", 0, words))
+    }
+
+    /// The sync says whether it knows what happens in the directory.
+    pub fn set_current(&self, current: bool) {
+        self.current.store(current, Ordering::SeqCst);
     }
 
     async fn open(&self, server: &Server) -> Result<Connection> {
@@ -189,8 +250,24 @@ impl Servers {
 
     /// The same, bound as the service account.
     pub(super) async fn service(&self) -> Result<Connection> {
+        self.service_from(0).await
+    }
+
+    /// The same for a sync, beginning with the server whose turn it is.
+    pub(super) async fn for_sync(&self) -> Result<Connection> {
+        self.service_from(self.first.load(Ordering::Relaxed)).await
+    }
+
+    /// A sync could not go on with its server, whatever that is good for otherwise: the next one has its turn.
+    pub fn rotate(&self) {
+        self.first.fetch_add(1, Ordering::Relaxed);
+    }
+
+    async fn service_from(&self, first: usize) -> Result<Connection> {
         let mut last = None;
-        for server in self.admitted() {
+        let probe = self.directory.timeout * 3;
+        let order = self.list.iter().cycle().skip(first % self.list.len().max(1)).take(self.list.len());
+        for server in order.filter(|server| lock(&server.breaker).admits(Instant::now(), probe)) {
             let bound = async {
                 let mut connection = self.open(server).await?;
                 connection.bind(&self.directory.bind).await?;

@@ -115,7 +115,7 @@ pub async fn groups(servers: Arc<Servers>, realms: Arc<Realms>) -> Result<Option
 }
 
 async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
-    let mut connection = feed.servers.service().await?;
+    let mut connection = feed.servers.for_sync().await?;
     if feed.directory().kind == DirectoryKind::ActiveDirectory {
         return Ok(Box::new(UsnSource::new(feed, connection, place).await?));
     }
@@ -130,7 +130,7 @@ async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
         mode => mode,
     };
     Ok(match mode {
-        SyncMode::Poll | SyncMode::Auto => Box::new(PollSource::new(feed, connection, place.as_deref())),
+        SyncMode::Poll | SyncMode::Auto => Box::new(PollSource::new(feed, connection)),
         SyncMode::Persist => Box::new(SyncSource::new(feed, connection, place.as_deref(), true)),
         SyncMode::Refresh => Box::new(SyncSource::new(feed, connection, place.as_deref(), false)),
     })
@@ -138,12 +138,19 @@ async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
 
 /// The entry that describes the server itself (RFC 4512 §5.1).
 pub(super) async fn root(connection: &mut Connection, attributes: &[&str]) -> Result<Entry> {
+    base(connection, "", attributes).await
+}
+
+/// One entry; an empty one if it is not there.
+pub(super) async fn base(connection: &mut Connection, dn: &str, attributes: &[&str]) -> Result<Entry> {
     let attributes: Vec<_> = attributes.iter().filter_map(|name| Attribute::parse(name)).collect();
     let filter = Filter::Present("objectClass");
-    let search = Search { base: "", scope: Scope::Base, filter: &filter, attributes: &attributes };
+    let search = Search { base: dn, scope: Scope::Base, filter: &filter, attributes: &attributes };
     let mut found = Entry::default();
-    all(connection, search, &[], |entry, _| found = entry).await?;
-    Ok(found)
+    match all(connection, search, &[], |entry, _| found = entry).await {
+        Ok(_) | Err(LdapError::Refused { code: 32, .. }) => Ok(found),
+        Err(error) => Err(error),
+    }
 }
 
 async fn supports(connection: &mut Connection, control: &str) -> Result<bool> {

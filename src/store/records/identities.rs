@@ -1,10 +1,11 @@
 //! People that come from an outside directory: what a synchronisation writes, each batch in one transaction with the place
 //! where it stands, so that a kill neither loses nor repeats anything.
 
+use super::transaction::Transaction;
 use super::{Records, accounts, audit, damaged, failure};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::domain::directory::{Change, Known, Put};
+use crate::domain::directory::{Known, Put, What};
 use crate::domain::person::{PersonId, Role};
 use crate::store::{Applied, Identities, IdentityBatch, Result, SyncPlace, Written};
 use async_trait::async_trait;
@@ -43,14 +44,12 @@ fn departed_name(person: PersonId) -> String {
 /// Writes one person; `false` if the username is somebody else's.
 async fn put(
     connection: &mut SqliteConnection,
-    directory: &str,
-    put: &Put,
-    id: PersonId,
-    at: Timestamp,
+    (directory, at): (&str, Timestamp),
+    (put, id, known): (&Put, PersonId, bool),
 ) -> Result<bool> {
     let Put { identity, roles, groups, .. } = put;
     let status = if identity.enabled { "active" } else { "disabled" };
-    let done = if put.person.is_some() {
+    let query = if known {
         sqlx::query(
             "UPDATE people SET username = $2, name = $3, roles = $4, member_of = $5, email = $6, phone = $7,
                     status = CASE WHEN $8 = 'active' AND locked = 1 THEN 'locked' ELSE $8 END,
@@ -66,7 +65,7 @@ async fn put(
              ON CONFLICT (username) DO NOTHING",
         )
     };
-    let done = done
+    let query = query
         .bind(id.to_string())
         .bind(identity.username.as_str())
         .bind(&identity.name)
@@ -79,9 +78,21 @@ async fn put(
         .bind(identity.fingerprint())
         .bind(json(&identity.roles)?)
         .bind(identity.valid_until.map(Timestamp::millis));
-    let done =
-        if put.person.is_some() { done } else { done.bind(at.millis()).bind(directory).bind(&*identity.id) };
-    Ok(done.execute(connection).await.map_err(failure)?.rows_affected() == 1)
+    let query = if known { query } else { query.bind(at.millis()).bind(directory).bind(&*identity.id) };
+    Ok(query.execute(connection).await.map_err(failure)?.rows_affected() == 1)
+}
+
+/// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in under
+/// it until that is cleared up.
+async fn shut_out(connection: &mut SqliteConnection, person: PersonId) -> Result<()> {
+    sqlx::query(
+        "UPDATE people SET status = 'disabled', version = version + 1, fingerprint = '' WHERE id = $1",
+    )
+    .bind(person.to_string())
+    .execute(connection)
+    .await
+    .map_err(failure)?;
+    Ok(())
 }
 
 async fn groups(
@@ -134,18 +145,93 @@ async fn place(
     Ok(())
 }
 
-/// What the audit trail says of a change.
-fn entry(batch: &IdentityBatch, person: PersonId, subject: &str, what: &str) -> AuditEntry {
+/// What the audit trail says of a change; nothing in a bulk, which has one entry for all.
+async fn note(
+    transaction: &mut Transaction,
+    batch: &IdentityBatch,
+    person: PersonId,
+    subject: &str,
+    event: &str,
+) -> Result<()> {
+    if batch.bulk || event == "touched" {
+        return Ok(());
+    }
+    let mut entry = entry(batch, "sync.person", subject, event.to_owned());
+    entry.person = Some(person);
+    audit::append(transaction, entry).await
+}
+
+fn entry(batch: &IdentityBatch, action: &'static str, subject: &str, detail: String) -> AuditEntry {
     AuditEntry {
         at: batch.at,
         actor: format!("sync:{}", batch.directory),
-        action: "sync.person",
-        person: Some(person),
+        action,
+        person: None,
         subject: subject.to_owned(),
         outcome: "done",
-        detail: what.to_owned(),
+        detail,
         request: String::new(),
     }
+}
+
+async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Applied> {
+    for person in &batch.ids {
+        transaction.change(accounts::Change::Person(*person));
+    }
+    // Who leaves goes first: somebody else may get the name in the same batch.
+    let all = || batch.changes.iter().zip(batch.ids.iter().copied());
+    for (_, id) in all().filter(|(change, _)| change.what == What::Depart) {
+        depart(&mut transaction.connection, id, batch.at).await?;
+        note(transaction, &batch, id, &id.to_string(), "departed").await?;
+    }
+    let mut applied = Applied::default();
+    let mut waiting: Vec<_> = all().filter(|(change, _)| change.what != What::Depart).collect();
+    // Names may move on in a row: tried again as long as that helps.
+    loop {
+        let before = waiting.len();
+        let mut left = Vec::new();
+        for (change, id) in waiting {
+            match &change.what {
+                What::Put(new) => {
+                    let known = change.person.is_some();
+                    let connection = &mut transaction.connection;
+                    if !put(connection, (&batch.directory, batch.at), (new, id, known)).await? {
+                        left.push((change, id));
+                        continue;
+                    }
+                    note(transaction, &batch, id, new.identity.username.as_str(), new.event).await?;
+                    applied.written.push(Written { entry: change.entry.clone(), person: id });
+                }
+                What::Groups { roles, groups: names, .. } => {
+                    groups(&mut transaction.connection, id, roles, names).await?;
+                    note(transaction, &batch, id, &id.to_string(), "groups").await?;
+                }
+                What::Depart => {}
+            }
+        }
+        waiting = left;
+        if waiting.is_empty() || waiting.len() == before {
+            break;
+        }
+    }
+    for (change, id) in waiting {
+        if let What::Put(new) = &change.what {
+            if change.person.is_some() {
+                shut_out(&mut transaction.connection, id).await?;
+                note(transaction, &batch, id, new.identity.username.as_str(), "name taken").await?;
+            }
+            applied.conflicts.push((change.entry.clone(), new.identity.username.clone()));
+        }
+    }
+    // Who waits for a name is only found again by what was before: the place stays there.
+    if let Some(at) = batch.place.as_ref().filter(|_| applied.conflicts.is_empty()) {
+        place(&mut transaction.connection, &batch.directory, at, batch.at).await?;
+    }
+    if batch.bulk && !batch.changes.is_empty() {
+        let entry = entry(&batch, "sync.load", &batch.directory, format!("{} changes", batch.changes.len()));
+        audit::append(transaction, entry).await?;
+    }
+    Ok(applied)
 }
 
 #[async_trait]
@@ -179,82 +265,7 @@ impl Identities for Records {
     }
 
     async fn apply(&self, batch: IdentityBatch) -> Result<Applied> {
-        self.write(move |transaction| {
-            Box::pin(async move {
-                let mut applied = Applied::default();
-                for person in &batch.ids {
-                    transaction.change(accounts::Change::Person(*person));
-                }
-                // Who leaves goes first: somebody else may get the name in the same batch.
-                for change in &batch.changes {
-                    if let Change::Depart { person, .. } = change {
-                        depart(&mut transaction.connection, *person, batch.at).await?;
-                        if !batch.bulk {
-                            audit::append(
-                                transaction,
-                                entry(&batch, *person, &person.to_string(), "departed"),
-                            )
-                            .await?;
-                        }
-                    }
-                }
-                let mut waiting: Vec<_> = batch.changes.iter().zip(&batch.ids).collect();
-                waiting.retain(|(change, _)| !matches!(change, Change::Depart { .. }));
-                // Names may move on in a row, or be exchanged in part: tried again as long as that helps.
-                loop {
-                    let before = waiting.len();
-                    let mut left = Vec::new();
-                    for (change, id) in waiting {
-                        match change {
-                            Change::Put(new) => {
-                                let connection = &mut transaction.connection;
-                                if !put(connection, &batch.directory, new, *id, batch.at).await? {
-                                    left.push((change, id));
-                                    continue;
-                                }
-                                let Put { identity, what, .. } = new;
-                                if !batch.bulk && *what != "touched" {
-                                    let subject = identity.username.as_str();
-                                    audit::append(transaction, entry(&batch, *id, subject, what)).await?;
-                                }
-                                applied.written.push(Written { entry: identity.id.clone(), person: *id });
-                            }
-                            Change::Groups { person, roles, groups: names } => {
-                                groups(&mut transaction.connection, *person, roles, names).await?;
-                                if !batch.bulk {
-                                    let entry = entry(&batch, *person, &person.to_string(), "groups");
-                                    audit::append(transaction, entry).await?;
-                                }
-                            }
-                            Change::Depart { .. } => {}
-                        }
-                    }
-                    waiting = left;
-                    if waiting.is_empty() || waiting.len() == before {
-                        break;
-                    }
-                }
-                for (change, _) in waiting {
-                    if let Change::Put(put) = change {
-                        applied.conflicts.push((put.identity.id.clone(), put.identity.username.clone()));
-                    }
-                }
-                if let Some(at) = &batch.place {
-                    place(&mut transaction.connection, &batch.directory, at, batch.at).await?;
-                }
-                if batch.bulk && !batch.changes.is_empty() {
-                    let count = batch.changes.len();
-                    let mut entry =
-                        entry(&batch, PersonId::from_uuid(uuid::Uuid::nil()), &batch.directory, "");
-                    entry.action = "sync.load";
-                    entry.person = None;
-                    entry.detail = format!("{count} changes");
-                    audit::append(transaction, entry).await?;
-                }
-                Ok(applied)
-            })
-        })
-        .await
+        self.write(move |transaction| Box::pin(apply(transaction, batch))).await
     }
 
     async fn purge(&self, directory: &str, before: Timestamp, mut entry: AuditEntry) -> Result<u64> {

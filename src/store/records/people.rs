@@ -31,7 +31,10 @@ fn person(row: &SqliteRow) -> Result<Person> {
         status: text(7)?.parse().map_err(|()| damaged("a status"))?,
         version: row.try_get(8).map_err(failure)?,
         origin: match (row.try_get(9).map_err(failure)?, row.try_get(10).map_err(failure)?) {
-            (Some(directory), Some(dn)) => Some(Origin { directory, dn }),
+            (Some(directory), Some(dn)) => {
+                let entry: Option<String> = row.try_get(12).map_err(failure)?;
+                Some(Origin { directory, dn, entry: entry.unwrap_or_default() })
+            }
             _ => None,
         },
         valid_until: row.try_get::<Option<i64>, _>(11).map_err(failure)?.map(Timestamp::from_millis),
@@ -100,7 +103,7 @@ impl People for Records {
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
         let row = sqlx::query(
             "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
-                    valid_until FROM people
+                    valid_until, entry FROM people
              WHERE username = $1",
         )
         .bind(username.as_str())
@@ -114,7 +117,7 @@ impl People for Records {
         let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
         let rows = sqlx::query(
             "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
-                    valid_until FROM people
+                    valid_until, entry FROM people
              WHERE departed IS NULL AND username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
         )
         .bind(page.after.as_deref().unwrap_or_default())
@@ -145,7 +148,9 @@ impl People for Records {
                 transaction.change(Change::Person(person));
                 let id = person.to_string();
                 let done = sqlx::query(
-                    "UPDATE people SET status = $2, locked = $3, version = version + 1 WHERE id = $1",
+                    "UPDATE people SET status = CASE WHEN status = 'disabled' AND directory IS NOT NULL THEN status ELSE $2 END, locked = $3,
+                            version = version + 1
+                     WHERE id = $1 AND departed IS NULL",
                 )
                 .bind(&id)
                 .bind(status.as_str())

@@ -69,11 +69,19 @@ impl Dn {
         Self(self.0.iter().map(rdn).collect()).to_string()
     }
 
+    /// The first values from itself up to `base`, without that; `None` if it does not lie there.
+    pub fn below(&self, base: &Dn) -> Option<Vec<&str>> {
+        let start = self.0.len().checked_sub(base.0.len())?;
+        let (head, tail) = self.0.split_at_checked(start)?;
+        if Self(tail.to_vec()).normal() != base.normal() {
+            return None;
+        }
+        Some(head.iter().filter_map(|rdn| rdn.first().map(|(_, value)| value.as_str())).collect())
+    }
+
     /// Whether it is `base` or lies below it.
     pub fn is_within(&self, base: &Dn) -> bool {
-        let start = self.0.len().checked_sub(base.0.len());
-        let tail = start.and_then(|start| self.0.get(start..)).map(|tail| Self(tail.to_vec()));
-        tail.is_some_and(|tail| tail.normal() == base.normal())
+        self.below(base).is_some()
     }
 }
 

@@ -29,8 +29,12 @@ pub enum Filter {
     Written(Vec<u8>),
     /// The attribute has this value.
     Equal(&'static str, Vec<u8>),
+    /// An attribute of the configuration has this value.
+    Is(Attribute, Vec<u8>),
     /// The attribute has this value or a greater one.
     AtLeast(&'static str, Vec<u8>),
+    /// The attribute has this value or a lesser one.
+    AtMost(&'static str, Vec<u8>),
     /// The attribute is there.
     Present(&'static str),
     /// By an extensible matching rule, given as OID.
@@ -68,6 +72,8 @@ impl Filter {
             Filter::Written(encoded) => return encoded.clone(),
             Filter::Equal(attribute, value) => pair(0xa3, attribute, value),
             Filter::AtLeast(attribute, value) => pair(0xa5, attribute, value),
+            Filter::Is(attribute, value) => pair(0xa3, attribute.as_str(), value),
+            Filter::AtMost(attribute, value) => pair(0xa6, attribute, value),
             Filter::Present(attribute) => Writer::default().element(0x87, attribute.as_bytes()),
             Filter::Rule(attribute, rule, value) => {
                 let parts =
@@ -109,8 +115,9 @@ mod tests {
             Filter::parse("objectClass=person").unwrap(),
             Filter::Or(vec![Filter::equal("uid", "a*)(b"), Filter::Present("mail")]),
             Filter::AtLeast("uSNChanged", b"17".to_vec()),
+            Filter::AtMost("uSNChanged", b"29".to_vec()),
         ]);
-        let written = r"(&(objectClass=person)(|(uid=a\2a\29\28b)(mail=*))(uSNChanged>=17))";
+        let written = r"(&(objectClass=person)(|(uid=a\2a\29\28b)(mail=*))(uSNChanged>=17)(uSNChanged<=29))";
         assert_eq!(filter.encode(), text(written));
     }
 

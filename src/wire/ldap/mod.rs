@@ -22,4 +22,4 @@ pub use request::{
     unbind,
 };
 pub use result::{Answer, BindResult, Refusal, bind_result, change_refusal, name_of};
-pub use value::{filetime, generalized_time, guid, hex_id, unicode_password};
+pub use value::{filetime, generalized, generalized_time, guid, hex_id, unicode_password};

@@ -44,6 +44,13 @@ pub fn generalized_time(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_millis(zoned.timestamp().as_millisecond()))
 }
 
+/// A GeneralizedTime in UTC, whole seconds.
+pub fn generalized(at: Timestamp) -> String {
+    // As RFC 3339 writes it, without the marks and the fraction.
+    let digits: String = at.to_string().chars().filter(char::is_ascii_digit).take(14).collect();
+    digits + "Z"
+}
+
 /// A value of `unicodePwd`: the password in quotation marks, as UTF-16 with the low octet first.
 pub fn unicode_password(password: &str) -> Secret<Vec<u8>> {
     let quoted = Zeroizing::new(format!("\"{password}\""));
@@ -72,6 +79,7 @@ mod tests {
         assert_eq!(generalized_time("20260321101500.0Z"), generalized_time("20260321101500Z"));
         assert_eq!(generalized_time("000001010000Z"), None);
         assert_eq!(generalized_time("2026"), None);
+        assert_eq!(generalized(generalized_time("20260321101500Z").unwrap()), "20260321101500Z");
     }
 
     #[test]

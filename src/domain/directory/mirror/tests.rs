@@ -33,7 +33,8 @@ fn settings() -> MirrorSettings {
 }
 
 fn group(id: &str, name: &str, members: &[&str]) -> Event {
-    let members = members.iter().map(|name| format!("uid={name},ou=people,dc=x")).collect();
+    let member = |name: &&str| Member::Named(format!("uid={name},ou=people,dc=x"));
+    let members = members.iter().map(member).collect();
     Event::Group(GroupEntry { id: id.into(), dn: format!("cn={name},ou=groups,dc=x"), members })
 }
 
@@ -51,10 +52,10 @@ fn mirror() -> Mirror {
 }
 
 fn what(changes: &[Change]) -> Vec<&str> {
-    let what = |change: &Change| match change {
-        Change::Put(Put { what, .. }) => *what,
-        Change::Groups { .. } => "groups",
-        Change::Depart { .. } => "departed",
+    let what = |change: &Change| match change.what {
+        What::Put(Put { event, .. }) => event,
+        What::Groups { .. } => "groups",
+        What::Depart => "departed",
     };
     changes.iter().map(what).collect()
 }
@@ -89,7 +90,7 @@ fn who_left_and_returns_is_the_same_person() {
     assert_eq!(mirror.present(), 1);
     let changes = mirror.handle(Event::Put(identity("1", "ann")));
     assert_eq!(what(&changes), ["returned"]);
-    assert!(matches!(&changes[0], Change::Put(put) if put.person == Some(person(1))));
+    assert_eq!(changes[0].person, Some(person(1)));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn refresh_sweeps_who_was_not_named_and_only_then() {
     mirror.handle(Event::Put(identity("1", "ann")));
     assert_eq!(
         mirror.handle(Event::EndRefresh { sweep: true }),
-        [Change::Depart { person: person(2), entry: "2".into() }]
+        [Change { entry: "2".into(), person: Some(person(2)), what: What::Depart }]
     );
 }
 
@@ -110,9 +111,8 @@ fn refresh_sweeps_who_was_not_named_and_only_then() {
 fn groups_and_the_roles_on_them_follow_the_groups() {
     let mut mirror = mirror();
     let changes = mirror.handle(group("g", "teachers", &["ann"]));
-    let expected =
-        Change::Groups { person: person(1), roles: vec![Role::Faculty], groups: vec!["teachers".into()] };
-    assert_eq!(changes, [expected]);
+    let told = What::Groups { roles: vec![Role::Faculty], groups: vec!["teachers".into()], fewer: false };
+    assert_eq!(changes, [Change { entry: "1".into(), person: Some(person(1)), what: told }]);
     assert_eq!(what(&mirror.handle(group("g", "teachers", &["ann", "bob"]))), ["groups"]);
     assert_eq!(
         what(&mirror.handle(group("g", "staff", &["ann"]))),
@@ -120,7 +120,8 @@ fn groups_and_the_roles_on_them_follow_the_groups() {
         "renamed"
     );
     let changes = mirror.handle(Event::GroupGone("g".into()));
-    assert_eq!(changes, [Change::Groups { person: person(1), roles: vec![], groups: vec![] }]);
+    let told = What::Groups { roles: vec![], groups: vec![], fewer: true };
+    assert_eq!(changes, [Change { entry: "1".into(), person: Some(person(1)), what: told }]);
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn groups_of_last_time_hold_until_the_groups_are_told() {
     };
     let mut mirror = Mirror::new(settings(), vec![known]);
     let changes = mirror.handle(Event::Put(identity("1", "ann")));
-    assert!(matches!(&changes[..], [Change::Put(put)] if put.groups == ["teachers"]));
+    assert!(matches!(&changes[0].what, What::Put(put) if put.groups == ["teachers"]));
     mirror.handle(Event::BeginGroups);
     assert!(mirror.handle(group("g", "teachers", &["ann"])).is_empty());
     assert!(mirror.handle(Event::EndGroups { sweep: true }).is_empty(), "as last time");
@@ -151,4 +152,30 @@ fn what_could_not_be_written_is_tried_again() {
     let mut mirror = mirror();
     mirror.forget(&"1".into());
     assert_eq!(what(&mirror.handle(Event::Put(identity("1", "ann")))), ["changed"]);
+}
+
+#[test]
+fn batch_has_the_last_word_of_each_entry() {
+    let mut mirror = mirror();
+    let mut run = |events: Vec<Event>| {
+        let changes: Vec<_> = events.into_iter().flat_map(|event| mirror.handle(event)).collect();
+        let folded = fold(changes);
+        (what(&folded).join(" "), folded)
+    };
+    let mut ann = identity("1", "ann");
+    ann.email = Some("a@example.org".to_owned());
+    let (told, folded) = run(vec![Event::Put(ann.clone()), Event::Gone("1".into())]);
+    assert_eq!((told.as_str(), folded[0].person), ("departed", Some(person(1))), "changed, then gone: gone");
+    let (told, _) = run(vec![Event::Put(ann), Event::Gone("1".into()), Event::Put(identity("1", "ann"))]);
+    assert_eq!(told, "returned");
+    let (told, _) = run(vec![Event::Put(identity("9", "new")), Event::Gone("9".into())]);
+    assert_eq!(told, "", "came and went");
+    let mut late = identity("8", "late");
+    let first = Event::Put(late.clone());
+    late.phone = Some("1".to_owned());
+    let (told, folded) = run(vec![first, Event::Put(late), group("g", "teachers", &["late"])]);
+    assert_eq!(told, "added");
+    assert!(
+        matches!(&folded[0].what, What::Put(put) if put.groups == ["teachers"] && put.identity.phone.is_some())
+    );
 }
