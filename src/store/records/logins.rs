@@ -3,15 +3,20 @@
 
 use super::counters::failures;
 use super::rounds::{Charge, Round};
+use super::script::{Script, Value, places};
 use super::{Records, failure, number};
 use crate::base::Timestamp;
-use crate::domain::factor::Proof;
+use crate::domain::factor::{CodeDigest, FactorId};
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Gate, Throttle};
 use crate::store::{Attempts, CounterState, Logins, Result, Settled, Settlement};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeSet;
+
+/// Passcodes in one text at most.
+const PART: usize = 16;
 
 #[async_trait]
 impl Attempts for Records {
@@ -42,54 +47,83 @@ impl Attempts for Records {
     }
 }
 
-/// Uses the proof up: one statement, so that of any number of racers one wins. A person who was locked in
-/// between, or a factor that was revoked, is no winner.
+/// A passcode to be used up: the position of a factor.
+pub(super) struct Passcode {
+    pub(super) person: PersonId,
+    pub(super) factor: FactorId,
+    pub(super) position: u64,
+    pub(super) at: Timestamp,
+}
+
+/// Uses passcodes up, in their order; which of them were accepted. One statement for each, so that of any number of
+/// racers one wins. A person who was locked in between, or a factor that was revoked, is no winner.
 pub(super) async fn accept(
     connection: &mut SqliteConnection,
-    person: Option<PersonId>,
-    proof: Proof,
+    passcodes: &[Passcode],
+) -> Result<BTreeSet<usize>> {
+    let mut accepted = BTreeSet::new();
+    for (part, passcodes) in passcodes.chunks(PART).enumerate() {
+        let mut script = Script::default();
+        for place in 0..places(passcodes.len()) {
+            // Places left over name no factor.
+            let code = passcodes.get(place);
+            let text = |text: Option<String>| Value::from(text.unwrap_or_default());
+            let position = number(code.map_or(0, |code| code.position));
+            script.statement("UPDATE factors SET next = ");
+            script.value((position + 1).into());
+            script.add(", used = ");
+            script.value(code.map_or(0, |code| code.at.millis()).into());
+            script.add(" WHERE state = 'active' AND next <= ");
+            script.value(position.into());
+            script.add(" AND (id, person) = ");
+            script.row([
+                text(code.map(|code| code.factor.to_string())),
+                text(code.map(|code| code.person.to_string())),
+            ]);
+            script.add(
+                " AND EXISTS (SELECT 1 FROM people WHERE people.id = factors.person AND people.status = 'active')
+                 RETURNING ",
+            );
+            script.value(number((part * PART + place) as u64).into());
+        }
+        for row in script.fetch(connection).await? {
+            let place: i64 = row.try_get(0).map_err(failure)?;
+            accepted.extend(usize::try_from(place));
+        }
+    }
+    Ok(accepted)
+}
+
+/// Uses a recovery or temporary code up, likewise.
+pub(super) async fn accept_code(
+    connection: &mut SqliteConnection,
+    person: PersonId,
+    (factor, digest): (FactorId, CodeDigest),
     at: Timestamp,
 ) -> Result<bool> {
-    let person = person.map(|person| person.to_string()).unwrap_or_default();
-    let done = match proof {
-        Proof::Position { factor, position } => sqlx::query(
-            "UPDATE factors SET next = $3 + 1, used = $4
-             WHERE id = $1 AND person = $2 AND state = 'active' AND next <= $3
-             AND EXISTS (SELECT 1 FROM people WHERE id = $2 AND status = 'active')",
-        )
-        .bind(factor.to_string())
-        .bind(&person)
-        .bind(number(position))
-        .bind(at.millis())
-        .execute(connection)
-        .await
-        .map_err(failure)?,
-        Proof::Code { factor, digest } => {
-            let done = sqlx::query(
-                "UPDATE one_time_codes SET uses_left = uses_left - 1
-                 WHERE factor = $1 AND digest = $3 AND uses_left > 0 AND (expires IS NULL OR expires > $4)
-                 AND EXISTS (SELECT 1 FROM factors f JOIN people p ON p.id = f.person
-                             WHERE f.id = $1 AND f.person = $2 AND f.state = 'active' AND p.status = 'active')",
-            )
+    let done = sqlx::query(
+        "UPDATE one_time_codes SET uses_left = uses_left - 1
+         WHERE factor = $1 AND digest = $3 AND uses_left > 0 AND (expires IS NULL OR expires > $4)
+         AND EXISTS (SELECT 1 FROM factors f JOIN people p ON p.id = f.person
+                     WHERE f.id = $1 AND f.person = $2 AND f.state = 'active' AND p.status = 'active')",
+    )
+    .bind(factor.to_string())
+    .bind(person.to_string())
+    .bind(HEXLOWER.encode(&digest))
+    .bind(at.millis())
+    .execute(&mut *connection)
+    .await
+    .map_err(failure)?;
+    let accepted = done.rows_affected() == 1;
+    if accepted {
+        sqlx::query("UPDATE factors SET used = $2 WHERE id = $1")
             .bind(factor.to_string())
-            .bind(&person)
-            .bind(HEXLOWER.encode(&digest))
             .bind(at.millis())
-            .execute(&mut *connection)
+            .execute(connection)
             .await
             .map_err(failure)?;
-            if done.rows_affected() == 1 {
-                sqlx::query("UPDATE factors SET used = $2 WHERE id = $1")
-                    .bind(factor.to_string())
-                    .bind(at.millis())
-                    .execute(connection)
-                    .await
-                    .map_err(failure)?;
-            }
-            done
-        }
-    };
-    Ok(done.rows_affected() == 1)
+    }
+    Ok(accepted)
 }
 
 /// Whether the person may still log in.

@@ -8,7 +8,7 @@ use super::accounts::Change;
 use super::audit;
 use super::batch::Answer;
 use super::counters::{self, Counters};
-use super::logins::{accept, is_active};
+use super::logins::{Passcode, accept, accept_code, is_active};
 use super::script::{Script, places};
 use super::transaction::Transaction;
 use crate::base::Timestamp;
@@ -56,6 +56,17 @@ impl Round {
             Round::Charge(charge, _) => charge.person,
             Round::Settle(Some(end), _) if !end.refund.is_empty() => end.person,
             Round::Settle(..) => None,
+        }
+    }
+
+    /// The passcode that it accepts.
+    fn passcode(&self) -> Option<Passcode> {
+        let Round::Settle(Some(end), _) = self else { return None };
+        match (end.person, end.accept) {
+            (Some(person), Some(Proof::Position { factor, position })) => {
+                Some(Passcode { person, factor, position, at: end.at })
+            }
+            _ => None,
         }
     }
 
@@ -145,13 +156,18 @@ pub(super) async fn run(
     rows: &[SqliteRow],
 ) -> Result<Written> {
     let (mut counters, barred) = reads.answered(transaction, rows).await?;
+    // What is accepted depends on no counter, so it can be first.
+    let passcodes: Vec<_> = rounds.iter().filter_map(Round::passcode).collect();
+    let accepted = accept(&mut transaction.connection, &passcodes).await?;
+    let mut passcode = 0..;
     let mut entries = Vec::with_capacity(rounds.len());
     for round in rounds {
+        let accepted = round.passcode().is_some() && passcode.next().is_some_and(|it| accepted.contains(&it));
         match round {
             Round::Charge(charge, answer) => answer.set(Ok(counters.charge(charge))),
             Round::Settle(end, answer) => {
                 let Some(end) = end.take() else { continue };
-                let settled = settle(transaction, &mut counters, *end, &barred).await;
+                let settled = settle(transaction, &mut counters, *end, &barred, accepted).await;
                 match settled {
                     Ok((settled, entry)) => {
                         entries.extend(entry.map(|entry| transaction.chain.record(entry)));
@@ -184,9 +200,16 @@ async fn settle(
     counters: &mut Counters,
     end: Settlement,
     barred: &BTreeSet<PersonId>,
+    accepted: bool,
 ) -> Result<(Settled, Option<AuditEntry>)> {
     if let Some(proof) = end.accept {
-        if !accept(&mut transaction.connection, end.person, proof, end.at).await? {
+        let accepted = match (end.person, proof) {
+            (Some(person), Proof::Code { factor, digest }) => {
+                accept_code(&mut transaction.connection, person, (factor, digest), end.at).await?
+            }
+            _ => accepted,
+        };
+        if !accepted {
             return Ok((Settled::Replayed, end.replayed));
         }
         note(transaction, &end, proof);

@@ -59,14 +59,19 @@ impl Script {
         self.text.push_str(text);
     }
 
-    /// Adds `(?, ?)`. The one place that writes parameters of scripts: SQLite looks for a numbered one among all names
-    /// of its statement, so many numbered ones take long; PostgreSQL wants `$1, $2`.
+    /// Adds `?`. The one place that writes parameters of scripts: SQLite looks for a numbered one among all names of its
+    /// statement, so many numbered ones take long; PostgreSQL wants `$1`.
+    pub(super) fn value(&mut self, value: Value) {
+        self.values.push(value);
+        self.text.push('?');
+    }
+
+    /// Adds `(?, ?)`.
     pub(super) fn row(&mut self, values: impl IntoIterator<Item = Value>) {
         let mut between = "(";
         for value in values {
-            self.values.push(value);
             self.text.push_str(between);
-            self.text.push('?');
+            self.value(value);
             between = ", ";
         }
         self.text.push(')');

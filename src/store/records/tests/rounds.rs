@@ -136,3 +136,44 @@ async fn lock_that_waits_with_a_login_wins() {
     tasks.spawn(async move { people.set_status(alice, Status::Locked, entry("person.lock")).await.is_err() });
     assert_eq!(tasks.join_all().await, [false, false]);
 }
+
+#[tokio::test]
+async fn passcodes_that_wait_together_are_accepted_in_their_order() {
+    let store = Store::new().await;
+    let (alice, bob) = (store.person("alice").await, store.person("bob").await);
+    let id = store.totp(alice, FactorState::Active).await;
+    let end = |who, at| Step::End(Box::new(settlement(who, Some(position(id, at)))));
+    let refused = Step::End(Box::new(settlement(alice, None)));
+    let steps = vec![end(bob, 9), end(alice, 10), end(alice, 10), refused, end(alice, 12), end(alice, 11)];
+    let came = together(&store, Some(alice), steps).await;
+    assert_eq!(came, ["Replayed", "Done", "Replayed", "Done", "Done", "Replayed"].map(str::to_owned));
+    assert_eq!(store.factors().factor(id).await.unwrap().next, 13);
+    assert_eq!(account_next(&store).await, 13);
+}
+
+async fn account_next(store: &Store) -> u64 {
+    store.people().account(&name("alice")).await.unwrap().unwrap().factors[0].next
+}
+
+#[tokio::test]
+async fn of_many_passcodes_at_once_each_is_accepted_once() {
+    let store = Store::new().await;
+    let mut people = Vec::new();
+    for number in 0..40 {
+        let who = store.person(&format!("person{number}")).await;
+        people.push((who, store.totp(who, FactorState::Active).await));
+    }
+    // One batch, and no two parts of it come out alike.
+    let mut ends = JoinSet::new();
+    for (number, (who, id)) in people.into_iter().enumerate() {
+        for turn in 0..=number % 3 {
+            let logins = store.logins();
+            ends.spawn(async move {
+                (turn, logins.settle(settlement(who, Some(position(id, 10)))).await.unwrap())
+            });
+        }
+    }
+    for (turn, settled) in ends.join_all().await {
+        assert_eq!(settled, if turn == 0 { Settled::Done } else { Settled::Replayed });
+    }
+}
