@@ -161,6 +161,17 @@ fn groups_in_groups_are_followed_by_the_domain_itself() {
     samba.delete("outer");
     until("the outer group is gone", || (groups("bob") == "vpn").then_some(()));
 
+    // A name that is used again is somebody new, and a name that is changed is not.
+    samba.ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: CN=robert\ndeleteoldrdn: 1\n", dn("bob")));
+    samba.replace(&dn("robert"), "sAMAccountName", "robert");
+    samba.replace(&dn("robert"), "userPrincipalName", "robert@example.test");
+    until("bob is called robert", || (!person(&daemon, "robert", "id").is_null()).then_some(()));
+    samba.add_user("bob", "Harbour-Violet-3");
+    until("another bob is known", || {
+        (login(&samba, &daemon, "bob", "Harbour-Violet-3") == ACCEPT).then_some(())
+    });
+    assert_eq!((groups("robert").as_str(), groups("bob").as_str()), ("vpn", ""));
+
     // What happens while the daemon is away is there when it comes back, and the domain may go and come as well.
     samba.kill();
     samba.start_again();

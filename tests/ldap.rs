@@ -320,3 +320,151 @@ fn person_in_two_directories_is_kept_apart_by_realm_and_else_told_as_a_conflict(
     assert!(daemon.run(&["sync", "--once", "--directory", "students"]).status.success());
     assert_eq!(login(&daemon, "ann", "harbour-violet-3"), ACCEPT);
 }
+
+fn switch_off(uid: &str) -> String {
+    format!(
+        "dn: {}\nchangetype: modify\nreplace: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n\n",
+        person_dn(uid)
+    )
+}
+
+fn delete(uid: &str) -> String {
+    format!("dn: {}\nchangetype: delete\n\n", person_dn(uid))
+}
+
+#[test]
+fn changed_and_deleted_in_one_breath_is_deleted() {
+    let names: Vec<String> = (0..40).map(|number| format!("person{number}")).collect();
+    let slapd = Slapd::start();
+    names.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
+    let (_dir, daemon) = daemon_on(&slapd);
+    let phone =
+        |uid: &str| format!("dn: {}\nchangetype: modify\nreplace: mobile\nmobile: 1\n\n", person_dn(uid));
+    slapd.ldif(&names[..5].iter().map(|uid| phone(uid) + &delete(uid)).collect::<String>());
+    until("five are gone", || (sync(&daemon)["directories"][0]["people"] == 35).then_some(()));
+    for uid in &names[..5] {
+        assert!(person(&daemon, uid, "id").is_null(), "{uid}");
+    }
+    let left = daemon.json(&["person", "list"])["people"].as_array().unwrap().len();
+    assert_eq!(left, 35);
+}
+
+#[test]
+fn taking_somebodys_name_shuts_out_and_what_waits_for_a_name_is_not_stale() {
+    let slapd = slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    let settings = on_slapd(&slapd, "campus", &slapd.uri()) + "username_attribute = \"employeeNumber\"\n";
+    let number = |uid: &str, number: &str| {
+        format!(
+            "dn: {}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: {number}\n\n",
+            person_dn(uid)
+        )
+    };
+    slapd.ldif(&(number("vic", "vic") + &number("mal", "mal")));
+    let mut daemon = follow(dir.path(), &settings);
+    assert_eq!(login(&daemon, "mal", "harbour-violet-3"), ACCEPT);
+    slapd.ldif(&number("mal", "vic"));
+    until("mal is shut out", || (login(&daemon, "mal", "harbour-violet-3") == REJECT).then_some(()));
+    assert_eq!(login(&daemon, "vic", "lantern-quartz-9"), ACCEPT, "whose name it is");
+    assert_eq!(login(&daemon, "vic", "harbour-violet-3"), REJECT);
+    assert_eq!(sync(&daemon)["directories"][0]["conflicts"], serde_json::json!(["vic"]));
+    // Known after a restart as well, and what the entry says by then counts when the name becomes free.
+    daemon.stop();
+    slapd.ldif(&switch_off("mal"));
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    support::directory::until_following(&daemon);
+    assert_eq!(sync(&daemon)["directories"][0]["conflicts"], serde_json::json!(["vic"]));
+    slapd.ldif(&delete("vic"));
+    until("the name is mal's", || (person(&daemon, "vic", "status") == "disabled").then_some(()));
+    assert_eq!(login(&daemon, "vic", "harbour-violet-3"), REJECT, "switched off meanwhile");
+}
+
+#[test]
+fn name_that_became_somebody_elses_lets_nobody_in_while_the_sync_cannot_tell() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9"), ("bob", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    // Doorward's account has another password from now on: its next connection is refused, binds of people are not.
+    slapd.ldif(&format!(
+        "dn: {}\nchangetype: modify\nreplace: userPassword\nuserPassword: rotated\n",
+        support::slapd::SERVICE.0
+    ));
+    assert!(!daemon.run(&["sync", "--once"]).status.success());
+    let status = sync(&daemon);
+    assert!(status["directories"][0]["error"].as_str().unwrap().contains("service account"), "{status}");
+    slapd.ldif(&delete("ann"));
+    slapd.add_person("ann", "velvet anchor 77");
+    assert_eq!(login(&daemon, "bob", "harbour-violet-3"), ACCEPT, "the entry is still bob's");
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
+    assert_eq!(
+        support::directory::unanswered(&daemon, "ann", "velvet anchor 77"),
+        "no answer",
+        "another ann"
+    );
+}
+
+#[test]
+fn switched_off_counts_while_removals_are_held() {
+    let names: Vec<String> = (0..12).map(|number| format!("person{number}")).collect();
+    let slapd = Slapd::start();
+    names.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
+    let (_dir, daemon) = daemon_on(&slapd);
+    slapd.ldif(&names[..6].iter().map(|uid| delete(uid)).collect::<String>());
+    until("removals are held", || (sync(&daemon)["directories"][0]["stage"] == "held").then_some(()));
+    slapd.ldif(&switch_off("person11"));
+    until("one is switched off", || (person(&daemon, "person11", "status") == "disabled").then_some(()));
+    slapd.add_person("new", "velvet anchor 77");
+    until("one is added", || (login(&daemon, "new", "velvet anchor 77") == ACCEPT).then_some(()));
+    assert_ne!(login(&daemon, "person1", "lantern-quartz-9"), ACCEPT, "deleted there: the bind fails");
+    assert!(daemon.run(&["sync", "--once", "--accept-removals"]).status.success());
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 7);
+}
+
+#[test]
+fn losing_sight_of_the_groups_takes_nobody_out_of_them() {
+    let slapd = slapd_with(&[]);
+    let names: Vec<String> = (0..8).map(|number| format!("person{number}")).collect();
+    names.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
+    let members: String = names.iter().map(|uid| format!("member: {}\n", person_dn(uid))).collect();
+    let vpn = "cn=vpn,ou=groups,dc=example,dc=org";
+    slapd.ldif(&format!("dn: {vpn}\nchangetype: add\nobjectClass: groupOfNames\ncn: vpn\n{members}"));
+    let corner = "ou=clubs,ou=groups,dc=example,dc=org";
+    slapd.ldif(&format!("dn: {corner}\nchangetype: add\nobjectClass: organizationalUnit\nou: clubs\n"));
+    let (_dir, daemon) = daemon_on(&slapd);
+    // A group of the same name in a corner is another group.
+    slapd.ldif(&format!(
+        "dn: cn=outer,{corner}\nchangetype: add\nobjectClass: groupOfNames\ncn: outer\nmember: {}\n",
+        person_dn("person1")
+    ));
+    until("it has a name of its own", || {
+        (person(&daemon, "person1", "groups") == serde_json::json!(["clubs/outer", "vpn"])).then_some(())
+    });
+    slapd.ldif(&format!("dn: {vpn}\nchangetype: delete\n"));
+    until("it is held", || (sync(&daemon)["directories"][0]["stage"] == "held").then_some(()));
+    assert_eq!(person(&daemon, "person2", "groups"), serde_json::json!(["vpn"]));
+    assert!(daemon.run(&["sync", "--once", "--accept-removals"]).status.success());
+    assert_eq!(person(&daemon, "person2", "groups"), serde_json::json!([]));
+}
+
+#[test]
+fn who_was_removed_for_good_may_come_back_as_somebody_new() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9"), ("bob", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    let settings = on_slapd(&slapd, "campus", &slapd.uri()) + "keep_departed = \"0s\"\n";
+    let mut daemon = follow(dir.path(), &settings);
+    let before = person(&daemon, "ann", "id");
+    let move_to = |from: &str, to: &str| {
+        slapd.ldif(&format!(
+            "dn: uid=ann,{from}\nchangetype: modrdn\nnewrdn: uid=ann\ndeleteoldrdn: 0\nnewsuperior: {to}\n"
+        ));
+    };
+    let (people, elsewhere) = ("ou=people,dc=example,dc=org", "ou=groups,dc=example,dc=org");
+    move_to(people, elsewhere);
+    until("ann is out of the base", || person(&daemon, "ann", "id").is_null().then_some(()));
+    daemon.stop();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    support::directory::until_following(&daemon);
+    move_to(elsewhere, people);
+    until("ann is back", || (login(&daemon, "ann", "lantern-quartz-9") == ACCEPT).then_some(()));
+    assert_ne!(person(&daemon, "ann", "id"), before);
+}

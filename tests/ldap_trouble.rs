@@ -194,6 +194,54 @@ fn remembered_password_counts_in_an_outage_only_if_the_configuration_says_so() {
 }
 
 #[test]
+fn remembered_password_ends_with_what_the_directory_says_of_it() {
+    let mut slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + "outage_cache = \"1h\"\n"));
+    assert!(daemon.run_with(&["person", "passwd", "ann"], "copper meadow 41\n").status.success());
+    until("the sync has seen it too", || (person(&daemon, "ann", "version").as_u64()? > 2).then_some(()));
+    assert_eq!(login(&daemon, "ann", "copper meadow 41"), ACCEPT, "remembered from here on");
+    slapd.ldif(
+        "dn: cn=default,ou=policies,dc=example,dc=org\nchangetype: modify\nreplace: pwdMaxAge\npwdMaxAge: 1\n",
+    );
+    until("it has expired", || (login(&daemon, "ann", "copper meadow 41") == REJECT).then_some(()));
+    slapd.kill();
+    assert_eq!(unanswered(&daemon, "ann", "copper meadow 41"), NOTHING);
+}
+
+#[test]
+fn sync_goes_on_at_the_next_server_when_one_only_binds() {
+    let slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    // Says yes to a bind and "busy with itself" to everything else.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                let mut request = [0; 8192];
+                while let Ok(length @ 1..) = stream.read(&mut request) {
+                    // Message ids are four octets here, after tag and length of the envelope.
+                    let at = if request[1] & 0x80 == 0 { 2 } else { 6 };
+                    let id = element(2, &request[at + 2..at + 6]);
+                    let (tag, code) = if request[at + 6] == 0x60 { (0x61, 0) } else { (0x65, 53) };
+                    let result = [element(0x0a, &[code]), element(4, b""), element(4, b"")].concat();
+                    assert!(length > 8);
+                    let _ = stream.write_all(&element(0x30, &[id, element(tag, &result)].concat()));
+                }
+            });
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let both = format!("servers = [\"ldap://127.0.0.1:{port}\", \"{}\"]\nstart_tls = false", slapd.uri());
+    let settings = on_slapd(&slapd, "campus", &slapd.uri());
+    let daemon = follow(dir.path(), &settings.replace(&format!("servers = [\"{}\"]", slapd.uri()), &both));
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 1);
+}
+
+#[test]
 fn warm_cache_needs_no_directory_until_the_password_changes_there() {
     let slapd = Slapd::start();
     slapd.add_person("ann", "lantern-quartz-9");
