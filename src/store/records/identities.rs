@@ -12,6 +12,9 @@ use async_trait::async_trait;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
+/// Rows read at a time: a row of the library is many times what becomes of it.
+const PAGE: u32 = 1000;
+
 fn json<T: serde::Serialize>(list: &[T]) -> Result<String> {
     serde_json::to_string(list).map_err(|_| damaged("a list"))
 }
@@ -237,15 +240,26 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
 #[async_trait]
 impl Identities for Records {
     async fn known(&self, directory: &str) -> Result<Vec<Known>> {
-        let rows = sqlx::query(
-            "SELECT entry, id, dn, fingerprint, own_roles, roles, member_of, status, departed FROM people
-             WHERE directory = $1",
-        )
-        .bind(directory)
-        .fetch_all(&self.0.readers)
-        .await
-        .map_err(failure)?;
-        rows.iter().map(known).collect()
+        let mut all: Vec<Known> = Vec::new();
+        loop {
+            let after = all.last().map(|last| last.entry.to_string()).unwrap_or_default();
+            let rows = sqlx::query(
+                "SELECT entry, id, dn, fingerprint, own_roles, roles, member_of, status, departed FROM people
+                 WHERE directory = $1 AND entry > $2 ORDER BY entry LIMIT $3",
+            )
+            .bind(directory)
+            .bind(after)
+            .bind(PAGE)
+            .fetch_all(&self.0.readers)
+            .await
+            .map_err(failure)?;
+            if rows.is_empty() {
+                return Ok(all);
+            }
+            for row in &rows {
+                all.push(known(row)?);
+            }
+        }
     }
 
     async fn place(&self, directory: &str) -> Result<Option<SyncPlace>> {

@@ -5,6 +5,7 @@ mod audit;
 mod concurrency;
 mod faults;
 mod files;
+mod identities;
 mod rounds;
 mod semantics;
 
