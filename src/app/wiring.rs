@@ -168,7 +168,7 @@ impl Running {
             (old.store != new.store, "[store]"),
             (old.password != new.password, "[password]"),
             (old.keys.master.iter().map(|(id, _)| id).ne(new.keys.master.iter().map(|(id, _)| id)), "[keys]"),
-            (format!("{:?}", old.directories) != format!("{:?}", new.directories), "[[directory]]"),
+            (!old.directories.iter().eq(&new.directories), "[[directory]]"),
             (old.admin.socket != new.admin.socket, "admin.socket"),
             (old.log.json != new.log.json, "log.format"),
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),

@@ -298,3 +298,81 @@ fn secrets_are_never_shown_whatever_is_wrong_around_them() {
     let config = good(&format!("{KEYS}{CLIENT}"));
     assert!(!format!("{config:?}").contains("a-secret-of-some-length"));
 }
+
+/// A directory that has no error, with these lines in place of those with the same keys.
+fn directory(lines: &str) -> String {
+    let key = |line: &str| line.split('=').next().unwrap().trim().to_owned();
+    let given: Vec<_> = lines.lines().map(key).collect();
+    let usual = [
+        "name = \"campus\"",
+        "servers = [\"ldaps://ldap.example.org\"]",
+        "bind_dn = \"cn=doorward\"",
+        "secret_file = \"campus.secret\"",
+        "base = \"ou=people\"",
+    ];
+    let kept = usual.iter().filter(|line| !given.contains(&key(line)));
+    let kept: String = kept.map(|line| format!("{line}\n")).collect();
+    format!("{KEYS}[[directory]]\n{kept}{lines}\n")
+}
+
+// R-LDAP-1
+#[test]
+fn mistakes_in_a_directory_are_told() {
+    for (lines, marked, message) in [
+        ("name = \"Big Campus\"", "\"Big Campus\"", "no name of a directory"),
+        ("kind = \"novell\"", "\"novell\"", "nothing for `kind`"),
+        ("servers = []", "[]", "`servers` is empty"),
+        ("servers = [\"ldap.example.org\"]", "\"ldap.example.org\"", "no address of an LDAP server"),
+        (
+            "servers = [\"ldaps://ldap.example.org:99999\"]",
+            "\"ldaps://ldap.example.org:99999\"",
+            "no address",
+        ),
+        ("servers = [\"ldapi://run/ldapi\"]", "\"ldapi://run/ldapi\"", "no address of an LDAP server"),
+        ("base = \"people\"", "\"people\"", "no name of an entry"),
+        ("base = \"\"", "\"\"", "`base` is empty"),
+        ("filter = \"(objectClass=person\"", "\"(objectClass=person\"", "no search filter"),
+        ("username_attribute = \"uid)(x\"", "\"uid)(x\"", "no name of an attribute"),
+        ("disabled = [\"locked\"]", "\"locked\"", "no condition"),
+        ("bind_dn = \"\"", "\"\"", "never binds anonymously"),
+        ("bind = \"external\"", "\"external\"", "which only a Unix socket tells"),
+        ("ca_file = \"none.pem\"", "\"none.pem\"", "cannot be read"),
+        ("ca_file = \"k1.key\"", "\"k1.key\"", "holds no certificates"),
+        ("group_members = \"in-chain\"", "\"in-chain\"", "matching rule of Active Directory"),
+        ("names = \"qualified\"", "\"qualified\"", "needs a realm"),
+        ("realms = [\"a@b\"]", "\"a@b\"", "no realm"),
+        ("max_removals = 101", "101", "from 0 to 100"),
+        ("page_size = 1", "1", "from 10 to 10000"),
+        ("servers = [\"ldap://10.0.0.1\"]\nstart_tls = false", "\"ldap://10.0.0.1\"", "unprotected"),
+        (
+            "kind = \"active-directory\"\ngroup_members = \"member-of\"",
+            "\"member-of\"",
+            "finds the people in a group by",
+        ),
+    ] {
+        let report = report(&directory(lines));
+        let errors = shown(&report);
+        let [error] = errors.as_slice() else { panic!("not one error for {lines}:\n{report}") };
+        assert_eq!(error.marked, marked, "{report}");
+        assert!(error.message.contains(message), "{message} in:\n{report}");
+    }
+    let two = directory("realms = [\"x\"]")
+        + "[[directory.role]]\nrole = \"student\"\n"
+        + &directory("realms = [\"X\"]")[KEYS.len()..];
+    let report = report(&two);
+    for message in
+        ["a role comes from", "`X` belongs to another directory", "two directories are called `campus`"]
+    {
+        assert!(report.contains(message), "{message} in:\n{report}");
+    }
+}
+
+#[test]
+fn directory_on_this_machine_may_do_without_tls_and_its_secret_is_never_shown() {
+    let text = directory(
+        "servers = [\"ldap://127.0.0.1:389\", \"ldap://[::1]\", \"ldapi://%2Frun%2Fldapi\"]\nstart_tls = false",
+    );
+    let config = good(&text);
+    assert_eq!(config.directories[0].servers.len(), 3);
+    assert!(!format!("{config:?}").contains("another-secret"));
+}
