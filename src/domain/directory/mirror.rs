@@ -136,7 +136,8 @@ pub fn fold(changes: Vec<Change>) -> Vec<Change> {
                 (put.roles, put.groups) = (std::mem::take(roles), std::mem::take(groups));
                 change.what = What::Put(put);
             }
-            (None, What::Depart) if change.person.is_none() => continue,
+            // Never written: there is nothing to change.
+            (None, What::Depart | What::Groups { .. }) if change.person.is_none() => continue,
             _ => {}
         }
         last.insert(change.entry.clone(), folded.len());

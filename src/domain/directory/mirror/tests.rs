@@ -170,6 +170,8 @@ fn batch_has_the_last_word_of_each_entry() {
     assert_eq!(told, "returned");
     let (told, _) = run(vec![Event::Put(identity("9", "new")), Event::Gone("9".into())]);
     assert_eq!(told, "", "came and went");
+    let stranger = What::Groups { roles: vec![], groups: vec![], fewer: false };
+    assert!(fold(vec![Change { entry: "7".into(), person: None, what: stranger }]).is_empty());
     let mut late = identity("8", "late");
     let first = Event::Put(late.clone());
     late.phone = Some("1".to_owned());
