@@ -332,6 +332,21 @@ fn delete(uid: &str) -> String {
     format!("dn: {}\nchangetype: delete\n\n", person_dn(uid))
 }
 
+fn on_numbers(slapd: &Slapd) -> String {
+    on_slapd(slapd, "campus", &slapd.uri()) + "username_attribute = \"employeeNumber\"\n"
+}
+
+fn number(uid: &str, number: &str) -> String {
+    format!(
+        "dn: {}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: {number}\n\n",
+        person_dn(uid)
+    )
+}
+
+fn held(daemon: &Daemon) {
+    until("removals are held", || (sync(daemon)["directories"][0]["stage"] == "held").then_some(()));
+}
+
 #[test]
 fn changed_and_deleted_in_one_breath_is_deleted() {
     let names: Vec<String> = (0..40).map(|number| format!("person{number}")).collect();
@@ -353,15 +368,8 @@ fn changed_and_deleted_in_one_breath_is_deleted() {
 fn taking_somebodys_name_shuts_out_and_what_waits_for_a_name_is_not_stale() {
     let slapd = slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3")]);
     let dir = tempfile::tempdir().unwrap();
-    let settings = on_slapd(&slapd, "campus", &slapd.uri()) + "username_attribute = \"employeeNumber\"\n";
-    let number = |uid: &str, number: &str| {
-        format!(
-            "dn: {}\nchangetype: modify\nreplace: employeeNumber\nemployeeNumber: {number}\n\n",
-            person_dn(uid)
-        )
-    };
     slapd.ldif(&(number("vic", "vic") + &number("mal", "mal")));
-    let mut daemon = follow(dir.path(), &settings);
+    let mut daemon = follow(dir.path(), &on_numbers(&slapd));
     assert_eq!(login(&daemon, "mal", "harbour-violet-3"), ACCEPT);
     slapd.ldif(&number("mal", "vic"));
     until("mal is shut out", || (login(&daemon, "mal", "harbour-violet-3") == REJECT).then_some(()));
@@ -410,7 +418,7 @@ fn switched_off_counts_while_removals_are_held() {
     names.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
     let (_dir, daemon) = daemon_on(&slapd);
     slapd.ldif(&names[..6].iter().map(|uid| delete(uid)).collect::<String>());
-    until("removals are held", || (sync(&daemon)["directories"][0]["stage"] == "held").then_some(()));
+    held(&daemon);
     slapd.ldif(&switch_off("person11"));
     until("one is switched off", || (person(&daemon, "person11", "status") == "disabled").then_some(()));
     slapd.add_person("new", "velvet anchor 77");
@@ -467,4 +475,122 @@ fn who_was_removed_for_good_may_come_back_as_somebody_new() {
     move_to(elsewhere, people);
     until("ann is back", || (login(&daemon, "ann", "lantern-quartz-9") == ACCEPT).then_some(()));
     assert_ne!(person(&daemon, "ann", "id"), before);
+}
+
+#[test]
+fn certificate_for_another_name_is_refused() {
+    let slapd = Slapd::with(&Setup { names: &["ldap.example.org"], ..Setup::default() });
+    for server in [slapd.uri(), slapd.ldaps_uri()] {
+        let dir = tempfile::tempdir().unwrap();
+        support::directory::configure(dir.path(), &on_slapd(&slapd, "campus", &server));
+        let daemon = Daemon::serve_in(dir.path(), &[]);
+        let said = until("the server is refused", || {
+            Some(sync(&daemon)["directories"][0]["servers"][0]["error"].as_str()?.to_owned())
+        });
+        assert!(said.contains("TLS failed") && said.contains("not valid for name"), "{said}");
+    }
+}
+
+#[test]
+fn name_that_became_somebody_elses_is_nobodys_while_removals_are_held() {
+    let names: Vec<String> = (0..12).map(|number| format!("person{number}")).collect();
+    let slapd = Slapd::start();
+    names.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
+    let (dir, mut daemon) = daemon_on(&slapd);
+    slapd.ldif(&names[..6].iter().map(|uid| delete(uid)).collect::<String>());
+    held(&daemon);
+    slapd.add_person("person1", "velvet anchor 77");
+    let nobody = |daemon: &Daemon| {
+        let answered = support::directory::unanswered(daemon, "person1", "velvet anchor 77");
+        assert_eq!(answered, "no answer", "another person1");
+        assert_eq!(login(daemon, "person7", "lantern-quartz-9"), ACCEPT, "the entry is still theirs");
+        let changed = daemon.run_with(&["person", "passwd", "person1"], "copper meadow 41\n");
+        assert!(!changed.status.success(), "{changed:?}");
+        assert!(slapd.ldapwhoami(&person_dn("person1"), "velvet anchor 77"), "another's password");
+    };
+    nobody(&daemon);
+    // A restart forgets neither who was to be removed nor whose the name was.
+    daemon.stop();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    held(&daemon);
+    nobody(&daemon);
+    assert!(daemon.run(&["sync", "--once", "--accept-removals"]).status.success());
+    assert_eq!(login(&daemon, "person1", "velvet anchor 77"), ACCEPT);
+    assert_eq!(login(&daemon, "person2", "lantern-quartz-9"), REJECT);
+}
+
+#[test]
+fn removals_one_by_one_count_together() {
+    let names: Vec<String> = (0..8).map(|number| format!("person{number}")).collect();
+    let slapd = Slapd::start();
+    names.iter().for_each(|uid| slapd.add_person(uid, "lantern-quartz-9"));
+    let (_dir, daemon) = daemon_on(&slapd);
+    for uid in &names[..3] {
+        slapd.ldif(&delete(uid));
+        until("one is gone", || person(&daemon, uid, "id").is_null().then_some(()));
+    }
+    slapd.ldif(&delete(&names[3]));
+    held(&daemon);
+    assert_eq!(person(&daemon, &names[3], "status"), "active", "nothing was removed");
+}
+
+#[test]
+fn lock_of_doorward_outlives_changes_of_the_entry() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9")]);
+    let (_dir, daemon) = daemon_on(&slapd);
+    assert!(daemon.run(&["person", "lock", "ann"]).status.success());
+    let phone = format!("dn: {}\nchangetype: modify\nreplace: mobile\nmobile: 1\n", person_dn("ann"));
+    slapd.ldif(&phone);
+    until("the change is here", || (person(&daemon, "ann", "phone") == "1").then_some(()));
+    assert_eq!(person(&daemon, "ann", "status"), "locked");
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
+    // Nor does the directory's own switch lift it.
+    slapd.ldif(&switch_off("ann"));
+    until("ann is switched off", || (person(&daemon, "ann", "status") == "disabled").then_some(()));
+    slapd.ldif(&format!("dn: {}\nchangetype: modify\ndelete: pwdAccountLockedTime\n", person_dn("ann")));
+    until("ann is switched on", || (person(&daemon, "ann", "status") != "disabled").then_some(()));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
+    assert!(daemon.run(&["person", "unlock", "ann"]).status.success());
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+}
+
+#[test]
+fn who_waits_for_a_name_still_waits_after_a_restart() {
+    let slapd = slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    slapd.ldif(&(number("vic", "vic") + &number("mal", "mal")));
+    let mut daemon = follow(dir.path(), &on_numbers(&slapd));
+    slapd.ldif(&number("mal", "vic"));
+    let waits = serde_json::json!(["vic"]);
+    until("mal waits", || (sync(&daemon)["directories"][0]["conflicts"] == waits).then_some(()));
+    // What happens to others meanwhile does not make it forgotten.
+    slapd.add_person("ann", "velvet anchor 77");
+    slapd.ldif(&number("ann", "ann"));
+    until("ann is known", || (!person(&daemon, "ann", "id").is_null()).then_some(()));
+    daemon.stop();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    support::directory::until_following(&daemon);
+    assert_eq!(sync(&daemon)["directories"][0]["conflicts"], waits);
+    slapd.ldif(&delete("vic"));
+    until("the name is mal's", || (login(&daemon, "vic", "harbour-violet-3") == ACCEPT).then_some(()));
+}
+
+#[test]
+fn who_is_deleted_while_waiting_for_a_name_never_gets_it() {
+    let slapd = slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    slapd.ldif(&(number("vic", "vic") + &number("mal", "vic")));
+    let daemon = follow(dir.path(), &on_numbers(&slapd));
+    let conflicts = || sync(&daemon)["directories"][0]["conflicts"].clone();
+    assert_eq!(conflicts(), serde_json::json!(["vic"]));
+    // Which of the two has it depends on their order.
+    let (has, waits) = match login(&daemon, "vic", "lantern-quartz-9") == ACCEPT {
+        true => ("vic", "mal"),
+        false => ("mal", "vic"),
+    };
+    slapd.ldif(&delete(waits));
+    until("nobody waits", || (conflicts() == serde_json::json!([])).then_some(()));
+    slapd.ldif(&delete(has));
+    until("the name is nobody's", || person(&daemon, "vic", "id").is_null().then_some(()));
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 0);
 }

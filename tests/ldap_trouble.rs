@@ -18,6 +18,8 @@ use support::{Daemon, code};
 const ACCEPT: &str = "Access-Accept";
 const REJECT: &str = "Access-Reject";
 const NOTHING: &str = "no answer";
+/// A search of the sync in slapd's log.
+const PEOPLE: &str = " SRCH base=\"ou=people,dc=example,dc=org\"";
 const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
 
 fn serve(dir: &std::path::Path, settings: &str) -> Daemon {
@@ -290,6 +292,7 @@ fn kills_of_either_side_in_a_sync_lose_and_repeat_nothing() {
     daemon.kill();
     slapd.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn(&crowd_uid(8))));
     slapd.add_person("ann", "lantern-quartz-9");
+    let searches = slapd.count(PEOPLE);
     let daemon = Daemon::serve_in(dir.path(), &[]);
     until_following(&daemon);
     assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
@@ -299,6 +302,7 @@ fn kills_of_either_side_in_a_sync_lose_and_repeat_nothing() {
     let changes =
         ["added", "changed", "removed"].map(|field| status["directories"][0][field].as_u64().unwrap());
     assert_eq!(changes, [1, 0, 1], "nothing is repeated");
+    assert!(slapd.count(PEOPLE) - searches < 6, "the six pages were not read again");
     let verified = daemon.json(&["audit", "verify"]);
     assert!(verified["broken"].is_null(), "{verified}");
 }
@@ -363,4 +367,179 @@ fn no_credentials_in_the_log_even_at_trace() {
         let octets = format!("{:?}", secret.as_bytes());
         assert!(!log.contains(octets.trim_matches(['[', ']'])), "{secret} as octets");
     }
+}
+
+#[test]
+fn late_answer_is_not_taken_for_that_of_the_next_login() {
+    let slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "a connection waits from here on");
+    slapd.pause();
+    assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-9"), NOTHING);
+    slapd.resume();
+    assert_eq!(login(&daemon, "ann", "wrong"), REJECT, "decided, and by its own answer");
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+}
+
+#[test]
+fn server_that_died_without_a_word_is_noticed_by_the_sync() {
+    let slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    slapd.pause();
+    until("it is noticed", || (sync(&daemon)["directories"][0]["stage"] != "following").then_some(()));
+    slapd.resume();
+    until_following(&daemon);
+}
+
+#[test]
+fn lock_in_the_directory_ends_a_remembered_password_though_nobody_tells() {
+    let mut slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + "outage_cache = \"1h\"\n"));
+    // The sync cannot follow any more: what was remembered is not voided by what it would see.
+    slapd.ldif(&format!(
+        "dn: {}\nchangetype: modify\nreplace: userPassword\nuserPassword: rotated\n\n\
+         dn: cn=default,ou=policies,dc=example,dc=org\nchangetype: modify\nreplace: pwdMaxFailure\npwdMaxFailure: 3\n",
+        support::slapd::SERVICE.0
+    ));
+    assert!(!daemon.run(&["sync", "--once"]).status.success());
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "remembered from here on");
+    for _ in 0..3 {
+        assert_eq!(login(&daemon, "ann", "wrong"), REJECT);
+    }
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT, "locked");
+    slapd.kill();
+    assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-9"), NOTHING);
+}
+
+/// Answers to one request, in octets.
+struct Speaks<'r> {
+    /// Message id of the request.
+    id: &'r [u8],
+}
+
+impl Speaks<'_> {
+    fn message(&self, operation: &[u8], controls: &[u8]) -> Vec<u8> {
+        element(0x30, &[&element(2, self.id), operation, controls].concat())
+    }
+
+    fn result(&self, tag: u8, code: u16) -> Vec<u8> {
+        let code = element(0x0a, &code.to_be_bytes());
+        self.message(&element(tag, &[code, element(4, b""), element(4, b"")].concat()), &[])
+    }
+
+    fn entry(&self, dn: &str, attributes: &[(&str, &str)], controls: &[u8]) -> Vec<u8> {
+        let attribute = |(name, value): &(&str, &str)| {
+            let values = element(0x31, &element(4, value.as_bytes()));
+            element(0x30, &[element(4, name.as_bytes()), values].concat())
+        };
+        let list: Vec<u8> = attributes.iter().flat_map(attribute).collect();
+        let entry = [element(4, dn.as_bytes()), element(0x30, &list)].concat();
+        self.message(&element(0x64, &entry), controls)
+    }
+
+    /// Somebody is there, and the synchronisation stands at `cookie`.
+    fn person(&self, uid: &str, cookie: &[u8]) -> Vec<u8> {
+        let mut uuid = [0; 16];
+        uuid[..uid.len()].copy_from_slice(uid.as_bytes());
+        let cookie = if cookie.is_empty() { Vec::new() } else { element(4, cookie) };
+        let state = element(0x30, &[element(0x0a, &[1]), element(4, &uuid), cookie].concat());
+        let control = [element(4, b"1.3.6.1.4.1.4203.1.9.1.2"), element(4, &state)].concat();
+        let controls = element(0xa0, &element(0x30, &control));
+        let dn = format!("uid={uid},dc=example,dc=org");
+        self.entry(&dn, &[("uid", uid), ("cn", uid)], &controls)
+    }
+
+    /// The refresh is over, and who was not named is gone.
+    fn refreshed(&self, cookie: &[u8]) -> Vec<u8> {
+        let name = element(0x80, b"1.3.6.1.4.1.4203.1.9.1.4");
+        let value = element(0x81, &element(0xa2, &element(4, cookie)));
+        self.message(&element(0x79, &[name, value].concat()), &[])
+    }
+}
+
+/// A server that lets everybody bind, offers content synchronisation, and leaves that to `sync`: it is given the octets of
+/// each such request and says what is answered.
+fn synchronising(mut sync: impl FnMut(&[u8], Speaks<'_>) -> Vec<u8> + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 8192];
+            while let Ok(length @ 1..) = stream.read(&mut request) {
+                let asked = &request[..length];
+                // Message ids are four octets here, after tag and length of the envelope.
+                let at = if asked[1] & 0x80 == 0 { 2 } else { 6 };
+                let speaks = Speaks { id: &asked[at + 2..at + 6] };
+                let answer = if asked[at + 6] == 0x60 {
+                    speaks.result(0x61, 0)
+                } else if has(asked, "1.3.6.1.4.1.4203.1.9.1.1") {
+                    sync(asked, speaks)
+                } else if has(asked, "supportedControl") {
+                    let offered = [("supportedControl", "1.3.6.1.4.1.4203.1.9.1.1")];
+                    [speaks.entry("", &offered, &[]), speaks.result(0x65, 0)].concat()
+                } else {
+                    speaks.result(0x65, 0)
+                };
+                let _ = stream.write_all(&answer);
+            }
+        }
+    });
+    port
+}
+
+fn has(octets: &[u8], text: &str) -> bool {
+    octets.windows(text.len()).any(|part| part == text.as_bytes())
+}
+
+#[test]
+fn cookie_counts_once_its_refresh_has_ended_and_until_the_server_refuses_it() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let mut number = 0;
+    let port = synchronising(move |request, speaks| {
+        number += 1;
+        sender.send(["early", "late"].map(|cookie| has(request, cookie))).unwrap();
+        match number {
+            // Never ends.
+            1 => speaks.person("ann", b"early"),
+            2 => [speaks.person("ann", b""), speaks.person("bob", b""), speaks.refreshed(b"late")].concat(),
+            // "A full refresh is required."
+            3 => speaks.result(0x65, 4096),
+            _ => [speaks.person("bob", b""), speaks.refreshed(b"again")].concat(),
+        }
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = serve(dir.path(), &settings_for(port, false));
+    until("both are known", || (sync(&daemon)["directories"][0]["people"] == 2).then_some(()));
+    until_following(&daemon);
+    daemon.stop();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    until("one is left", || (sync(&daemon)["directories"][0]["people"] == 1).then_some(()));
+    assert!(person(&daemon, "ann", "id").is_null());
+    let asked: Vec<_> = asked.try_iter().collect();
+    assert_eq!(asked, [[false, false], [false, false], [false, true], [false, false]]);
+}
+
+#[test]
+fn deletion_that_the_server_does_not_remember_is_noticed() {
+    let mut slapd = Slapd::start();
+    slapd.add_person("ann", "lantern-quartz-9");
+    slapd.add_person("bob", "harbour-violet-3");
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    daemon.stop();
+    slapd.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("ann")));
+    // Its log of deletions is in memory: after the restart it names who is still there instead.
+    slapd.stop();
+    slapd.start_again();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    until_following(&daemon);
+    assert!(person(&daemon, "ann", "id").is_null());
+    assert_eq!(login(&daemon, "bob", "harbour-violet-3"), ACCEPT);
 }
