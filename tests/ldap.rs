@@ -511,8 +511,11 @@ fn name_that_became_somebody_elses_is_nobodys_while_removals_are_held() {
     nobody(&daemon);
     // A restart forgets neither who was to be removed nor whose the name was.
     daemon.stop();
+    slapd.ldif(&switch_off("person11"));
     let daemon = Daemon::serve_in(dir.path(), &[]);
     held(&daemon);
+    // What comes along with the removals is not held.
+    until("one is switched off", || (person(&daemon, "person11", "status") == "disabled").then_some(()));
     nobody(&daemon);
     assert!(daemon.run(&["sync", "--once", "--accept-removals"]).status.success());
     assert_eq!(login(&daemon, "person1", "velvet anchor 77"), ACCEPT);

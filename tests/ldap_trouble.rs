@@ -7,8 +7,8 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::sync::{Arc, Mutex};
 use support::directory::{
     configure, follow, login, login_output, on_slapd, person, sync, unanswered, until_following,
 };
@@ -396,25 +396,30 @@ fn server_that_died_without_a_word_is_noticed_by_the_sync() {
 }
 
 #[test]
-fn lock_in_the_directory_ends_a_remembered_password_though_nobody_tells() {
+fn refusal_by_the_directory_ends_a_remembered_password_though_the_sync_is_blind() {
     let mut slapd = Slapd::start();
     slapd.add_person("ann", "lantern-quartz-9");
+    slapd.add_person("bob", "harbour-violet-3");
     let dir = tempfile::tempdir().unwrap();
     let daemon = follow(dir.path(), &(on_slapd(&slapd, "campus", &slapd.uri()) + "outage_cache = \"1h\"\n"));
     // The sync cannot follow any more: what was remembered is not voided by what it would see.
-    slapd.ldif(&format!(
-        "dn: {}\nchangetype: modify\nreplace: userPassword\nuserPassword: rotated\n\n\
-         dn: cn=default,ou=policies,dc=example,dc=org\nchangetype: modify\nreplace: pwdMaxFailure\npwdMaxFailure: 3\n",
-        support::slapd::SERVICE.0
-    ));
+    let replace = |dn: &str, attribute: &str, value: &str| {
+        slapd.ldif(&format!("dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{attribute}: {value}\n"));
+    };
+    replace(support::slapd::SERVICE.0, "userPassword", "rotated");
     assert!(!daemon.run(&["sync", "--once"]).status.success());
+    replace(support::slapd::POLICY, "pwdMaxFailure", "3");
     assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT, "remembered from here on");
+    assert_eq!(login(&daemon, "bob", "harbour-violet-3"), ACCEPT, "remembered from here on");
     for _ in 0..3 {
         assert_eq!(login(&daemon, "ann", "wrong"), REJECT);
     }
     assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT, "locked");
+    replace(&person_dn("bob"), "userPassword", "velvet anchor 77");
+    assert_eq!(login(&daemon, "bob", "harbour-violet-3"), REJECT, "another password");
     slapd.kill();
     assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-9"), NOTHING);
+    assert_eq!(unanswered(&daemon, "bob", "harbour-violet-3"), NOTHING);
 }
 
 /// Answers to one request, in octets.
@@ -444,15 +449,15 @@ impl Speaks<'_> {
     }
 
     /// Somebody is there, and the synchronisation stands at `cookie`.
-    fn person(&self, uid: &str, cookie: &[u8]) -> Vec<u8> {
+    fn person(&self, (id, uid): (&str, &str), cookie: &[u8]) -> Vec<u8> {
         let mut uuid = [0; 16];
-        uuid[..uid.len()].copy_from_slice(uid.as_bytes());
+        uuid[..id.len()].copy_from_slice(id.as_bytes());
         let cookie = if cookie.is_empty() { Vec::new() } else { element(4, cookie) };
         let state = element(0x30, &[element(0x0a, &[1]), element(4, &uuid), cookie].concat());
         let control = [element(4, b"1.3.6.1.4.1.4203.1.9.1.2"), element(4, &state)].concat();
         let controls = element(0xa0, &element(0x30, &control));
-        let dn = format!("uid={uid},dc=example,dc=org");
-        self.entry(&dn, &[("uid", uid), ("cn", uid)], &controls)
+        let dn = format!("cn={id},dc=example,dc=org");
+        self.entry(&dn, &[("uid", uid), ("cn", id)], &controls)
     }
 
     /// The refresh is over, and who was not named is gone.
@@ -463,32 +468,40 @@ impl Speaks<'_> {
     }
 }
 
-/// A server that lets everybody bind, offers content synchronisation, and leaves that to `sync`: it is given the octets of
-/// each such request and says what is answered.
-fn synchronising(mut sync: impl FnMut(&[u8], Speaks<'_>) -> Vec<u8> + Send + 'static) -> u16 {
+/// A server that binds its service account, answers binds of all others with `bound`, offers content synchronisation, and
+/// leaves that to `sync`: it is given the octets of each such request and says what is answered.
+fn synchronising(
+    bound: &Arc<AtomicU16>,
+    sync: impl FnMut(&[u8], Speaks<'_>) -> Vec<u8> + Send + 'static,
+) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
+    let sync = Arc::new(Mutex::new(sync));
+    let bound = Arc::clone(bound);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let mut stream = stream.unwrap();
-            let mut request = [0; 8192];
-            while let Ok(length @ 1..) = stream.read(&mut request) {
-                let asked = &request[..length];
-                // Message ids are four octets here, after tag and length of the envelope.
-                let at = if asked[1] & 0x80 == 0 { 2 } else { 6 };
-                let speaks = Speaks { id: &asked[at + 2..at + 6] };
-                let answer = if asked[at + 6] == 0x60 {
-                    speaks.result(0x61, 0)
-                } else if has(asked, "1.3.6.1.4.1.4203.1.9.1.1") {
-                    sync(asked, speaks)
-                } else if has(asked, "supportedControl") {
-                    let offered = [("supportedControl", "1.3.6.1.4.1.4203.1.9.1.1")];
-                    [speaks.entry("", &offered, &[]), speaks.result(0x65, 0)].concat()
-                } else {
-                    speaks.result(0x65, 0)
-                };
-                let _ = stream.write_all(&answer);
-            }
+            let (mut stream, sync, bound) = (stream.unwrap(), Arc::clone(&sync), Arc::clone(&bound));
+            std::thread::spawn(move || {
+                let mut request = [0; 8192];
+                while let Ok(length @ 1..) = stream.read(&mut request) {
+                    let asked = &request[..length];
+                    // Message ids are four octets here, after tag and length of the envelope.
+                    let at = if asked[1] & 0x80 == 0 { 2 } else { 6 };
+                    let speaks = Speaks { id: &asked[at + 2..at + 6] };
+                    let answer = if asked[at + 6] == 0x60 {
+                        let service = has(asked, "service-password");
+                        speaks.result(0x61, if service { 0 } else { bound.load(Ordering::SeqCst) })
+                    } else if has(asked, "1.3.6.1.4.1.4203.1.9.1.1") {
+                        sync.lock().unwrap()(asked, speaks)
+                    } else if has(asked, "supportedControl") {
+                        let offered = [("supportedControl", "1.3.6.1.4.1.4203.1.9.1.1")];
+                        [speaks.entry("", &offered, &[]), speaks.result(0x65, 0)].concat()
+                    } else {
+                        speaks.result(0x65, 0)
+                    };
+                    let _ = stream.write_all(&answer);
+                }
+            });
         }
     });
     port
@@ -501,17 +514,18 @@ fn has(octets: &[u8], text: &str) -> bool {
 #[test]
 fn cookie_counts_once_its_refresh_has_ended_and_until_the_server_refuses_it() {
     let (sender, asked) = std::sync::mpsc::channel();
+    let (ann, bob) = (("1", "ann"), ("2", "bob"));
     let mut number = 0;
-    let port = synchronising(move |request, speaks| {
+    let port = synchronising(&Arc::default(), move |request, speaks| {
         number += 1;
         sender.send(["early", "late"].map(|cookie| has(request, cookie))).unwrap();
         match number {
             // Never ends.
-            1 => speaks.person("ann", b"early"),
-            2 => [speaks.person("ann", b""), speaks.person("bob", b""), speaks.refreshed(b"late")].concat(),
+            1 => speaks.person(ann, b"early"),
+            2 => [speaks.person(ann, b""), speaks.person(bob, b""), speaks.refreshed(b"late")].concat(),
             // "A full refresh is required."
             3 => speaks.result(0x65, 4096),
-            _ => [speaks.person("bob", b""), speaks.refreshed(b"again")].concat(),
+            _ => [speaks.person(bob, b""), speaks.refreshed(b"again")].concat(),
         }
     });
     let dir = tempfile::tempdir().unwrap();
@@ -524,6 +538,52 @@ fn cookie_counts_once_its_refresh_has_ended_and_until_the_server_refuses_it() {
     assert!(person(&daemon, "ann", "id").is_null());
     let asked: Vec<_> = asked.try_iter().collect();
     assert_eq!(asked, [[false, false], [false, false], [false, true], [false, false]]);
+}
+
+// Invariant 4
+#[test]
+fn result_that_says_nothing_of_the_password_is_no_answer() {
+    let bound = Arc::new(AtomicU16::new(0));
+    let port = synchronising(&bound, |_, speaks| {
+        [speaks.person(("1", "ann"), b""), speaks.refreshed(b"late")].concat()
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let daemon = serve(dir.path(), &settings_for(port, false));
+    until_following(&daemon);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    // Unavailable, unwilling, something else.
+    for code in [52, 53, 80] {
+        bound.store(code, Ordering::SeqCst);
+        assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-9"), NOTHING, "{code}");
+    }
+    bound.store(49, Ordering::SeqCst);
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
+}
+
+#[test]
+fn place_is_not_written_before_the_last_of_its_batch() {
+    let (sender, asked) = std::sync::mpsc::channel();
+    let port = synchronising(&Arc::default(), move |request, speaks| {
+        sender.send(has(request, "late")).unwrap();
+        let mut answer: Vec<u8> = (0..250)
+            .map(|number| format!("user{number}"))
+            .flat_map(|name| speaks.person((&name, &name), b""))
+            .collect();
+        // Far behind the others of the batch, somebody whose name is taken.
+        answer.extend(speaks.person(("other", "user0"), b""));
+        answer.extend(speaks.refreshed(b"late"));
+        answer
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = serve(dir.path(), &settings_for(port, false));
+    until_following(&daemon);
+    let conflicts = |daemon: &Daemon| sync(daemon)["directories"][0]["conflicts"].clone();
+    assert_eq!(conflicts(&daemon), serde_json::json!(["user0"]));
+    daemon.stop();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    until_following(&daemon);
+    assert_eq!(conflicts(&daemon), serde_json::json!(["user0"]));
+    assert_eq!(asked.try_iter().collect::<Vec<_>>(), [false, false], "from the beginning");
 }
 
 #[test]
