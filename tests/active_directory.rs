@@ -7,7 +7,7 @@ mod support;
 use std::path::Path;
 use support::directory::{configure, login_by, person, sync, until_following};
 use support::samba::{BASE, SERVICE, Samba, dn};
-use support::slapd::until;
+use support::slapd::{LdapTools, until};
 use support::{DOORWARD, Daemon, answer, code, radclient_by, value};
 
 const ACCEPT: &str = "Access-Accept";

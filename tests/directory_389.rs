@@ -6,18 +6,18 @@ mod support;
 
 use support::directory::{follow, login, login_output, person, sync};
 use support::ds389::Ds389;
-use support::slapd::{BASE, SERVICE, person_dn, until};
+use support::slapd::{BASE, LdapTools, SERVICE, person_dn, until};
 use support::{Daemon, answer, value};
 
 const ACCEPT: &str = "Access-Accept";
 const REJECT: &str = "Access-Reject";
+const POLL: &str = "sync = \"poll\"\npoll_interval = \"200ms\"\nsweep_interval = \"1s\"\n";
 
-fn daemon_on(server: &Ds389) -> (tempfile::TempDir, Daemon) {
+fn daemon_on(server: &Ds389, uri: &str, sync: &str) -> (tempfile::TempDir, Daemon) {
     let settings = format!(
-        "[[directory]]\nname = \"campus\"\nservers = [\"{}\"]\nca_file = \"{}\"\nbind_dn = \"{}\"\nsecret = \"{}\"\n\
+        "[[directory]]\nname = \"campus\"\nservers = [\"{uri}\"]\nca_file = \"{}\"\nbind_dn = \"{}\"\nsecret = \"{}\"\n\
          base = \"ou=people,{BASE}\"\ngroup_base = \"ou=groups,{BASE}\"\ntimeout = \"2s\"\n\
-         id_attribute = \"nsUniqueId\"\nsync = \"poll\"\npoll_interval = \"200ms\"\nsweep_interval = \"1s\"\n",
-        server.ldaps_uri(),
+         id_attribute = \"nsUniqueId\"\n{sync}",
         server.ca().display(),
         SERVICE.0,
         SERVICE.1
@@ -41,7 +41,7 @@ fn people_and_groups_of_389_ds_are_followed_and_log_in() {
     let server = Ds389::start();
     server.add_person("ann", "lantern-quartz-9");
     server.add_person("bob", "harbour-violet-3");
-    let (_dir, daemon) = daemon_on(&server);
+    let (_dir, daemon) = daemon_on(&server, &server.ldaps_uri(), POLL);
     assert_eq!(sync(&daemon)["directories"][0]["mode"], "poll");
     assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
     assert_eq!(login(&daemon, "ann", "lantern-quartz-8"), REJECT);
@@ -72,7 +72,8 @@ fn people_and_groups_of_389_ds_are_followed_and_log_in() {
     assert_eq!(person(&daemon, "ann", "groups")[0], "vpn");
 
     let id = person(&daemon, "ann", "id");
-    server.ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: uid=anna\ndeleteoldrdn: 1\n", person_dn("ann")));
+    server
+        .ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: uid=anna\ndeleteoldrdn: 1\n", person_dn("ann")));
     until("ann is called anna", || (person(&daemon, "anna", "id") == id).then_some(()));
     assert_eq!(login(&daemon, "anna", "lantern-quartz-9"), ACCEPT);
     assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), REJECT);
@@ -86,7 +87,7 @@ fn people_and_groups_of_389_ds_are_followed_and_log_in() {
 fn passwords_of_389_ds_are_changed_and_their_states_told_apart() {
     let server = Ds389::start();
     server.add_person("ann", "lantern-quartz-9");
-    let (_dir, daemon) = daemon_on(&server);
+    let (_dir, daemon) = daemon_on(&server, &server.uri(), POLL);
     let passwd = |arguments: &[&str], input: &str| {
         daemon.run_with(&[&["person", "passwd"], arguments, &["ann"]].concat(), input)
     };
@@ -150,4 +151,32 @@ fn passwords_of_389_ds_are_changed_and_their_states_told_apart() {
     let changed = passwd(&["--as-person"], "marble orchard 8\nwinter saddle 19\n");
     assert!(changed.status.success(), "{changed:?}");
     assert_eq!(login(&daemon, "ann", "winter saddle 19"), ACCEPT);
+}
+
+#[test]
+fn changes_of_389_ds_arrive_as_they_happen_where_its_plugin_sends_them() {
+    let server = Ds389::with_content_synchronization();
+    for uid in ["ann", "bob", "cyd"] {
+        server.add_person(uid, "lantern-quartz-9");
+    }
+    let (dir, mut daemon) = daemon_on(&server, &server.ldaps_uri(), "sync = \"persist\"\n");
+    assert_eq!(sync(&daemon)["directories"][0]["mode"], "persist");
+    server.replace(&person_dn("bob"), "nsAccountLock", "true");
+    until("bob is switched off", || (person(&daemon, "bob", "status") == "disabled").then_some(()));
+    let id = person(&daemon, "ann", "id");
+    let rename = "changetype: modrdn\nnewrdn: uid=anna\ndeleteoldrdn: 1\n";
+    server.ldif(&format!("dn: {}\n{rename}", person_dn("ann")));
+    until("ann is called anna", || (person(&daemon, "anna", "id") == id).then_some(()));
+    server.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("cyd")));
+    until("cyd is gone", || person(&daemon, "cyd", "id").is_null().then_some(()));
+
+    // What happened while nobody listened is told afterwards, and nothing else.
+    daemon.stop();
+    server.add_person("dan", "velvet anchor 77");
+    server.ldif(&format!("dn: {}\nchangetype: delete\n", person_dn("bob")));
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    until("dan is known", || (login(&daemon, "dan", "velvet anchor 77") == ACCEPT).then_some(()));
+    until("bob is gone", || person(&daemon, "bob", "id").is_null().then_some(()));
+    assert_eq!(person(&daemon, "anna", "id"), id);
+    assert_eq!(sync(&daemon)["directories"][0]["people"], 2);
 }

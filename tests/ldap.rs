@@ -5,7 +5,7 @@
 mod support;
 
 use support::directory::{follow, login, login_output, on_slapd, person, sync};
-use support::slapd::{Setup, Slapd, person_dn, until};
+use support::slapd::{LdapTools, Setup, Slapd, person_dn, until};
 use support::{Daemon, code, value};
 
 const ACCEPT: &str = "Access-Accept";

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use support::directory::{
     configure, follow, login, login_output, on_slapd, person, sync, unanswered, until_following,
 };
-use support::slapd::{Slapd, crowd_password, crowd_uid, person_dn, until};
+use support::slapd::{LdapTools, Slapd, crowd_password, crowd_uid, person_dn, until};
 use support::{Daemon, code};
 
 const ACCEPT: &str = "Access-Accept";

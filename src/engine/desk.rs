@@ -118,7 +118,9 @@ impl From<ChangeError> for DeskError {
             ChangeError::WrongOld => Self::WrongOld,
             ChangeError::Undecided(DirectoryError::Pool(pool)) => pool.into(),
             ChangeError::Undecided(DirectoryError::Store(store)) => store.into(),
-            ChangeError::Undecided(other) => Self::Unavailable(sentences(&[other.to_string()])),
+            ChangeError::Undecided(other) => {
+                Self::Unavailable(format!("The directory could not do it: {other}."))
+            }
         }
     }
 }

@@ -2,14 +2,13 @@
 //!
 //! `dscreate` would write below `/etc/dirsrv`, so the instance is made of the package's own templates here.
 
-use super::slapd::{ADMIN, BASE, Certificates, SERVICE, Server, line, person_dn, run, succeed, until};
 use super::read;
-use nix::sys::signal::Signal;
-use std::net::TcpListener;
+use super::slapd::{
+    ADMIN, BASE, Certificates, LdapTools, SERVICE, Server, free_port, line, person_dn, run, succeed, until,
+};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
 
 /// Where the package keeps its templates.
 const TEMPLATES: &str = "/usr/share/dirsrv/data";
@@ -26,9 +25,31 @@ pub(crate) struct Ds389 {
     temporary: tempfile::TempDir,
 }
 
+impl LdapTools for Ds389 {
+    const SUPERUSER: (&str, &str) = ADMIN;
+
+    /// A command of ldap-utils with a simple bind.
+    fn tool(&self, program: &str, who: (&str, &str)) -> Command {
+        let mut command = Command::new(program);
+        command.args(["-x", "-H", &self.ldaps_uri(), "-D", who.0, "-w", who.1]);
+        command.env("LDAPTLS_CACERT", self.ca());
+        command
+    }
+}
+
 impl Ds389 {
-    /// With the policy of a new installation (nothing is locked, nothing expires), and no people yet.
+    /// With the policy and the plugins of a new installation (nothing is locked, nothing expires), and no people yet.
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With what makes it send changes as they happen.
+    pub(crate) fn with_content_synchronization() -> Self {
+        Self::with(&["Retro Changelog Plugin", "Content Synchronization"])
+    }
+
+    /// With these plugins as well.
+    fn with(plugins: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path();
         let certificates = Certificates::write(dir, &["localhost", "127.0.0.1"]);
@@ -41,18 +62,21 @@ impl Ds389 {
         std::fs::create_dir(config.join("schema")).unwrap();
         std::fs::write(config.join("schema/99user.ldif"), "dn: cn=schema\nobjectClass: top\ncn: schema\n")
             .unwrap();
+        // Rules of languages for sorting, of which none is needed.
+        std::fs::write(config.join("slapd-collations.conf"), "").unwrap();
         keep(dir, &certificates);
         // Between the choice of the ports and their use another program may take them: then others are tried.
         for _ in 0..10 {
             let ports = (free_port(), free_port());
-            std::fs::write(config.join("dse.ldif"), dse(dir, ports)).unwrap();
+            std::fs::write(config.join("dse.ldif"), dse(dir, ports, plugins)).unwrap();
             if let Some(server) = launch(dir) {
                 let started = Self { server, ports, certificates, temporary };
                 started.ldif(&tree());
                 return started;
             }
         }
-        panic!("no free ports for ns-slapd:\n{}", read(&dir.join("log.txt")))
+        let said = read(&dir.join("log.txt")) + &read(&dir.join("log/errors"));
+        panic!("ns-slapd does not start:\n{said}")
     }
 
     /// `ldap://`, which also speaks StartTLS.
@@ -73,36 +97,9 @@ impl Ds389 {
         self.temporary.path()
     }
 
-    /// A command of ldap-utils with a simple bind.
-    pub(crate) fn tool(&self, program: &str, who: (&str, &str)) -> Command {
-        let mut command = Command::new(program);
-        command.args(["-x", "-H", &self.ldaps_uri(), "-D", who.0, "-w", who.1]);
-        command.env("LDAPTLS_CACERT", self.ca());
-        command
-    }
-
-    /// Applies an LDIF as the superuser, whom no policy binds; records without `changetype` are added.
-    pub(crate) fn ldif(&self, text: &str) {
-        succeed(self.tool("ldapmodify", ADMIN).arg("-a"), text);
-    }
-
-    /// Applies an LDIF as someone; it may be refused.
-    pub(crate) fn ldif_as(&self, who: (&str, &str), text: &str) -> Output {
-        run(self.tool("ldapmodify", who).arg("-a"), text)
-    }
-
-    /// What the superuser finds, as LDIF with unfolded lines.
-    pub(crate) fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
-        let mut command = self.tool("ldapsearch", ADMIN);
-        succeed(command.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes), "")
-    }
-
     /// Sets an attribute of an entry.
     pub(crate) fn replace(&self, dn: &str, attribute: &str, value: &str) {
-        self.ldif(&format!(
-            "dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{}",
-            line(attribute, value)
-        ));
+        self.ldif(&format!("dn: {dn}\nchangetype: modify\nreplace: {attribute}\n{}", line(attribute, value)));
     }
 
     /// Sets an attribute of the policy that holds for everyone, such as `passwordLockout`.
@@ -131,36 +128,6 @@ impl Ds389 {
             Some(49) => false,
             _ => panic!("ldapwhoami: {output:?}"),
         }
-    }
-
-    /// The log of all operations, also those that the methods here make.
-    pub(crate) fn log(&self) -> String {
-        read(&self.dir().join("log/access"))
-    }
-
-    /// SIGTERM, and waits.
-    pub(crate) fn stop(&mut self) {
-        self.server.stop();
-    }
-
-    /// `kill -9`.
-    pub(crate) fn kill(&mut self) {
-        self.server.kill();
-    }
-
-    /// On the same ports with the same data, after `stop` or `kill`.
-    pub(crate) fn start_again(&mut self) {
-        assert!(self.server.has_ended(), "ns-slapd still runs");
-        self.server = until("the ports of ns-slapd", || launch(self.temporary.path()));
-    }
-
-    /// Accepts connections from now on, but answers nothing.
-    pub(crate) fn pause(&self) {
-        self.server.signal(Signal::SIGSTOP);
-    }
-
-    pub(crate) fn resume(&self) {
-        self.server.signal(Signal::SIGCONT);
     }
 }
 
@@ -203,50 +170,31 @@ fn keep(dir: &Path, certificates: &Certificates) {
     succeed(&mut import, "");
 }
 
-/// A port below those that the system gives to clients, so that none of them has it while the server is down.
-fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        // Other tests run at the same time, in this process and in others.
-        let step = std::process::id().wrapping_mul(41).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(12_000 + step % 20_000).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-/// Starts ns-slapd and waits until it serves; `None` if one of the ports is taken.
+/// Starts ns-slapd and waits until it serves; `None` if it ends, which it does without a word if a port is taken.
 fn launch(dir: &Path) -> Option<Server> {
     let socket = dir.join("ldapi");
-    let log_file = dir.join("log.txt");
-    let log = std::fs::File::options().create(true).append(true).open(&log_file).unwrap();
-    let seen = usize::try_from(log.metadata().unwrap().len()).unwrap();
+    let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
     // With `-d` it stays in the foreground.
     let mut command = Command::new("ns-slapd");
     command.args(["-d", "0", "-D"]).arg(config(dir)).arg("-i").arg(dir.join("run/pid"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let mut server = Server(command.spawn().expect("389-ds is installed"));
     until("the start of ns-slapd", || {
-        if server.has_ended() {
-            let log = read(&log_file);
-            assert!(log[seen..].contains("address is in use"), "ns-slapd did not start:\n{log}");
-            return Some(false);
-        }
-        UnixStream::connect(&socket).is_ok().then_some(true)
+        let ended = server.has_ended().then_some(false);
+        ended.or_else(|| UnixStream::connect(&socket).is_ok().then_some(true))
     })
     .then_some(server)
 }
 
 /// `dse.ldif`: the package's template, as `dscreate` fills it in.
-fn dse(dir: &Path, ports: (u16, u16)) -> String {
+fn dse(dir: &Path, ports: (u16, u16), plugins: &[&str]) -> String {
     let at = |folder: &str| dir.join(folder).display().to_string();
     let config = config(dir).display().to_string();
     let user = nix::unistd::User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
     let values = [
         ("schema_dir", format!("{config}/schema")),
-        ("cert_dir", config),
-        ("config_dir", "/etc/dirsrv/config".to_owned()),
+        ("cert_dir", config.clone()),
+        ("config_dir", config),
         ("lock_dir", at("lock")),
         ("tmp_dir", at("tmp")),
         ("ldif_dir", at("ldif")),
@@ -276,6 +224,11 @@ fn dse(dir: &Path, ports: (u16, u16)) -> String {
     text.extend(["\n\n", &database[database.find("dn: ").unwrap()..]]);
     for (name, value) in &values {
         text = text.replace(&format!("%{name}%"), value);
+    }
+    for plugin in plugins {
+        let (before, after) = text.split_once(&format!("dn: cn={plugin},cn=plugins,cn=config\n")).unwrap();
+        let after = after.replacen("nsslapd-pluginenabled: off", "nsslapd-pluginenabled: on", 1);
+        text = format!("{before}dn: cn={plugin},cn=plugins,cn=config\n{after}");
     }
     let more = format!(
         "nsslapd-listenhost: 127.0.0.1\nnsslapd-securelistenhost: 127.0.0.1\nnsslapd-security: on\n\

@@ -9,6 +9,7 @@
 )]
 
 pub(crate) mod directory;
+pub(crate) mod ds389;
 pub(crate) mod samba;
 pub(crate) mod slapd;
 

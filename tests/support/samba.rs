@@ -4,12 +4,12 @@
 //! there too, by `Samba::command`. Needs root.
 
 use super::read;
-use super::slapd::{Certificates, Server, escape, line, run, succeed, until};
+use super::slapd::{Certificates, LdapTools, Server, escape, line, run, succeed, until};
 use nix::sys::signal::Signal;
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where the domain begins.
@@ -34,6 +34,17 @@ pub(crate) struct Samba {
     namespace: Namespace,
     certificates: Certificates,
     temporary: tempfile::TempDir,
+}
+
+impl LdapTools for Samba {
+    const SUPERUSER: (&str, &str) = ADMINISTRATOR;
+
+    /// A command of ldap-utils in the namespace with a simple bind over `ldaps://`.
+    fn tool(&self, program: &str, who: (&str, &str)) -> Command {
+        let mut command = self.command(program);
+        command.args(["-x", "-H", &self.uri(), "-D", who.0, "-w", who.1]);
+        command
+    }
 }
 
 impl Samba {
@@ -102,29 +113,6 @@ impl Samba {
     /// What Samba wrote about itself.
     pub(crate) fn log(&self) -> String {
         read(&self.dir().join("log.txt"))
-    }
-
-    /// A command of ldap-utils in the namespace with a simple bind over `ldaps://`.
-    pub(crate) fn tool(&self, program: &str, who: (&str, &str)) -> Command {
-        let mut command = self.command(program);
-        command.args(["-x", "-H", &self.uri(), "-D", who.0, "-w", who.1]);
-        command
-    }
-
-    /// Applies an LDIF as administrator; records without `changetype` are added.
-    pub(crate) fn ldif(&self, text: &str) {
-        succeed(self.tool("ldapmodify", ADMINISTRATOR).arg("-a"), text);
-    }
-
-    /// Applies an LDIF as someone; it may be refused.
-    pub(crate) fn ldif_as(&self, who: (&str, &str), text: &str) -> Output {
-        run(self.tool("ldapmodify", who).arg("-a"), text)
-    }
-
-    /// What the administrator finds, as LDIF with unfolded lines.
-    pub(crate) fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
-        let mut command = self.tool("ldapsearch", ADMINISTRATOR);
-        succeed(command.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes), "")
     }
 
     /// `samba-tool` on the domain's files.

@@ -61,6 +61,42 @@ pub(crate) struct Slapd {
     temporary: tempfile::TempDir,
 }
 
+/// What ldap-utils do on a server.
+pub(crate) trait LdapTools {
+    /// Name and password of who may do everything.
+    const SUPERUSER: (&str, &str);
+
+    /// A command of ldap-utils with a simple bind.
+    fn tool(&self, program: &str, who: (&str, &str)) -> Command;
+
+    /// Applies an LDIF as the superuser, whom no policy binds; records without `changetype` are added.
+    fn ldif(&self, text: &str) {
+        succeed(self.tool("ldapmodify", Self::SUPERUSER).arg("-a"), text);
+    }
+
+    /// Applies an LDIF as someone; it may be refused.
+    fn ldif_as(&self, who: (&str, &str), text: &str) -> Output {
+        run(self.tool("ldapmodify", who).arg("-a"), text)
+    }
+
+    /// What the superuser finds, as LDIF with unfolded lines.
+    fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
+        let mut command = self.tool("ldapsearch", Self::SUPERUSER);
+        succeed(command.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes), "")
+    }
+}
+
+impl LdapTools for Slapd {
+    const SUPERUSER: (&str, &str) = ADMIN;
+
+    /// A command of ldap-utils with a simple bind over `ldap://`.
+    fn tool(&self, program: &str, who: (&str, &str)) -> Command {
+        let mut command = Command::new(program);
+        command.args(["-x", "-H", &self.uri(), "-D", who.0, "-w", who.1]).env("LDAPTLS_CACERT", self.ca());
+        command
+    }
+}
+
 impl Slapd {
     /// With syncprov, ppolicy and memberof, and no people yet.
     pub(crate) fn start() -> Self {
@@ -123,29 +159,6 @@ impl Slapd {
 
     pub(crate) fn dir(&self) -> &Path {
         self.temporary.path()
-    }
-
-    /// A command of ldap-utils with a simple bind over `ldap://`.
-    pub(crate) fn tool(&self, program: &str, who: (&str, &str)) -> Command {
-        let mut command = Command::new(program);
-        command.args(["-x", "-H", &self.uri(), "-D", who.0, "-w", who.1]).env("LDAPTLS_CACERT", self.ca());
-        command
-    }
-
-    /// Applies an LDIF as the superuser; records without `changetype` are added.
-    pub(crate) fn ldif(&self, text: &str) {
-        succeed(self.tool("ldapmodify", ADMIN).arg("-a"), text);
-    }
-
-    /// Applies an LDIF as someone; it may be refused.
-    pub(crate) fn ldif_as(&self, who: (&str, &str), text: &str) -> Output {
-        run(self.tool("ldapmodify", who).arg("-a"), text)
-    }
-
-    /// What the superuser finds, as LDIF with unfolded lines.
-    pub(crate) fn search(&self, base: &str, filter: &str, attributes: &[&str]) -> String {
-        let mut command = self.tool("ldapsearch", ADMIN);
-        succeed(command.args(["-LLL", "-o", "ldif-wrap=no", "-b", base, filter]).args(attributes), "")
     }
 
     /// Adds a person with a mail address and a mobile number; any text will do as name and password.
@@ -384,7 +397,7 @@ pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
 }
 
 /// A port below those that the system gives to clients, so that none of them has it while slapd is down.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         // Other tests run at the same time, in this process and in others.

@@ -249,7 +249,7 @@ impl Directory for Ldap {
                         "the directory does not let Doorward unlock the account ({} {}); an administrator of the \
                          directory can allow it",
                         ldap::name_of(code),
-                        ended.diagnostic
+                        ended.diagnostic.trim()
                     )));
                 }
             }

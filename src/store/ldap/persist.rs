@@ -56,6 +56,8 @@ pub(super) struct SyncSource {
     probe: Option<i32>,
     /// In the refresh: who is not named is gone.
     sweep: bool,
+    /// In the refresh: somebody was named as present.
+    named: bool,
     /// What is left of the first load, and the cookie after it.
     load: Option<(Pages, Vec<u8>)>,
 }
@@ -73,6 +75,7 @@ impl SyncSource {
             search: 0,
             probe: None,
             sweep: false,
+            named: false,
             load: None,
         }
     }
@@ -139,6 +142,7 @@ impl SyncSource {
         self.phase = Phase::Refresh;
         // Without a cookie everything is sent: who is not among it is gone, whatever else is said.
         self.sweep = self.cookie.is_none();
+        self.named = false;
         Ok(Batch { events: vec![self.feed.begin()], place: None })
     }
 
@@ -193,7 +197,10 @@ impl SyncSource {
             self.cookie = Some(cookie);
         }
         if self.phase == Phase::Refresh {
-            self.sweep |= present;
+            let presence = |event: &Event| matches!(event, Event::Present(_) | Event::GroupPresent(_));
+            self.named |= batch.events.iter().any(presence);
+            // 389-ds ends a refresh that named only changes and deletions as if it had named everybody.
+            self.sweep |= present && (self.named || done.is_none());
             if ends {
                 batch.events.push(self.feed.end(self.sweep));
                 self.phase = Phase::Persist;

@@ -121,7 +121,9 @@ async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
     }
     let mode = match feed.directory().sync.mode {
         SyncMode::Auto => {
-            let by_uuid = feed.directory().attributes.id.as_str().eq_ignore_ascii_case("entryUUID");
+            // The ids that the synchronisation sends are those of one of these (389-ds: the second).
+            let id = feed.directory().attributes.id.as_str();
+            let by_uuid = ["entryUUID", "nsUniqueId"].iter().any(|name| id.eq_ignore_ascii_case(name));
             match by_uuid && supports(&mut connection, oid::SYNC_REQUEST).await? {
                 true => SyncMode::Persist,
                 false => SyncMode::Poll,

@@ -52,6 +52,10 @@ impl Answer<'_> {
         u32::from_str_radix(digits, 16).ok().filter(|_| digits.len() == 8)
     }
 
+    fn says(&self, words: &str) -> bool {
+        self.diagnostic.to_ascii_lowercase().contains(words)
+    }
+
     fn words(&self) -> String {
         let words = self.diagnostic.trim_end_matches('\0').trim();
         let cut = words.get(..words.floor_char_boundary(200)).unwrap_or_default();
@@ -67,6 +71,8 @@ impl Answer<'_> {
 /// What the result of a simple bind says of the password.
 pub fn bind_result(answer: Answer<'_>) -> BindResult {
     match (answer.code, answer.policy_error()) {
+        // 389-ds, whose control says "locked" as well: "Account inactivated. Contact system administrator."
+        (53, _) if answer.says("inactivated") => BindResult::Disabled,
         (0, Some(PolicyError::ChangeAfterReset)) => BindResult::MustChange,
         (0, _) => BindResult::Right,
         (49 | 19 | 53, Some(PolicyError::PasswordExpired)) => BindResult::Expired,
@@ -82,8 +88,6 @@ pub fn bind_result(answer: Answer<'_>) -> BindResult {
         },
         // 389-ds: "Exceed password retry limit. Please try later."
         (19, _) => BindResult::Locked,
-        // 389-ds: "Account inactivated. Contact system administrator."
-        (53, _) if answer.diagnostic.to_ascii_lowercase().contains("inactivated") => BindResult::Disabled,
         // No such entry, or one without a password.
         (32 | 48, _) => BindResult::Wrong,
         _ => BindResult::Undecided(answer.words()),
@@ -112,6 +116,8 @@ pub fn change_refusal(answer: Answer<'_>) -> Option<Refusal> {
         return None;
     }
     match answer.policy_error() {
+        // 389-ds says so where the service account lacks the right, too.
+        Some(PolicyError::PasswordModNotAllowed) if answer.code == 50 && !answer.says("not allowed") => {}
         Some(PolicyError::PasswordTooShort) => {
             return says("use a longer password: the directory asks for more characters");
         }
@@ -120,7 +126,7 @@ pub fn change_refusal(answer: Answer<'_>) -> Option<Refusal> {
         }
         Some(PolicyError::InsufficientPasswordQuality) => {
             return says(
-                "choose a password that is harder to guess: the directory finds this one too simple",
+                "choose a longer password, or one that is harder to guess: the directory finds this one too simple",
             );
         }
         Some(PolicyError::PasswordInHistory) => {
@@ -243,10 +249,13 @@ mod tests {
         assert_eq!(bind(0, "", Some(b"\x30\x00")), BindResult::Right);
         assert_eq!(bind(49, "", Some(b"garbage")), BindResult::Wrong);
         assert_eq!(bind(19, "Exceed password retry limit. Please try later.", None), BindResult::Locked);
-        assert_eq!(
-            bind(53, "Account inactivated. Contact system administrator.", None),
-            BindResult::Disabled
-        );
+        let inactivated = "Account inactivated. Contact system administrator.";
+        assert_eq!(bind(53, inactivated, None), BindResult::Disabled);
+        // 389-ds writes lengths in four octets.
+        assert_eq!(bind(53, inactivated, Some(b"\x30\x84\0\0\0\x03\x81\x01\x01")), BindResult::Disabled);
+        assert_eq!(bind(19, "", None), BindResult::Locked);
+        let grace = b"\x30\x84\0\0\0\x09\xa0\x84\0\0\0\x03\x81\x01\x01";
+        assert_eq!(bind(0, "", Some(grace)), BindResult::Right);
     }
 
     #[test]
@@ -279,6 +288,17 @@ mod tests {
         assert!(said(change(19, "0000052D: Constraint violation - check_password_restrictions: the password is too short. It should be equal or longer than 7 characters!", None)).contains("longer"));
         assert_eq!(change(19, "00000056: AtrErr: DSID-03191083", None), Some(Refusal::WrongOld));
         assert!(matches!(change(50, "", None), Some(Refusal::Access(_))));
+        // As OpenLDAP and 389-ds say that people may not, and 389-ds that the service account may not.
+        assert!(
+            said(change(50, "User alteration of password is not allowed", Some(&policy(3))))
+                .contains("help desk")
+        );
+        assert!(
+            said(change(53, "User is not allowed to change password\n", Some(&policy(3))))
+                .contains("help desk")
+        );
+        let lacks = change(50, "Insufficient access rights\n", Some(&policy(3)));
+        assert!(matches!(lacks, Some(Refusal::Access(_))));
         assert!(matches!(change(52, "", None), Some(Refusal::Undecided(_))));
     }
 }
