@@ -260,7 +260,8 @@ fn refresh_only_follows_with_a_cookie() {
             .then_some(())
     });
     assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
-    assert_eq!(sync(&daemon)["directories"][0]["people"], 2);
+    // The count is told a moment after the people are written.
+    until("two are counted", || (sync(&daemon)["directories"][0]["people"] == 2).then_some(()));
 }
 
 #[test]
@@ -579,6 +580,26 @@ fn who_waits_for_a_name_still_waits_after_a_restart() {
 }
 
 #[test]
+fn what_the_entry_says_while_it_waits_counts_when_the_name_comes() {
+    let slapd = slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3")]);
+    let dir = tempfile::tempdir().unwrap();
+    slapd.ldif(&(number("vic", "vic") + &number("mal", "mal")));
+    let daemon = follow(dir.path(), &on_numbers(&slapd));
+    slapd.ldif(&number("mal", "vic"));
+    let conflicts = || sync(&daemon)["directories"][0]["conflicts"].clone();
+    until("mal waits", || (conflicts() == serde_json::json!(["vic"])).then_some(()));
+    slapd.ldif(&switch_off("mal"));
+    // One after another: what came before this is known as well.
+    slapd.add_person("ann", "velvet anchor 77");
+    slapd.ldif(&number("ann", "ann"));
+    until("ann is known", || (!person(&daemon, "ann", "id").is_null()).then_some(()));
+    slapd.ldif(&delete("vic"));
+    until("the name is mal's", || (person(&daemon, "vic", "status") == "disabled").then_some(()));
+    assert_eq!(login(&daemon, "vic", "harbour-violet-3"), REJECT);
+    until("nobody waits", || (conflicts() == serde_json::json!([])).then_some(()));
+}
+
+#[test]
 fn who_is_deleted_while_waiting_for_a_name_never_gets_it() {
     let slapd = slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3")]);
     let dir = tempfile::tempdir().unwrap();
@@ -595,5 +616,6 @@ fn who_is_deleted_while_waiting_for_a_name_never_gets_it() {
     until("nobody waits", || (conflicts() == serde_json::json!([])).then_some(()));
     slapd.ldif(&delete(has));
     until("the name is nobody's", || person(&daemon, "vic", "id").is_null().then_some(()));
-    assert_eq!(sync(&daemon)["directories"][0]["people"], 0);
+    until("nobody is left", || (sync(&daemon)["directories"][0]["people"] == 0).then_some(()));
+    assert!(person(&daemon, "vic", "id").is_null());
 }

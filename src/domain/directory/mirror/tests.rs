@@ -125,6 +125,19 @@ fn groups_and_the_roles_on_them_follow_the_groups() {
 }
 
 #[test]
+fn who_is_named_as_present_is_not_swept() {
+    let mut mirror = mirror();
+    mirror.handle(group("g", "teachers", &["ann"]));
+    mirror.handle(Event::BeginGroups);
+    mirror.handle(Event::GroupPresent("g".into()));
+    assert!(mirror.handle(Event::EndGroups { sweep: true }).is_empty(), "the group");
+    mirror.handle(Event::BeginRefresh);
+    mirror.handle(Event::Present("1".into()));
+    let changes = mirror.handle(Event::EndRefresh { sweep: true });
+    assert_eq!(changes, [Change { entry: "2".into(), person: Some(person(2)), what: What::Depart }]);
+}
+
+#[test]
 fn groups_of_last_time_hold_until_the_groups_are_told() {
     let known = Known {
         entry: "1".into(),
