@@ -88,6 +88,30 @@ fn people_of_a_domain_are_followed_and_log_in() {
     assert_eq!(reason(&daemon, "ann"), "person-expired");
 }
 
+#[test]
+fn renamed_unit_takes_its_people_with_it() {
+    let samba = Samba::start();
+    samba.add_user("ann", "Lantern-Quartz-9");
+    samba.ldif(&format!("dn: OU=Staff,{BASE}\nobjectClass: organizationalUnit\nou: Staff\n"));
+    samba.ldif(&format!(
+        "dn: {}\nchangetype: modrdn\nnewrdn: CN=ann\ndeleteoldrdn: 1\nnewsuperior: OU=Staff,{BASE}\n",
+        dn("ann")
+    ));
+    let dir = tempfile::tempdir().unwrap();
+    configure(
+        dir.path(),
+        &settings(&samba, &samba.uri()).replace(&format!("\"CN=Users,{BASE}"), &format!("\"{BASE}")),
+    );
+    let daemon = Daemon::serve_by(samba.command(DOORWARD), dir.path());
+    until_following(&daemon);
+    assert_eq!(login(&samba, &daemon, "ann", "Lantern-Quartz-9"), ACCEPT);
+    samba.ldif(&format!("dn: OU=Staff,{BASE}\nchangetype: modrdn\nnewrdn: OU=Crew\ndeleteoldrdn: 1\n"));
+    until("her entry's name is known", || {
+        person(&daemon, "ann", "dn").as_str().unwrap_or_default().contains("OU=Crew").then_some(())
+    });
+    assert_eq!(login(&samba, &daemon, "ann", "Lantern-Quartz-9"), ACCEPT);
+}
+
 // R-RESET-7 R-RESET-8
 #[test]
 fn passwords_are_changed_and_their_states_told_apart() {

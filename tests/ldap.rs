@@ -619,3 +619,53 @@ fn who_is_deleted_while_waiting_for_a_name_never_gets_it() {
     until("nobody is left", || (sync(&daemon)["directories"][0]["people"] == 0).then_some(()));
     assert!(person(&daemon, "vic", "id").is_null());
 }
+
+#[test]
+fn renamed_container_takes_its_people_with_it() {
+    let slapd = Slapd::start();
+    let base = "ou=people,dc=example,dc=org";
+    let staff = |name: &str| format!("ou={name},{base}");
+    slapd.ldif(&format!("dn: {}\nobjectClass: organizationalUnit\nou: staff\n", staff("staff")));
+    slapd.ldif(&format!(
+        "dn: uid=ann,{}\nobjectClass: inetOrgPerson\nuid: ann\ncn: Ann\nsn: Ann\nuserPassword: lantern-quartz-9\n",
+        staff("staff")
+    ));
+    let dir = tempfile::tempdir().unwrap();
+    let mut daemon = follow(dir.path(), &on_slapd(&slapd, "campus", &slapd.uri()));
+    assert_eq!(login(&daemon, "ann", "lantern-quartz-9"), ACCEPT);
+    let rename = |from: &str, to: &str| {
+        slapd.ldif(&format!("dn: {}\nchangetype: modrdn\nnewrdn: ou={to}\ndeleteoldrdn: 1\n", staff(from)));
+    };
+    rename("staff", "crew");
+    until("her entry's name is known", || {
+        (login(&daemon, "ann", "lantern-quartz-9") == ACCEPT).then_some(())
+    });
+    // Also if it happens while nobody looks.
+    daemon.stop();
+    rename("crew", "team");
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    support::directory::until_following(&daemon);
+    until("and known again", || (login(&daemon, "ann", "lantern-quartz-9") == ACCEPT).then_some(()));
+    assert!(person(&daemon, "ann", "dn").as_str().unwrap().contains("ou=team"));
+}
+
+#[test]
+fn shut_out_once_is_told_once() {
+    let slapd =
+        slapd_with(&[("vic", "lantern-quartz-9"), ("mal", "harbour-violet-3"), ("ann", "velvet anchor 77")]);
+    let dir = tempfile::tempdir().unwrap();
+    slapd.ldif(&(number("vic", "vic") + &number("mal", "mal") + &number("ann", "ann")));
+    let daemon = follow(dir.path(), &on_numbers(&slapd));
+    slapd.ldif(&number("mal", "vic"));
+    until("mal waits", || (sync(&daemon)["directories"][0]["conflicts"][0] == "vic").then_some(()));
+    for phone in 1..4 {
+        slapd.ldif(&format!(
+            "dn: {}\nchangetype: modify\nreplace: mobile\nmobile: {phone}\n",
+            person_dn("ann")
+        ));
+        until("ann has changed", || (person(&daemon, "ann", "phone") == phone.to_string()).then_some(()));
+    }
+    let trail = daemon.json(&["audit", "list", "--limit", "1000"]);
+    let told = trail["entries"].as_array().unwrap().iter().filter(|entry| entry["detail"] == "name taken");
+    assert_eq!(told.count(), 1);
+}

@@ -37,10 +37,13 @@ const WINDOW: Duration = Duration::from_secs(3600);
 const BULK: usize = 5000;
 /// First pause after an error, and longest.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
-/// Between two looks for who can be removed for good.
-const PURGE: Duration = Duration::from_secs(3600);
+/// Between two times that everything is read again, and that is removed for good who left long ago. Whatever was missed
+/// for whatever reason does not last.
+const AGAIN: Duration = Duration::from_secs(3600);
 /// While removals are held, everything is read again after so long: it may have been a mistake that is mended.
 const HELD: Duration = Duration::from_secs(300);
+/// Containers are often changed several at a time.
+const MOVED: Duration = Duration::from_millis(500);
 
 /// Why a session ended.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +81,8 @@ struct Session {
     first: bool,
     /// Since when removals are held back.
     held: Option<Instant>,
+    /// When to read everything again, because a container was renamed.
+    moved: Option<Instant>,
 }
 
 impl Session {
@@ -168,6 +173,7 @@ impl Follower {
             mirror: Mirror::new(mirror_settings(settings), known),
             conflicts: HashMap::new(),
             held: None,
+            moved: None,
         };
         self.progress.send_modify(|progress| {
             progress.stage = Stage::Loading;
@@ -209,9 +215,10 @@ impl Follower {
         let mode = source.mode();
         self.progress.send_modify(|progress| progress.mode = Some(mode));
         let mut people = watch_over(source, tasks);
-        let purge_at = Instant::now() + PURGE;
+        let regular = Instant::now() + AGAIN;
         loop {
-            let again_at = session.held.map_or(purge_at, |since| purge_at.min(since + HELD));
+            let held = session.held.map(|since| since + HELD);
+            let again_at = [held, session.moved].into_iter().flatten().fold(regular, Instant::min);
             let of_groups = async {
                 match &mut groups {
                     Some(groups) => groups.recv().await,
@@ -222,7 +229,12 @@ impl Follower {
                 batch = people.recv() => {
                     let batch = batch.ok_or_else(|| ended(self.name()))??;
                     let ends = batch.events.iter().any(|event| matches!(event, Event::EndRefresh { .. }));
+                    let moved = batch.moved;
                     self.take(session, batch, true).await?;
+                    if moved && session.moved.is_none() {
+                        tracing::info!(directory = %self.name(), "a container has changed: everything is read again");
+                        session.moved = Some(Instant::now() + MOVED);
+                    }
                     if ends {
                         self.loaded(session);
                     }
@@ -236,7 +248,7 @@ impl Follower {
                     return Err(Ended::Reload);
                 }
                 () = sleep_until(again_at) => {
-                    self.full = session.held.is_some();
+                    self.full = true;
                     return Err(Ended::Reload);
                 }
             }

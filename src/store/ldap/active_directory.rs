@@ -7,7 +7,7 @@
 
 use super::connection::Connection;
 use super::listing::Pages;
-use super::source::{Batch, Feed, Source, base, root};
+use super::source::{Batch, Feed, Source, base, containers, root};
 use super::{LdapError, Result, entries};
 use crate::domain::directory::{EntryId, Event, GroupEntry, Member};
 use crate::wire::ldap::{Attribute, Control, Entry, Filter, guid, oid};
@@ -141,6 +141,11 @@ impl UsnSource {
         // First what was touched at all, then what of it is looked for: who is missing there has left, or has been
         // changed again and is told next time.
         let touched = self.entries(&domain, changed(Vec::new()), &id, &[]).await?;
+        // Renamed, perhaps, and everything in it with it.
+        let renamed = changed(vec![containers()]);
+        let moved = !self.feed.groups
+            && !touched.is_empty()
+            && !self.entries(&base, renamed, &id, &[]).await?.is_empty();
         let own = self.feed.filter().clone();
         let mut found = self.entries(&base, changed(vec![own]), &wanted, &[]).await?;
         let here: HashSet<EntryId> =
@@ -170,7 +175,7 @@ impl UsnSource {
         let mut events: Vec<Event> = gone.into_iter().map(|id| self.feed.gone(id)).collect();
         events.extend(self.events(found).await?);
         self.usn = highest;
-        Ok(Batch { events, place: Some(self.place()) })
+        Ok(Batch { events, place: Some(self.place()), moved })
     }
 
     /// Whether an entry is among what is looked for.
@@ -196,12 +201,12 @@ impl UsnSource {
         let mut events = self.events(found).await?;
         if pages.more() {
             self.step = Step::Load(pages, usn);
-            return Ok(Batch { events, place: None });
+            return Ok(Batch { events, ..Batch::default() });
         }
         events.push(self.feed.end(true));
         self.usn = usn;
         self.reload_at = Instant::now() + self.feed.directory().sync.sweep;
-        Ok(Batch { events, place: Some(self.place()) })
+        Ok(Batch { events, place: Some(self.place()), ..Batch::default() })
     }
 
     async fn step(&mut self) -> Result<Batch> {
@@ -216,7 +221,7 @@ impl UsnSource {
                 let pages = Pages::new(self.feed.filter().clone(), self.feed.attributes());
                 self.groups.clear();
                 self.step = Step::Load(pages, usn);
-                Ok(Batch { events: vec![self.feed.begin()], place: None })
+                Ok(Batch { events: vec![self.feed.begin()], ..Batch::default() })
             }
             Step::Load(pages, usn) => self.load(pages, usn).await,
             Step::Wait => {
@@ -243,7 +248,7 @@ impl Source for UsnSource {
     async fn next(&mut self) -> Result<Batch> {
         loop {
             let batch = self.step().await?;
-            if !batch.events.is_empty() || batch.place.is_some() {
+            if !batch.events.is_empty() || batch.place.is_some() || batch.moved {
                 return Ok(batch);
             }
         }

@@ -21,7 +21,7 @@ pub(super) fn person_attributes(directory: &Directory) -> Vec<Attribute> {
     }
     let mut wanted: Vec<Attribute> = wanted.into_iter().cloned().collect();
     let more: &[&str] = match directory.kind {
-        DirectoryKind::Ldap => &["modifyTimestamp", "entryCSN"],
+        DirectoryKind::Ldap => &["modifyTimestamp", "entryCSN", "objectClass"],
         DirectoryKind::ActiveDirectory => &["userAccountControl", "accountExpires", "uSNChanged"],
     };
     wanted.extend(more.iter().filter_map(|name| Attribute::parse(name)));

@@ -142,7 +142,7 @@ impl PollSource {
             }
         };
         self.step = next;
-        Ok(events.map(|events| Batch { events, place: None }))
+        Ok(events.map(|events| Batch { events, ..Batch::default() }))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::connection::Connection;
 use super::listing::Pages;
-use super::source::{Batch, Feed, Source, base, root};
+use super::source::{Batch, Feed, Source, base, containers, is_container, root};
 use super::{LdapError, Result, entries};
 use crate::domain::directory::{EntryId, Event};
 use crate::wire::ldap::{
@@ -56,6 +56,10 @@ pub(super) struct SyncSource {
     probe: Option<i32>,
     /// In the refresh: who is not named is gone.
     sweep: bool,
+    /// The refresh began with a cookie of an earlier time, not with one that was made a moment ago.
+    since_cookie: bool,
+    /// Everything was read a moment ago.
+    loaded: bool,
     /// In the refresh: somebody was named as present.
     named: bool,
     /// What is left of the first load, and the cookie after it.
@@ -75,6 +79,8 @@ impl SyncSource {
             search: 0,
             probe: None,
             sweep: false,
+            since_cookie: false,
+            loaded: false,
             named: false,
             load: None,
         }
@@ -92,7 +98,7 @@ impl SyncSource {
             let pages = Pages::new(self.feed.filter().clone(), self.feed.attributes());
             self.load = Some((pages, cookie));
             self.phase = Phase::Load;
-            return Ok(Batch { events: vec![self.feed.begin()], place: None });
+            return Ok(Batch { events: vec![self.feed.begin()], ..Batch::default() });
         }
         self.synchronise().await
     }
@@ -121,29 +127,28 @@ impl SyncSource {
         let mut events: Vec<Event> = ids.map(|(id, entry)| self.feed.event(&entry, id)).collect();
         if pages.more() {
             self.load = Some((pages, cookie));
-            return Ok(Batch { events, place: None });
+            return Ok(Batch { events, ..Batch::default() });
         }
         events.push(self.feed.end(true));
         self.cookie = Some(cookie);
+        self.loaded = true;
         self.phase = Phase::Idle;
-        Ok(Batch { events, place: self.place() })
+        Ok(Batch { events, place: self.place(), ..Batch::default() })
     }
 
     async fn synchronise(&mut self) -> Result<Batch> {
         let (base, attributes) = (self.feed.base().to_string(), self.feed.attributes());
-        let search = Search {
-            base: &base,
-            scope: Scope::Subtree,
-            filter: self.feed.filter(),
-            attributes: &attributes,
-        };
+        let people = self.feed.filter().clone();
+        let filter = if self.feed.groups { people } else { Filter::Or(vec![people, containers()]) };
+        let search = Search { base: &base, scope: Scope::Subtree, filter: &filter, attributes: &attributes };
         let control = Control::sync_request(self.persist, self.cookie.as_deref());
         self.search = self.connection.search(search, &[control]).await?;
         self.phase = Phase::Refresh;
         // Without a cookie everything is sent: who is not among it is gone, whatever else is said.
         self.sweep = self.cookie.is_none();
+        self.since_cookie = self.cookie.is_some() && !std::mem::take(&mut self.loaded);
         self.named = false;
-        Ok(Batch { events: vec![self.feed.begin()], place: None })
+        Ok(Batch { events: vec![self.feed.begin()], ..Batch::default() })
     }
 
     /// The next message that belongs to the search; `None`: nothing came by `deadline`.
@@ -191,7 +196,13 @@ impl SyncSource {
 
     /// Takes one message into the batch.
     fn take(&mut self, told: Told, batch: &mut Batch) -> Result<()> {
-        let Told { events, cookie, ends, present, done } = told;
+        let Told { events, cookie, ends, present, done, container } = told;
+        // New ones hold nothing yet. After a cookie it is not said which are new.
+        batch.moved |= match (container, self.phase) {
+            (None, _) => false,
+            (Some(_), Phase::Refresh) => self.since_cookie,
+            (Some(state), _) => state == EntryState::Modify,
+        };
         batch.events.extend(events);
         if let Some(cookie) = cookie {
             self.cookie = Some(cookie);
@@ -234,6 +245,8 @@ struct Told {
     present: bool,
     /// The search is over: code and words.
     done: Option<(u32, String)>,
+    /// What happened to a container.
+    container: Option<EntryState>,
 }
 
 fn told(feed: &Feed, message: &Message<'_>) -> Result<Told, ldap::Malformed> {
@@ -244,6 +257,10 @@ fn told(feed: &Feed, message: &Message<'_>) -> Result<Told, ldap::Malformed> {
             let state = SyncState::parse(value)?;
             let id: EntryId = guid(&state.uuid).unwrap_or_default().into();
             told.cookie = state.cookie;
+            if matches!(state.state, EntryState::Add | EntryState::Modify) && is_container(entry, feed) {
+                told.container = Some(state.state);
+                return Ok(told);
+            }
             told.events.push(match state.state {
                 EntryState::Present => feed.present(id),
                 EntryState::Delete => feed.gone(id),

@@ -22,6 +22,8 @@ pub struct Batch {
     pub events: Vec<Event>,
     /// Where the source stands once they are written; it can go on from there after a restart.
     pub place: Option<String>,
+    /// A container was renamed, and with it everything in it, without a word of that: all must be read again.
+    pub moved: bool,
 }
 
 /// Watches one directory.
@@ -136,6 +138,22 @@ async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
         SyncMode::Persist => Box::new(SyncSource::new(feed, connection, place.as_deref(), true)),
         SyncMode::Refresh => Box::new(SyncSource::new(feed, connection, place.as_deref(), false)),
     })
+}
+
+/// Entries that hold others. When one of them is renamed, the names of all below it change, but not their entries.
+const CONTAINERS: [&str; 7] =
+    ["organizationalUnit", "organization", "container", "domain", "dcObject", "locality", "country"];
+
+/// Containers, as a filter.
+pub(super) fn containers() -> Filter {
+    Filter::Or(CONTAINERS.iter().map(|class| Filter::equal("objectClass", class)).collect())
+}
+
+/// Whether an entry is a container and nothing that is looked for.
+pub(super) fn is_container(entry: &Entry, feed: &Feed) -> bool {
+    let is = |value: &Vec<u8>| CONTAINERS.iter().any(|class| value.eq_ignore_ascii_case(class.as_bytes()));
+    let wanted = &feed.directory().attributes.username;
+    !feed.groups && entry.values(wanted.as_str()).is_empty() && entry.values("objectClass").iter().any(is)
 }
 
 /// The entry that describes the server itself (RFC 4512 §5.1).

@@ -87,15 +87,17 @@ async fn put(
 
 /// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in under
 /// it until that is cleared up.
-async fn shut_out(connection: &mut SqliteConnection, person: PersonId) -> Result<()> {
-    sqlx::query(
-        "UPDATE people SET status = 'disabled', version = version + 1, fingerprint = '' WHERE id = $1",
+/// `false` if that is so already.
+async fn shut_out(connection: &mut SqliteConnection, person: PersonId) -> Result<bool> {
+    let done = sqlx::query(
+        "UPDATE people SET status = 'disabled', version = version + 1, fingerprint = ''
+         WHERE id = $1 AND (status <> 'disabled' OR fingerprint <> '')",
     )
     .bind(person.to_string())
     .execute(connection)
     .await
     .map_err(failure)?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
 }
 
 async fn groups(
@@ -219,8 +221,7 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
     }
     for (change, id) in waiting {
         if let What::Put(new) = &change.what {
-            if change.person.is_some() {
-                shut_out(&mut transaction.connection, id).await?;
+            if change.person.is_some() && shut_out(&mut transaction.connection, id).await? {
                 note(transaction, &batch, id, new.identity.username.as_str(), "name taken").await?;
             }
             applied.conflicts.push((change.entry.clone(), new.identity.username.clone()));
