@@ -26,7 +26,7 @@ use std::time::Duration;
 pub(crate) const DOORWARD: &str = env!("CARGO_BIN_EXE_doorward");
 
 /// Longest wait for anything; reached only when something is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A daemon in a folder of its own.
 pub(crate) struct Daemon {

@@ -273,6 +273,13 @@ fn directory(section: &Section<'_>, files: &Files<'_>, realms: &mut Realms) -> O
         let message = "`bind = \"external\"` says who the daemon's user is, which only a Unix socket tells";
         section.error(section.place("bind"), message, "ldapi:// servers, or bind = \"simple\"");
     }
+    if let (Some(attributes), Some(SyncMode::Persist | SyncMode::Refresh)) =
+        (&attributes, sync.as_ref().map(|sync| sync.mode))
+        && !["entryUUID", "nsUniqueId"].iter().any(|name| attributes.id.as_str().eq_ignore_ascii_case(name))
+    {
+        let message = "the content synchronisation sends ids of its own: `id_attribute` must be entryUUID or nsUniqueId";
+        section.error(section.place("sync"), message, "or sync = \"poll\"");
+    }
     let mut directory = Directory {
         name: name?,
         kind: kind?,
@@ -299,8 +306,8 @@ fn directory(section: &Section<'_>, files: &Files<'_>, realms: &mut Realms) -> O
 /// A keyed state of a synchronisation is worth nothing once one of these has changed.
 fn scope(directory: &Directory) -> String {
     use std::hash::{DefaultHasher, Hash, Hasher};
-    let Directory { kind, base, filter, attributes, roles, naming, .. } = directory;
+    let Directory { kind, base, filter, attributes, roles, naming, groups, .. } = directory;
     let mut hasher = DefaultHasher::new();
-    format!("{kind:?} {base} {filter:?} {attributes:?} {roles:?} {naming:?}").hash(&mut hasher);
+    format!("{kind:?} {base} {filter:?} {attributes:?} {roles:?} {naming:?} {groups:?}").hash(&mut hasher);
     format!("{:016x}", hasher.finish())
 }

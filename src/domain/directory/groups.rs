@@ -100,7 +100,8 @@ impl Groups {
 
     fn name_of(&self, dn: &Dn) -> Option<Arc<str>> {
         let values = dn.below(self.base.as_ref()?)?;
-        let values: Vec<String> = values.iter().rev().map(|value| value.replace('/', "\\/")).collect();
+        let values: Vec<String> =
+            values.iter().rev().map(|value| value.replace('\\', "\\\\").replace('/', "\\/")).collect();
         (!values.is_empty()).then(|| values.join("/").into())
     }
 

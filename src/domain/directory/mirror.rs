@@ -185,10 +185,14 @@ impl Seen {
 pub struct Mirror {
     settings: MirrorSettings,
     people: HashMap<EntryId, Seen>,
+    /// Whose each name is: an entry that gets the name of another one shows that the other is gone.
+    by_name: HashMap<Box<str>, EntryId>,
     groups: Groups,
     /// Entry and name of each group, with the refresh that named it last.
     group_entries: HashMap<EntryId, (String, u32)>,
     groups_ready: bool,
+    most_losing: Option<usize>,
+    losing: usize,
     refresh: u32,
     group_refresh: u32,
 }
@@ -220,9 +224,22 @@ impl Mirror {
             };
             people.insert(known.entry, seen);
         }
+        let present = people.iter().filter(|(_, seen): &(&EntryId, &Seen)| !seen.departed);
+        let by_name = present.map(|(entry, seen)| (seen.dn.clone(), entry.clone())).collect();
         let groups_ready = !settings.groups_follow;
         let (refresh, group_refresh) = (0, 0);
-        Self { settings, people, groups, group_entries: HashMap::new(), groups_ready, refresh, group_refresh }
+        Self {
+            settings,
+            people,
+            by_name,
+            groups,
+            group_entries: HashMap::new(),
+            groups_ready,
+            most_losing: None,
+            losing: 0,
+            refresh,
+            group_refresh,
+        }
     }
 
     /// People who are there.
@@ -252,12 +269,10 @@ impl Mirror {
     /// What an event means.
     pub fn handle(&mut self, event: Event) -> Vec<Change> {
         match event {
-            Event::Put(identity) => self.put(identity).into_iter().collect(),
+            Event::Put(identity) => self.put(identity),
             Event::Group(entry) => self.group(entry),
             Event::Present(id) => {
-                if let Some(seen) = self.people.get_mut(&id) {
-                    seen.refresh = self.refresh;
-                }
+                self.refreshed(&id);
                 Vec::new()
             }
             Event::Gone(id) => self.depart(&id).into_iter().collect(),
@@ -268,8 +283,9 @@ impl Mirror {
                 Vec::new()
             }
             Event::GroupGone(id) => match self.group_entries.remove(&id) {
-                Some((dn, _)) => self.regroup(&dn, &[]),
-                None => Vec::new(),
+                // Another group may have the name by now.
+                Some((dn, _)) if !self.is_group(&dn) => self.regroup(&dn, &[]),
+                _ => Vec::new(),
             },
             Event::BeginRefresh => {
                 self.refresh += 1;
@@ -290,7 +306,7 @@ impl Mirror {
         }
     }
 
-    fn put(&mut self, identity: Box<Identity>) -> Option<Change> {
+    fn put(&mut self, identity: Box<Identity>) -> Vec<Change> {
         let dn = normal(&identity.dn);
         self.groups.set_member_of(&identity.dn, &identity.member_of);
         let fingerprint = identity.fingerprint().into_boxed_str();
@@ -304,8 +320,8 @@ impl Mirror {
             None => "added",
             Some(seen) if seen.departed => "returned",
             Some(seen) if seen.fingerprint == fingerprint && seen.groups == groups && seen.roles == roles => {
-                known?.refresh = self.refresh;
-                return None;
+                self.refreshed(&identity.id);
+                return Vec::new();
             }
             Some(seen) if seen.says(&fingerprint) && seen.groups == groups && seen.roles == roles => {
                 "touched"
@@ -315,7 +331,19 @@ impl Mirror {
             Some(seen) if seen.dn != dn => "renamed",
             Some(_) => "changed",
         };
-        let person = known.and_then(|seen| seen.person);
+        let person = known.as_ref().and_then(|seen| seen.person);
+        let before = known.filter(|seen| seen.dn != dn).map(|seen| seen.dn.clone());
+        let mut changes = Vec::new();
+        if let Some(before) = before
+            && self.by_name.get(&before) == Some(&identity.id)
+        {
+            self.by_name.remove(&before);
+        }
+        if let Some(other) = self.by_name.insert(dn.clone(), identity.id.clone())
+            && other != identity.id
+        {
+            changes.extend(self.depart(&other));
+        }
         let seen = Seen {
             person,
             dn,
@@ -329,11 +357,20 @@ impl Mirror {
         };
         self.people.insert(identity.id.clone(), seen);
         let entry = identity.id.clone();
-        Some(Change {
-            entry,
-            person,
-            what: What::Put(Put { identity, roles, groups: names(&groups), event }),
-        })
+        let put = Put { identity, roles, groups: names(&groups), event };
+        changes.push(Change { entry, person, what: What::Put(put) });
+        changes
+    }
+
+    fn refreshed(&mut self, entry: &EntryId) {
+        if let Some(seen) = self.people.get_mut(entry) {
+            seen.refresh = self.refresh;
+        }
+    }
+
+    /// Whether an entry has left.
+    pub fn has_departed(&self, entry: &EntryId) -> bool {
+        self.people.get(entry).is_none_or(|seen| seen.departed)
     }
 
     fn depart(&mut self, entry: &EntryId) -> Option<Change> {
@@ -373,24 +410,52 @@ impl Mirror {
         self.recount(Some(&affected))
     }
 
+    fn is_group(&self, dn: &str) -> bool {
+        self.group_entries.values().any(|(name, _)| name == dn)
+    }
+
+    /// All groups were told. If too many people would lose one, everybody keeps the groups of last time: that is what it
+    /// looks like when groups cannot be read any more.
     fn groups_told(&mut self, sweep: bool) -> Vec<Change> {
         let now = self.group_refresh;
         if sweep {
             let missed = self.group_entries.iter().filter(|(_, (_, refresh))| *refresh != now);
             for id in missed.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-                if let Some((dn, _)) = self.group_entries.remove(&id) {
+                if let Some((dn, _)) = self.group_entries.remove(&id)
+                    && !self.is_group(&dn)
+                {
                     self.groups.set_members(&dn, &[]);
                 }
             }
         }
-        self.groups_ready = true;
-        self.recount(None)
+        let changes = self.count(None);
+        let losing =
+            changes.iter().filter(|(change, _)| matches!(change.what, What::Groups { fewer: true, .. }));
+        let losing = losing.count();
+        self.groups_ready = self.most_losing.is_none_or(|most| losing <= most);
+        self.losing = if self.groups_ready { 0 } else { losing };
+        if self.groups_ready { self.recounted(changes) } else { Vec::new() }
     }
 
-    /// Groups and roles anew, of everyone or of those with these numbers.
+    /// How many people may lose groups at the end of a refresh of groups; `None`: any number.
+    pub fn limit_losing(&mut self, most: Option<usize>) {
+        self.most_losing = most;
+    }
+
+    /// How many people would have lost groups, if that was too many.
+    pub const fn losing(&self) -> usize {
+        self.losing
+    }
+
     fn recount(&mut self, only: Option<&HashSet<u32>>) -> Vec<Change> {
+        let changes = self.count(only);
+        self.recounted(changes)
+    }
+
+    /// Groups and roles anew, of everyone or of those with these numbers, where they are others than before.
+    fn count(&self, only: Option<&HashSet<u32>>) -> Vec<(Change, Vec<Arc<str>>)> {
         let mut changes = Vec::new();
-        for (entry, seen) in self.people.iter_mut().filter(|(_, seen)| !seen.departed) {
+        for (entry, seen) in self.people.iter().filter(|(_, seen)| !seen.departed) {
             if only.is_some_and(|only| {
                 !self.groups.numbers(&seen.dn, entry).iter().any(|one| only.contains(one))
             }) {
@@ -402,12 +467,24 @@ impl Mirror {
                 continue;
             }
             let fewer = seen.groups.iter().any(|group| !groups.contains(group));
-            seen.groups.clone_from(&groups);
-            seen.roles.clone_from(&roles);
             let what = What::Groups { roles, groups: names(&groups), fewer };
-            changes.push(Change { entry: entry.clone(), person: seen.person, what });
+            changes.push((Change { entry: entry.clone(), person: seen.person, what }, groups));
         }
         changes
+    }
+
+    fn recounted(&mut self, changes: Vec<(Change, Vec<Arc<str>>)>) -> Vec<Change> {
+        let mut told = Vec::with_capacity(changes.len());
+        for (change, groups) in changes {
+            if let (Some(seen), What::Groups { roles, .. }) =
+                (self.people.get_mut(&change.entry), &change.what)
+            {
+                seen.roles.clone_from(roles);
+                seen.groups = groups;
+            }
+            told.push(change);
+        }
+        told
     }
 }
 

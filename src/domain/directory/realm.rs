@@ -61,14 +61,18 @@ impl Realms {
     /// What the person is called here whose entry in `directory` says `value`. A realm that belongs to another directory
     /// would be a name of that one: an entry cannot take it.
     pub fn username(&self, directory: &str, naming: &Naming, value: &str) -> Result<Username, NameError> {
-        let owner = split(value).and_then(|(_, realm)| self.0.get(&realm.to_lowercase()));
-        if let Some((owner, _)) = owner.filter(|(owner, _)| owner != directory) {
-            return Err(NameError::OtherRealm(owner.clone()));
+        // Also what is left may end in a realm: `ann@theirs@ours`.
+        let mut name = value.trim();
+        while let Some((rest, realm)) = split(name) {
+            match self.0.get(&realm.to_lowercase()) {
+                Some((owner, _)) if owner == directory => name = rest,
+                Some((owner, _)) => return Err(NameError::OtherRealm(owner.clone())),
+                None => break,
+            }
         }
-        let name = self.canonical(value);
         Ok(match naming {
-            Naming::Qualified(realm) if owner.is_none() => Username::parse(&format!("{name}@{realm}"))?,
-            _ => Username::parse(&name)?,
+            Naming::Qualified(realm) => Username::parse(&format!("{name}@{realm}"))?,
+            Naming::Plain => Username::parse(name)?,
         })
     }
 }
@@ -110,7 +114,8 @@ mod tests {
     #[test]
     fn entry_cannot_take_a_name_in_a_realm_of_another_directory() {
         let (realms, students) = realms();
-        for value in ["ann@students.example.org", "STUD\\ann", "ann@stud"] {
+        let nested = ["ann@stud@example.org", "EXAMPLE\\ann@students.example.org", "EXAMPLE\\STUD\\ann"];
+        for value in ["ann@students.example.org", "STUD\\ann", "ann@stud"].into_iter().chain(nested) {
             let taken = realms.username("staff", &Naming::Plain, value);
             assert_eq!(taken, Err(NameError::OtherRealm("students".to_owned())), "{value}");
         }

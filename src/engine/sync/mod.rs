@@ -16,7 +16,7 @@ pub use progress::{Handle, Progress, Stage};
 use crate::base::{Clock, Random, Timestamp};
 use crate::config::Membership;
 use crate::domain::audit::AuditEntry;
-use crate::domain::directory::{EntryId, Event, Identity, Mirror, MirrorSettings, Realms};
+use crate::domain::directory::{Change, EntryId, Event, Identity, Mirror, MirrorSettings, Realms, fold};
 use crate::store::ldap::{Batch, LdapError, Servers, Source, groups, people};
 use crate::store::{Identities, StoreError};
 use progress::Reload;
@@ -31,6 +31,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 const CHUNK: usize = 200;
 /// Fewer removals than this never stop a sync.
 const FEW: usize = 3;
+/// A directory that is looked at so often is as good as followed live.
+const LIVE: Duration = Duration::from_secs(10);
 /// Removals of this time count together.
 const WINDOW: Duration = Duration::from_secs(3600);
 /// So many changes at once are told in one audit entry.
@@ -42,6 +44,9 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_
 const AGAIN: Duration = Duration::from_secs(3600);
 /// While removals are held, everything is read again after so long: it may have been a mistake that is mended.
 const HELD: Duration = Duration::from_secs(300);
+/// After a load that took so long, so many times as long pause before the next one because of containers, and at least a
+/// second: whoever may change one must not keep us at nothing else.
+const GAP: u32 = 5;
 /// Containers are often changed several at a time.
 const MOVED: Duration = Duration::from_millis(500);
 
@@ -79,13 +84,39 @@ struct Session {
     conflicts: HashMap<EntryId, Box<Identity>>,
     /// The first load: nobody was known before.
     first: bool,
-    /// Since when removals are held back.
+    /// Since when removals of people or of groups are held back.
     held: Option<Instant>,
+    /// Whether removals of people are.
+    keeps: bool,
     /// When to read everything again, because a container was renamed.
     moved: Option<Instant>,
+    /// When it began.
+    began: Instant,
+    /// Since when everything has been read.
+    loaded: Option<Instant>,
+    /// Between the beginning and the end of a refresh of people.
+    refreshing: bool,
+}
+
+impl Drop for Follower {
+    /// Also after a mistake in the program: then nobody knows what happens in the directory.
+    fn drop(&mut self) {
+        self.servers.set_current(false);
+        self.progress.send_modify(|progress| {
+            progress.stage = Stage::Retrying;
+            progress.error = Some("the sync has ended; restart Doorward".to_owned());
+            progress.failures += 1;
+        });
+    }
 }
 
 impl Session {
+    /// Those who wait for a name, tried again.
+    fn waiting(&mut self) -> Vec<Change> {
+        let waiting: Vec<_> = self.conflicts.values().cloned().collect();
+        fold(waiting.into_iter().flat_map(|identity| self.mirror.handle(Event::Put(identity))).collect())
+    }
+
     /// People who are there and have been written.
     fn people(&self) -> usize {
         self.mirror.present().saturating_sub(self.conflicts.len())
@@ -168,13 +199,22 @@ impl Follower {
         let place =
             self.identities.place(&settings.name).await?.filter(|place| place.scope == settings.scope);
         let place = place.filter(|_| !self.full && !known.is_empty()).map(|place| place.state);
+        let most_losing = (!self.accept_removals).then(|| {
+            let there = known.iter().filter(|known| !known.departed).count();
+            FEW.max(there * usize::from(settings.sync.max_removals) / 100)
+        });
         let mut session = Session {
             first: known.is_empty(),
             mirror: Mirror::new(mirror_settings(settings), known),
             conflicts: HashMap::new(),
             held: None,
+            keeps: false,
             moved: None,
+            began: Instant::now(),
+            loaded: None,
+            refreshing: false,
         };
+        session.mirror.limit_losing(most_losing);
         self.progress.send_modify(|progress| {
             progress.stage = Stage::Loading;
             progress.people = session.mirror.present();
@@ -215,10 +255,20 @@ impl Follower {
         let mode = source.mode();
         self.progress.send_modify(|progress| progress.mode = Some(mode));
         let mut people = watch_over(source, tasks);
-        let regular = Instant::now() + AGAIN;
         loop {
-            let held = session.held.map(|since| since + HELD);
-            let again_at = [held, session.moved].into_iter().flatten().fold(regular, Instant::min);
+            // Not before everything has been read once: else a large directory would never be.
+            let again_at = session.loaded.map(|loaded| {
+                let held = session.held.map(|since| (since + HELD).max(loaded));
+                let gap = (loaded.duration_since(session.began) * GAP).max(Duration::from_secs(1));
+                let moved = session.moved.map(|at| at.max(loaded + gap));
+                [held, moved].into_iter().flatten().fold(loaded + AGAIN, Instant::min)
+            });
+            let again = async {
+                match again_at {
+                    Some(at) => sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
             let of_groups = async {
                 match &mut groups {
                     Some(groups) => groups.recv().await,
@@ -247,7 +297,7 @@ impl Follower {
                     self.begin_anew(reload);
                     return Err(Ended::Reload);
                 }
-                () = sleep_until(again_at) => {
+                () = again => {
                     self.full = true;
                     return Err(Ended::Reload);
                 }

@@ -1,6 +1,6 @@
 //! What a batch of events means, and writing it; removals beyond a share are held back.
 
-use super::{BULK, CHUNK, Ended, FEW, Follower, Session, Stage, WINDOW};
+use super::{BULK, CHUNK, Ended, FEW, Follower, LIVE, Session, Stage, WINDOW};
 use crate::domain::directory::{Change, EntryId, Event, Identity, Put, What, fold};
 use crate::domain::person::PersonId;
 use crate::store::ldap::Batch;
@@ -13,7 +13,11 @@ impl Follower {
         session.first = false;
         self.full = false;
         self.accept_removals = false;
-        self.servers.set_current(session.held.is_none());
+        session.loaded.get_or_insert_with(Instant::now);
+        // What is only looked for now and then may have happened since.
+        let live =
+            self.progress.borrow().mode == Some("persist") || self.servers.settings().sync.poll <= LIVE;
+        self.servers.set_current(session.held.is_none() && live);
         if session.held.is_some() {
             return;
         }
@@ -45,14 +49,18 @@ impl Follower {
             match &event {
                 Event::Put(identity) => drop(session.conflicts.remove(&identity.id)),
                 Event::Gone(id) => drop(session.conflicts.remove(id)),
+                Event::BeginRefresh => session.refreshing = true,
+                Event::EndRefresh { .. } => session.refreshing = false,
                 _ => {}
             }
             changes.extend(session.mirror.handle(event));
         }
-        if !changes.is_empty() {
-            for identity in session.conflicts.values() {
-                changes.extend(session.mirror.handle(Event::Put(identity.clone())));
-            }
+        let Session { mirror, conflicts, .. } = session;
+        conflicts.retain(|entry, _| !mirror.has_departed(entry));
+        // A name may be free now. In a refresh nobody is asked again: that would look as if they had been named.
+        let frees = |change: &Change| change.what != What::Depart || change.person.is_some();
+        if !session.refreshing && changes.iter().any(frees) {
+            changes.extend(session.waiting());
         }
         there = there.max(session.mirror.present());
         let changes = self.guard(session, fold(changes), there);
@@ -63,7 +71,13 @@ impl Follower {
         let place = place.map(|state| SyncPlace { scope, state, synced: self.clock.now() });
         let nothing = changes.is_empty();
         if !nothing || place.is_some() {
+            let several = changes.len() > CHUNK;
             self.write(session, changes, place).await?;
+            // Names may have moved on across the borders of transactions.
+            let again = if several && !session.refreshing { session.waiting() } else { Vec::new() };
+            if !again.is_empty() {
+                self.write(session, again, None).await?;
+            }
         }
         let people = session.people();
         self.progress.send_modify(|progress| {
@@ -80,35 +94,29 @@ impl Follower {
     /// A wrong base, a wrong filter, or a service account that may read less than yesterday looks like everybody leaving,
     /// or like everybody leaving their groups. Then nobody is removed, and everything else goes on.
     fn guard(&mut self, session: &mut Session, changes: Vec<Change>, there: usize) -> Vec<Change> {
-        let count = |what: fn(&What) -> bool| changes.iter().filter(|change| what(&change.what)).count();
-        let going = count(|what| *what == What::Depart);
-        let losing = count(|what| matches!(what, What::Groups { fewer: true, .. }));
-        if going == 0 && losing == 0 {
+        let percent = self.servers.settings().sync.max_removals;
+        let losing = session.mirror.losing();
+        if losing > 0 && session.held.is_none() {
+            self.hold(session, &format!("{losing} of {there} people would lose a group"), percent);
+        }
+        let going = changes.iter().filter(|change| change.what == What::Depart).count();
+        if going == 0 || self.accept_removals {
             return changes;
         }
         let now = self.clock.now();
         self.removed.retain(|(at, _)| now.since(*at) < WINDOW);
         let before: usize = self.removed.iter().map(|(_, count)| count).sum();
-        let percent = self.servers.settings().sync.max_removals;
-        let too_many = |count: usize, of: usize| count > FEW && count * 100 > of * usize::from(percent);
-        let reason = if too_many(going + before, there + before) {
-            format!("{going} of {there} people would be removed")
-        } else if too_many(losing, there) {
-            format!("{losing} of {there} people would lose a group")
-        } else {
-            String::new()
-        };
-        if self.accept_removals || reason.is_empty() && session.held.is_none() {
-            if !self.accept_removals && going > 0 {
-                self.removed.push_back((now, going));
-            }
-            return changes;
+        let (total, whole) = (going + before, there + before);
+        let too_many = total > FEW && total * 100 > whole * usize::from(percent);
+        if too_many && !session.keeps {
+            session.keeps = true;
+            self.hold(session, &format!("{going} of {there} people would be removed"), percent);
         }
-        if session.held.is_none() {
-            self.hold(session, &reason, percent);
+        if session.keeps {
+            return changes.into_iter().filter(|change| change.what != What::Depart).collect();
         }
-        let stays = |change: &Change| !matches!(change.what, What::Depart | What::Groups { fewer: true, .. });
-        changes.into_iter().filter(stays).collect()
+        self.removed.push_back((now, going));
+        changes
     }
 
     fn hold(&self, session: &mut Session, reason: &str, percent: u8) {

@@ -68,7 +68,13 @@ async fn follow(
 ) -> bool {
     let mut watch = handle.watch();
     let before = watch.borrow_and_update().clone();
-    handle.reload(accept_removals);
+    if !handle.reload(accept_removals) {
+        // One that was asked for a moment ago has not begun yet, perhaps without the same consent.
+        let mut line = super::types::SyncLine::new(before.clone(), &before, true, true);
+        line.error = Some("another sync has just been asked for; try again".to_owned());
+        let text = serde_json::to_string(&line).unwrap_or_default();
+        return lines.send(Ok(Bytes::from(text + "\n"))).await.is_ok();
+    }
     loop {
         if watch.changed().await.is_err() {
             return false;

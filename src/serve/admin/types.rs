@@ -376,7 +376,7 @@ pub(super) struct SyncLine {
     changed: u64,
     removed: u64,
     conflicts: usize,
-    error: Option<String>,
+    pub(super) error: Option<String>,
     /// The last line of this directory.
     ended: bool,
 }

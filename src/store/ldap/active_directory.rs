@@ -142,7 +142,7 @@ impl UsnSource {
         // changed again and is told next time.
         let touched = self.entries(&domain, changed(Vec::new()), &id, &[]).await?;
         // Renamed, perhaps, and everything in it with it.
-        let renamed = changed(vec![containers()]);
+        let renamed = changed(vec![containers(&self.feed)]);
         let moved = !self.feed.groups
             && !touched.is_empty()
             && !self.entries(&base, renamed, &id, &[]).await?.is_empty();

@@ -201,7 +201,7 @@ impl Directory for Ldap {
         }
         match self.ask(person, candidates).await {
             Ok(verdict) => Ok(verdict),
-            Err(error @ (LdapError::AllDown { .. } | LdapError::Busy { .. })) => {
+            Err(error @ LdapError::AllDown { .. }) => {
                 self.remembered(person, candidates, settings.outage_cache).ok_or(error.into())
             }
             Err(error) => Err(error.into()),

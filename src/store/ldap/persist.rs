@@ -56,10 +56,8 @@ pub(super) struct SyncSource {
     probe: Option<i32>,
     /// In the refresh: who is not named is gone.
     sweep: bool,
-    /// The refresh began with a cookie of an earlier time, not with one that was made a moment ago.
+    /// The refresh began with a cookie.
     since_cookie: bool,
-    /// Everything was read a moment ago.
-    loaded: bool,
     /// In the refresh: somebody was named as present.
     named: bool,
     /// What is left of the first load, and the cookie after it.
@@ -80,7 +78,6 @@ impl SyncSource {
             probe: None,
             sweep: false,
             since_cookie: false,
-            loaded: false,
             named: false,
             load: None,
         }
@@ -110,7 +107,10 @@ impl SyncSource {
             root.values("namingContexts").iter().filter_map(|value| std::str::from_utf8(value).ok());
         let base_dn = self.feed.base();
         let holds = |context: &&str| Dn::parse(context).is_ok_and(|context| base_dn.is_within(&context));
-        let Some(context) = contexts.into_iter().find(holds) else { return Ok(None) };
+        // The innermost database that holds it.
+        let Some(context) = contexts.into_iter().filter(holds).max_by_key(|context| context.len()) else {
+            return Ok(None);
+        };
         let suffix = base(&mut self.connection, context, &["contextCSN"]).await?;
         let mut numbers: Vec<&str> =
             suffix.values("contextCSN").iter().filter_map(|value| std::str::from_utf8(value).ok()).collect();
@@ -131,7 +131,6 @@ impl SyncSource {
         }
         events.push(self.feed.end(true));
         self.cookie = Some(cookie);
-        self.loaded = true;
         self.phase = Phase::Idle;
         Ok(Batch { events, place: self.place(), ..Batch::default() })
     }
@@ -139,14 +138,14 @@ impl SyncSource {
     async fn synchronise(&mut self) -> Result<Batch> {
         let (base, attributes) = (self.feed.base().to_string(), self.feed.attributes());
         let people = self.feed.filter().clone();
-        let filter = if self.feed.groups { people } else { Filter::Or(vec![people, containers()]) };
+        let filter = if self.feed.groups { people } else { Filter::Or(vec![people, containers(&self.feed)]) };
         let search = Search { base: &base, scope: Scope::Subtree, filter: &filter, attributes: &attributes };
         let control = Control::sync_request(self.persist, self.cookie.as_deref());
         self.search = self.connection.search(search, &[control]).await?;
         self.phase = Phase::Refresh;
         // Without a cookie everything is sent: who is not among it is gone, whatever else is said.
         self.sweep = self.cookie.is_none();
-        self.since_cookie = self.cookie.is_some() && !std::mem::take(&mut self.loaded);
+        self.since_cookie = self.cookie.is_some();
         self.named = false;
         Ok(Batch { events: vec![self.feed.begin()], ..Batch::default() })
     }
@@ -259,6 +258,8 @@ fn told(feed: &Feed, message: &Message<'_>) -> Result<Told, ldap::Malformed> {
             told.cookie = state.cookie;
             if matches!(state.state, EntryState::Add | EntryState::Modify) && is_container(entry, feed) {
                 told.container = Some(state.state);
+                // Nothing that is looked for; it may have been.
+                told.events.push(feed.gone(id));
                 return Ok(told);
             }
             told.events.push(match state.state {

@@ -144,9 +144,10 @@ async fn source(feed: Feed, place: Option<String>) -> Result<Box<dyn Source>> {
 const CONTAINERS: [&str; 7] =
     ["organizationalUnit", "organization", "container", "domain", "dcObject", "locality", "country"];
 
-/// Containers, as a filter.
-pub(super) fn containers() -> Filter {
-    Filter::Or(CONTAINERS.iter().map(|class| Filter::equal("objectClass", class)).collect())
+/// Containers that nobody could log in as, as a filter.
+pub(super) fn containers(feed: &Feed) -> Filter {
+    let classes = CONTAINERS.iter().map(|class| Filter::equal("objectClass", class)).collect();
+    Filter::And(vec![Filter::Or(classes), Filter::Lacks(feed.directory().attributes.username.clone())])
 }
 
 /// Whether an entry is a container and nothing that is looked for.

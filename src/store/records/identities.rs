@@ -5,7 +5,7 @@ use super::transaction::Transaction;
 use super::{Records, accounts, audit, damaged, failure};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::domain::directory::{Known, Put, What};
+use crate::domain::directory::{Change, Known, Put, What};
 use crate::domain::person::{PersonId, Role};
 use crate::store::{Applied, Identities, IdentityBatch, Result, SyncPlace, Written};
 use async_trait::async_trait;
@@ -85,15 +85,16 @@ async fn put(
     Ok(query.execute(connection).await.map_err(failure)?.rows_affected() == 1)
 }
 
-/// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in under
-/// it until that is cleared up.
+/// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in as them
+/// until that is cleared up.
 /// `false` if that is so already.
 async fn shut_out(connection: &mut SqliteConnection, person: PersonId) -> Result<bool> {
     let done = sqlx::query(
-        "UPDATE people SET status = 'disabled', version = version + 1, fingerprint = ''
-         WHERE id = $1 AND (status <> 'disabled' OR fingerprint <> '')",
+        "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = ''
+         WHERE id = $1 AND username <> $2",
     )
     .bind(person.to_string())
+    .bind(departed_name(person))
     .execute(connection)
     .await
     .map_err(failure)?;
@@ -179,18 +180,13 @@ fn entry(batch: &IdentityBatch, action: &'static str, subject: &str, detail: Str
     }
 }
 
-async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Applied> {
-    for person in &batch.ids {
-        transaction.change(accounts::Change::Person(*person));
-    }
-    // Who leaves goes first: somebody else may get the name in the same batch.
-    let all = || batch.changes.iter().zip(batch.ids.iter().copied());
-    for (_, id) in all().filter(|(change, _)| change.what == What::Depart) {
-        depart(&mut transaction.connection, id, batch.at).await?;
-        note(transaction, &batch, id, &id.to_string(), "departed").await?;
-    }
-    let mut applied = Applied::default();
-    let mut waiting: Vec<_> = all().filter(|(change, _)| change.what != What::Depart).collect();
+/// Writes people and their groups; who could not be written because the name is somebody else's.
+async fn put_all<'b>(
+    transaction: &mut Transaction,
+    batch: &'b IdentityBatch,
+    mut waiting: Vec<(&'b Change, PersonId)>,
+    applied: &mut Applied,
+) -> Result<Vec<(&'b Change, PersonId)>> {
     // Names may move on in a row: tried again as long as that helps.
     loop {
         let before = waiting.len();
@@ -204,24 +200,48 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
                         left.push((change, id));
                         continue;
                     }
-                    note(transaction, &batch, id, new.identity.username.as_str(), new.event).await?;
+                    note(transaction, batch, id, new.identity.username.as_str(), new.event).await?;
                     applied.written.push(Written { entry: change.entry.clone(), person: id });
                 }
                 What::Groups { roles, groups: names, .. } => {
                     groups(&mut transaction.connection, id, roles, names).await?;
-                    note(transaction, &batch, id, &id.to_string(), "groups").await?;
+                    note(transaction, batch, id, &id.to_string(), "groups").await?;
                 }
                 What::Depart => {}
             }
         }
-        waiting = left;
-        if waiting.is_empty() || waiting.len() == before {
-            break;
+        if left.is_empty() || left.len() == before {
+            return Ok(left);
         }
+        waiting = left;
     }
-    for (change, id) in waiting {
-        if let What::Put(new) = &change.what {
-            if change.person.is_some() && shut_out(&mut transaction.connection, id).await? {
+}
+
+async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Applied> {
+    for person in &batch.ids {
+        transaction.change(accounts::Change::Person(*person));
+    }
+    // Who leaves goes first: somebody else may get the name in the same batch.
+    let all = || batch.changes.iter().zip(batch.ids.iter().copied());
+    for (_, id) in all().filter(|(change, _)| change.what == What::Depart) {
+        depart(&mut transaction.connection, id, batch.at).await?;
+        note(transaction, &batch, id, &id.to_string(), "departed").await?;
+    }
+    let mut applied = Applied::default();
+    let rest: Vec<_> = all().filter(|(change, _)| change.what != What::Depart).collect();
+    let mut waiting = put_all(transaction, &batch, rest, &mut applied).await?;
+    if !waiting.is_empty() {
+        // Their entries have other names now, so the old ones are free: two may want to exchange theirs.
+        let mut told = Vec::new();
+        for (change, id) in &waiting {
+            if change.person.is_some() && shut_out(&mut transaction.connection, *id).await? {
+                told.push(*id);
+            }
+        }
+        waiting = put_all(transaction, &batch, waiting, &mut applied).await?;
+        for (change, id) in waiting {
+            let What::Put(new) = &change.what else { continue };
+            if told.contains(&id) {
                 note(transaction, &batch, id, new.identity.username.as_str(), "name taken").await?;
             }
             applied.conflicts.push((change.entry.clone(), new.identity.username.clone()));

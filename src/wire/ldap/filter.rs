@@ -37,6 +37,8 @@ pub enum Filter {
     AtMost(&'static str, Vec<u8>),
     /// The attribute is there.
     Present(&'static str),
+    /// An attribute of the configuration is not there.
+    Lacks(Attribute),
     /// By an extensible matching rule, given as OID.
     Rule(&'static str, &'static str, Vec<u8>),
     /// All of these.
@@ -75,6 +77,10 @@ impl Filter {
             Filter::Is(attribute, value) => pair(0xa3, attribute.as_str(), value),
             Filter::AtMost(attribute, value) => pair(0xa6, attribute, value),
             Filter::Present(attribute) => Writer::default().element(0x87, attribute.as_bytes()),
+            Filter::Lacks(attribute) => {
+                let present = Writer::default().element(0x87, attribute.as_str().as_bytes());
+                Writer::default().element(0xa2, &present.finish())
+            }
             Filter::Rule(attribute, rule, value) => {
                 let parts =
                     Writer::default().element(0x81, rule.as_bytes()).element(0x82, attribute.as_bytes());
@@ -116,8 +122,10 @@ mod tests {
             Filter::Or(vec![Filter::equal("uid", "a*)(b"), Filter::Present("mail")]),
             Filter::AtLeast("uSNChanged", b"17".to_vec()),
             Filter::AtMost("uSNChanged", b"29".to_vec()),
+            Filter::Lacks(Attribute::parse("sn").unwrap()),
         ]);
-        let written = r"(&(objectClass=person)(|(uid=a\2a\29\28b)(mail=*))(uSNChanged>=17)(uSNChanged<=29))";
+        let written =
+            r"(&(objectClass=person)(|(uid=a\2a\29\28b)(mail=*))(uSNChanged>=17)(uSNChanged<=29)(!(sn=*)))";
         assert_eq!(filter.encode(), text(written));
     }
 

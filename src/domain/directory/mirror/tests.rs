@@ -194,3 +194,38 @@ fn batch_has_the_last_word_of_each_entry() {
         matches!(&folded[0].what, What::Put(put) if put.groups == ["teachers"] && put.identity.phone.is_some())
     );
 }
+
+#[test]
+fn entry_that_gets_the_name_of_another_shows_that_the_other_is_gone() {
+    let mut mirror = mirror();
+    let mut other = identity("9", "other");
+    other.dn = "UID=ann, ou=people, dc=x".to_owned();
+    let changes = mirror.handle(Event::Put(other));
+    assert_eq!(what(&changes), ["departed", "added"]);
+    assert_eq!(changes[0].person, Some(person(1)));
+    // A name that somebody moved away from is free.
+    let mut bob = identity("2", "bob");
+    bob.dn = "uid=robert,ou=people,dc=x".to_owned();
+    assert_eq!(what(&mirror.handle(Event::Put(bob))), ["renamed"]);
+    assert_eq!(what(&mirror.handle(Event::Put(identity("8", "bob")))), ["added"]);
+}
+
+#[test]
+fn too_many_who_would_lose_a_group_keep_theirs() {
+    let mut mirror = mirror();
+    mirror.handle(group("g", "teachers", &["ann", "bob"]));
+    mirror.limit_losing(Some(1));
+    mirror.handle(Event::BeginGroups);
+    assert!(mirror.handle(Event::EndGroups { sweep: true }).is_empty());
+    assert_eq!(mirror.losing(), 2);
+    let mut ann = identity("1", "ann");
+    ann.phone = Some("1".to_owned());
+    let changes = mirror.handle(Event::Put(ann));
+    assert!(
+        matches!(&changes[0].what, What::Put(put) if put.groups == ["teachers"]),
+        "also when the entry changes"
+    );
+    mirror.limit_losing(None);
+    mirror.handle(Event::BeginGroups);
+    assert_eq!(what(&mirror.handle(Event::EndGroups { sweep: true })), ["groups", "groups"]);
+}

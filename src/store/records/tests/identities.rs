@@ -100,9 +100,29 @@ async fn taken_name_shuts_out_and_keeps_the_place_where_it_was() {
     let applied = store.identities().apply(batch(&taken, "two")).await.unwrap();
     assert_eq!(applied.conflicts.len(), 2);
     assert_eq!(place(&store).await.as_deref(), Some("one"));
-    let bob = store.people().person(&Username::parse("bob").unwrap()).await.unwrap().unwrap();
-    assert_eq!(bob.status, Status::Disabled);
+    assert_eq!(name_of(&store, "bob").await, None, "not theirs any more");
+    let known = store.identities().known("campus").await.unwrap();
+    assert!(known.iter().any(|known| known.person == id(2) && !known.enabled && !known.departed));
     assert_eq!(name_of(&store, "ann").await, Some(1));
+    assert_eq!(store.actions().await.iter().filter(|action| *action == "sync.person").count(), 3);
+    store.identities().apply(batch(&taken, "two")).await.unwrap();
+    assert_eq!(
+        store.actions().await.iter().filter(|action| *action == "sync.person").count(),
+        3,
+        "told once"
+    );
+}
+
+#[tokio::test]
+async fn two_may_exchange_their_names() {
+    let store = Store::new().await;
+    let all = [("a", 1, false, Some("ann")), ("b", 2, false, Some("bob"))];
+    store.identities().apply(batch(&all, "one")).await.unwrap();
+    let exchanged = batch(&[("a", 1, true, Some("bob")), ("b", 2, true, Some("ann"))], "two");
+    assert!(store.identities().apply(exchanged).await.unwrap().conflicts.is_empty());
+    assert_eq!((name_of(&store, "ann").await, name_of(&store, "bob").await), (Some(2), Some(1)));
+    let known = store.identities().known("campus").await.unwrap();
+    assert!(known.iter().all(|known| known.enabled));
 }
 
 #[tokio::test]
