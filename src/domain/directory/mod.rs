@@ -4,12 +4,14 @@
 //! Decided here, by values alone: the [`Mirror`] takes events and gives changes. Where the events come from is known to
 //! `store::ldap`, how changes are written to `store::records`.
 
+mod change;
 mod groups;
 mod mirror;
 mod realm;
 
+pub use change::{Change, Put, What, fold};
 pub use groups::{Groups, Member};
-pub use mirror::{Change, Event, GroupEntry, Known, Mirror, MirrorSettings, Put, What, fold};
+pub use mirror::{Event, GroupEntry, Known, Mirror, MirrorSettings};
 pub use realm::{NameError, Naming, Realms};
 
 use super::person::{Role, Username};

@@ -199,10 +199,8 @@ impl Follower {
         let place =
             self.identities.place(&settings.name).await?.filter(|place| place.scope == settings.scope);
         let place = place.filter(|_| !self.full && !known.is_empty()).map(|place| place.state);
-        let most_losing = (!self.accept_removals).then(|| {
-            let there = known.iter().filter(|known| !known.departed).count();
-            FEW.max(there * usize::from(settings.sync.max_removals) / 100)
-        });
+        let most_losing = (!self.accept_removals)
+            .then(|| self.most_losing(known.iter().filter(|known| !known.departed).count()));
         let mut session = Session {
             first: known.is_empty(),
             mirror: Mirror::new(mirror_settings(settings), known),

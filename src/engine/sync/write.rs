@@ -13,6 +13,7 @@ impl Follower {
         session.first = false;
         self.full = false;
         self.accept_removals = false;
+        session.mirror.limit_losing(Some(self.most_losing(session.mirror.present())));
         session.loaded.get_or_insert_with(Instant::now);
         // What is only looked for now and then may have happened since.
         let live =
@@ -33,6 +34,11 @@ impl Follower {
         });
     }
 
+    /// How many of so many people may lose groups at once.
+    pub(super) fn most_losing(&self, there: usize) -> usize {
+        FEW.max(there * usize::from(self.servers.settings().sync.max_removals) / 100)
+    }
+
     /// Writes what a batch means.
     pub(super) async fn take(
         &mut self,
@@ -44,6 +50,7 @@ impl Follower {
             batch.events.iter().filter(|event| matches!(event, Event::Put(_) | Event::Present(_))).count();
         let mut there = session.mirror.present();
         let mut changes = Vec::new();
+        let ends = batch.events.iter().any(|event| matches!(event, Event::EndRefresh { .. }));
         for event in batch.events {
             // What an entry says now is worth more than what it said when it had to wait.
             match &event {
@@ -58,8 +65,7 @@ impl Follower {
         let Session { mirror, conflicts, .. } = session;
         conflicts.retain(|entry, _| !mirror.has_departed(entry));
         // A name may be free now. In a refresh nobody is asked again: that would look as if they had been named.
-        let frees = |change: &Change| change.what != What::Depart || change.person.is_some();
-        if !session.refreshing && changes.iter().any(frees) {
+        if !session.refreshing && (ends || !changes.is_empty()) {
             changes.extend(session.waiting());
         }
         there = there.max(session.mirror.present());

@@ -1,6 +1,7 @@
 //! What the events of a directory mean.
 
 use super::*;
+use crate::domain::directory::fold;
 use crate::domain::person::Username;
 use uuid::Uuid;
 
