@@ -341,6 +341,7 @@ fn remove_orphans() {
 fn template() -> PathBuf {
     let version = succeed(Command::new("samba").arg("--version"), "");
     let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(place).unwrap();
     let template = place.join(format!("samba-{TEMPLATE}-{}", version.trim().replace([' ', '/'], "-")));
     // Tests are processes of their own: one makes it, the others wait.
     let lock = File::create(place.join("samba.lock")).unwrap();
