@@ -678,3 +678,19 @@ fn shut_out_once_is_told_once() {
     let told = trail["entries"].as_array().unwrap().iter().filter(|entry| entry["detail"] == "name taken");
     assert_eq!(told.count(), 1);
 }
+
+#[test]
+fn groups_that_people_name_count_as_well() {
+    let slapd = slapd_with(&[("ann", "lantern-quartz-9"), ("bob", "harbour-violet-3")]);
+    // The overlay memberof writes it into the members' entries.
+    slapd.ldif(&format!(
+        "dn: cn=vpn,ou=groups,dc=example,dc=org\nobjectClass: groupOfNames\ncn: vpn\nmember: {}\n",
+        person_dn("ann")
+    ));
+    let dir = tempfile::tempdir().unwrap();
+    let settings = on_slapd(&slapd, "campus", &slapd.uri()) + "group_members = \"member-of\"\n";
+    let daemon = follow(dir.path(), &settings);
+    let output = login_output(&daemon, "ann", "lantern-quartz-9");
+    assert_eq!(value(&output, "Filter-Id"), Some("vpn"), "{output}");
+    assert_eq!(person(&daemon, "bob", "groups"), serde_json::json!([]));
+}
