@@ -195,11 +195,6 @@ impl Mirror {
         }
     }
 
-    /// Groups that are known.
-    pub fn known_groups(&self) -> usize {
-        self.group_entries.len()
-    }
-
     /// What an event means.
     pub fn handle(&mut self, event: Event) -> Vec<Change> {
         match event {

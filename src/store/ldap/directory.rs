@@ -2,7 +2,7 @@
 //! if the configuration says so.
 
 use super::connection::Connection;
-use super::{LdapError, Result, ServerState, Servers};
+use super::{LdapError, Result, Servers};
 use crate::base::{Clock, Random, Secret};
 use crate::config::DirectoryKind;
 use crate::domain::audit::AuditEntry;
@@ -43,11 +43,6 @@ impl Ldap {
         let longest = settings.cache.max(settings.outage_cache);
         let cache = PasswordCache::new(longest, REMEMBERED, clock, random);
         Self { servers, passwords, rules, cache }
-    }
-
-    /// How its servers are.
-    pub fn servers(&self) -> Vec<ServerState> {
-        self.servers.states()
     }
 
     fn remembered(

@@ -10,7 +10,7 @@ use crate::config;
 use crate::wire::ldap::{BindResult, Entry};
 use rustls::ClientConfig;
 use serde::Serialize;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -42,7 +42,6 @@ pub struct Servers {
     directory: Arc<config::Directory>,
     tls: Arc<ClientConfig>,
     list: Vec<Server>,
-    operations: AtomicU64,
     /// Whether the sync knows what happens in the directory.
     current: AtomicBool,
     /// At which server a sync begins; the next one after each that failed it.
@@ -96,24 +95,12 @@ impl Servers {
             turns: Semaphore::new(directory.connections),
         };
         let list = directory.servers.iter().map(server).collect();
-        Ok(Self {
-            directory,
-            tls,
-            list,
-            operations: AtomicU64::new(0),
-            current: AtomicBool::new(false),
-            first: AtomicUsize::new(0),
-        })
+        Ok(Self { directory, tls, list, current: AtomicBool::new(false), first: AtomicUsize::new(0) })
     }
 
     /// The directory's settings.
     pub fn settings(&self) -> &config::Directory {
         &self.directory
-    }
-
-    /// Checks that were sent to a server.
-    pub fn operations(&self) -> u64 {
-        self.operations.load(Ordering::Relaxed)
     }
 
     /// How each server is.
@@ -157,7 +144,6 @@ impl Servers {
         let _turn = turn.map_err(|_| busy())?.map_err(|_| busy())?;
         // The youngest; what has been idle for long may have been forgotten by something on the way.
         let idle = lock(&server.idle).pop().filter(|(_, since)| since.elapsed() < LONGEST_IDLE);
-        self.operations.fetch_add(1, Ordering::Relaxed);
         if let Some((mut connection, _)) = idle {
             match self.check_on(&mut connection, dn, password, entry).await {
                 Ok(decided) => {

@@ -25,8 +25,6 @@ pub mod oid {
     pub const SYNC_DONE: &str = "1.3.6.1.4.1.4203.1.9.1.3";
     /// Matching rule that follows a chain of groups (Active Directory).
     pub const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
-    /// Matching rule for bits that are all set (Active Directory).
-    pub const BIT_AND: &str = "1.2.840.113556.1.4.803";
 }
 
 /// What a password policy has against a bind or a change.
