@@ -3,7 +3,6 @@
 use crate::base::{Clock, OsRandom, Random, SystemClock};
 use crate::config::Config;
 use crate::domain::directory::Realms;
-use crate::domain::login::Pending;
 use crate::domain::password::PasswordRules;
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
@@ -75,7 +74,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let realms = Arc::new(config.realms.clone());
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
-    let challenges: MemoryChallenges<Pending> = MemoryChallenges::new(config.radius.challenge_entries);
+    let challenges = MemoryChallenges::new(config.radius.challenge_entries);
     let gatekeeper = Arc::new(Gatekeeper {
         people: stores.records.people(),
         attempts: stores.records.attempts(),

@@ -1,6 +1,8 @@
 //! Keyed digests of recovery and temporary codes.
 
 use super::factor::{CodeDigest, FactorId};
+use super::person::PersonId;
+use super::sent::{CodeId, Purpose};
 use crate::base::Secret;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -16,17 +18,52 @@ impl CodeDigester {
         Self(key)
     }
 
-    /// Digest of a code in its canonical form ([`super::passcode::canonical_code`]).
     #[expect(
         clippy::expect_used,
         reason = "HMAC takes keys of any length; a made-up digest would fit any code"
     )]
-    pub fn digest(&self, factor: FactorId, code: &str) -> CodeDigest {
+    fn of(&self, parts: &[&str]) -> CodeDigest {
         let mut hmac = Hmac::<Sha256>::new_from_slice(self.0.expose()).expect("a key of any length");
-        hmac.update(factor.to_string().as_bytes());
-        hmac.update(b"\0");
-        hmac.update(code.as_bytes());
+        for (number, part) in parts.iter().enumerate() {
+            if number > 0 {
+                hmac.update(b"\0");
+            }
+            hmac.update(part.as_bytes());
+        }
         hmac.finalize().into_bytes().into()
+    }
+
+    /// Digest of a code in its canonical form ([`super::passcode::canonical_code`]).
+    pub fn digest(&self, factor: FactorId, code: &str) -> CodeDigest {
+        self.of(&[&factor.to_string(), code])
+    }
+
+    /// Digest of a sent code: in another transaction, or of another person, it fits nothing.
+    pub fn digest_sent(
+        &self,
+        id: CodeId,
+        person: PersonId,
+        (purpose, transaction): (Purpose, &str),
+        code: &str,
+    ) -> CodeDigest {
+        let (id, person) = (id.to_string(), person.to_string());
+        self.of(&["sent", &id, &person, purpose.as_str(), code, transaction])
+    }
+
+    /// Digest of a telephone number or e-mail address, to count messages to it without keeping it.
+    pub fn digest_destination(&self, destination: &str) -> CodeDigest {
+        self.of(&["destination", destination])
+    }
+
+    /// Digest of where a request came from, likewise.
+    pub fn digest_origin(&self, origin: &str) -> CodeDigest {
+        self.of(&["origin", origin])
+    }
+
+    /// Names a person where the real id is not to be seen: the first half of a digest.
+    pub fn handle(&self, person: PersonId) -> [u8; 8] {
+        let digest = self.of(&["handle", &person.to_string()]);
+        digest.first_chunk().copied().unwrap_or_default()
     }
 }
 

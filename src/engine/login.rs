@@ -7,18 +7,15 @@ use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
-use crate::domain::login::{Action, Context, Decision, Ending, Event, Login, Opening, Pending};
+use crate::domain::login::{Action, Context, Decision, Ending, Event, Login, Opening};
 use crate::domain::passcode::Window;
-use crate::domain::person::Person;
+use crate::domain::person::{Person, PersonId};
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
-use crate::store::challenges::Challenges;
+use crate::store::challenges::{Challenges, HANDLE_LENGTH, NewChallenge, Opened, STATE_LENGTH, State, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, People, Settled, Settlement, StoreError};
 use std::sync::Arc;
-
-/// Length of a RADIUS State in octets: 128 random bits.
-pub const STATE_LENGTH: usize = 16;
 
 /// Where a login looks and writes.
 pub struct Gatekeeper {
@@ -29,7 +26,7 @@ pub struct Gatekeeper {
     /// Ends of rounds.
     pub logins: Arc<dyn Logins>,
     /// Challenges that wait for an answer.
-    pub challenges: Arc<dyn Challenges<Pending>>,
+    pub challenges: Arc<dyn Challenges>,
     /// Passwords.
     pub directory: Arc<dyn Directory>,
     /// Hashes PINs.
@@ -124,8 +121,8 @@ impl Gatekeeper {
         let opening = match round.state {
             None => Opening::First,
             Some(state) => match <[u8; STATE_LENGTH]>::try_from(state) {
-                Ok(state) => match self.challenges.take(&state, now).await? {
-                    Some(pending) => Opening::Answer(Box::new(pending)),
+                Ok(state) => match self.challenges.take(&state, false, now).await? {
+                    Some(Taken { pending, .. }) => Opening::Answer(Box::new(pending)),
                     None => Opening::Lost,
                 },
                 Err(_) => Opening::Lost,
@@ -184,6 +181,9 @@ impl Gatekeeper {
         let settlement = Settlement {
             person: ending.person,
             accept: ending.accept,
+            once: Vec::new(),
+            message: None,
+            limited: None,
             audit: entry(&ending.decision),
             replayed: replayed.as_ref().map(entry),
             clear: ending.clear,
@@ -197,16 +197,23 @@ impl Gatekeeper {
         self.verdict(decision).await
     }
 
+    fn fresh_state(&self, person: PersonId) -> State {
+        let mut state = [0; STATE_LENGTH];
+        let (handle, random) = state.split_at_mut(HANDLE_LENGTH);
+        handle.copy_from_slice(&self.digester.handle(person));
+        self.random.fill(random);
+        state
+    }
+
     async fn verdict(&self, decision: Decision) -> Result<Verdict, Undecided> {
         Ok(match decision {
             Decision::Accept { person, reason } => Verdict::Accept { person, reason },
             Decision::Reject { message, reason } => Verdict::Reject { message, reason },
             Decision::Challenge { prompt, pending, reason } => {
-                let mut state = [0; STATE_LENGTH];
-                self.random.fill(&mut state);
-                let expires = pending.expires;
                 let person = pending.person;
-                if !self.challenges.put(state, person, pending, expires, self.clock.now()).await? {
+                let state = self.fresh_state(person);
+                let challenge = NewChallenge { state, person, pending, code: None };
+                if self.challenges.open(challenge, self.clock.now()).await? == Opened::Full {
                     return Err(Undecided::ChallengesFull);
                 }
                 Verdict::Challenge { prompt, state, reason }

@@ -16,10 +16,14 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::directory::{Change, EntryId, Known};
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, Proof};
 pub use crate::domain::login::Account;
+use crate::domain::message::{Content, Limit, MessageState, NewMessage, SendLimits};
+use crate::domain::method::Channel;
 use crate::domain::person::{Person, PersonId, Role, Status, Username};
+use crate::domain::sent::CodeId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
 use serde::Serialize;
+use std::time::Duration;
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +154,10 @@ pub struct Applied {
 /// People that come from outside directories.
 #[async_trait]
 pub trait Identities: Send + Sync {
+    /// Whether this node is the one that follows the directory; it becomes it if nobody is. Where several nodes share
+    /// the store, only the one that leads may [`Self::apply`]: on another, or after a lost connection, that is a
+    /// `Conflict`, and everything in memory must be read again after `lead` says yes again.
+    async fn lead(&self, directory: &str) -> Result<bool>;
     /// Everyone who ever came from a directory and was not purged.
     async fn known(&self, directory: &str) -> Result<Vec<Known>>;
     /// Where its synchronisation stands.
@@ -231,6 +239,11 @@ pub struct Settlement {
     pub person: Option<PersonId>,
     /// What must be accepted first; if it cannot be (used meanwhile), the rest does not happen except `replayed`.
     pub accept: Option<Proof>,
+    /// What may be used once, with when it is over anyway: it is used up together with `accept`, or, where that was
+    /// done before, the settlement is `Replayed`. States and sent codes; names begin with what they are.
+    pub once: Vec<(String, Timestamp)>,
+    /// A message to be sent, if the limits allow it.
+    pub message: Option<(Box<NewMessage>, SendLimits)>,
     /// Counters to reset: what was verified right.
     pub clear: Vec<Counter>,
     /// Counters to lower by one: charged, but then not tried.
@@ -239,8 +252,10 @@ pub struct Settlement {
     pub at: Timestamp,
     /// Audit entry of the decision.
     pub audit: AuditEntry,
-    /// Audit entry to write instead when `accept` fails.
+    /// Audit entry to write instead when `accept` or `once` fails.
     pub replayed: Option<AuditEntry>,
+    /// Audit entry to write instead when `message` is over a limit; counters are cleared and refunded all the same.
+    pub limited: Option<AuditEntry>,
 }
 
 /// What became of a settlement.
@@ -251,6 +266,8 @@ pub enum Settled {
     Done,
     /// The proof had been used, or is not there any more; or its owner may not log in any more.
     Replayed,
+    /// A limit does not allow the message; none was written.
+    Limited(Limit),
 }
 
 /// Ends of login rounds.
@@ -259,6 +276,143 @@ pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
     /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
     async fn settle(&self, settlement: Settlement) -> Result<Settled>;
+}
+
+/// A message that a node is to send now.
+#[derive(Debug, Clone)]
+pub struct Claimed {
+    /// Its id.
+    pub id: CodeId,
+    /// Over what.
+    pub channel: Channel,
+    /// What it says, and to whom.
+    pub content: Content,
+    /// Which attempt this is, from 1.
+    pub attempt: u32,
+    /// After this it is not worth sending.
+    pub expires: Timestamp,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attempted {
+    /// A provider has taken it.
+    Sent,
+    /// Nobody has taken it for certain: once more at this moment.
+    Again(Timestamp),
+    /// No further attempt: it was refused, is too old, or may have been taken without our knowing.
+    Dead,
+}
+
+/// The end of an attempt.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    /// The message.
+    pub id: CodeId,
+    /// Which attempt; one that is not the present one any more changes nothing.
+    pub attempt: u32,
+    /// What became of it.
+    pub outcome: Attempted,
+    /// Provider that was asked last; may be empty.
+    pub provider: String,
+    /// What it said, or what went wrong, in one line. Never the code.
+    pub detail: String,
+    /// What it cost, in hundredths of the currency.
+    pub cost: u32,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A message as administrators see it: without the code, the destination masked.
+#[derive(Debug, Clone, Serialize)]
+pub struct MessageStatus {
+    /// Its id.
+    pub id: String,
+    /// Whose: the username, or the id of a person who is gone.
+    pub person: String,
+    /// What its code is for.
+    pub purpose: String,
+    /// Over what.
+    pub channel: String,
+    /// Where to, masked.
+    pub destination: String,
+    /// Where it stands.
+    pub state: MessageState,
+    /// When it was asked for.
+    pub created: Timestamp,
+    /// When it is or was due.
+    pub due: Timestamp,
+    /// When it was over.
+    pub ended: Option<Timestamp>,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// Provider asked last.
+    pub provider: String,
+    /// What it said, or what went wrong.
+    pub detail: String,
+    /// What it cost, in hundredths of the currency.
+    pub cost: u32,
+}
+
+/// What to list of the outbox.
+#[derive(Debug, Clone, Default)]
+pub struct OutboxQuery {
+    /// Only in this state.
+    pub state: Option<MessageState>,
+    /// Only of this person.
+    pub person: Option<PersonId>,
+    /// Only older ones than this id, which the newest first listing ended with.
+    pub before: Option<CodeId>,
+    /// At most so many; 0 means 100.
+    pub limit: u32,
+}
+
+/// Messages on their way out. They come in with a [`Settlement`].
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes messages that are due, oldest first, at most `most`; nobody else takes them. One that a node took and did
+    /// not finish within `patience` may have been sent: it becomes a dead letter, never a second message.
+    /// One that is too old becomes a dead letter as well.
+    async fn claim(&self, most: u32, patience: Duration, now: Timestamp) -> Result<Vec<Claimed>>;
+    /// Writes how an attempt ended; what the message says is erased unless it is tried again.
+    async fn finish(&self, end: AttemptEnd) -> Result<()>;
+    /// When the next one is due, or a claim runs out.
+    async fn due(&self, patience: Duration) -> Result<Option<Timestamp>>;
+    /// Newest first.
+    async fn list(&self, query: &OutboxQuery) -> Result<Vec<MessageStatus>>;
+    /// How many are in each state.
+    async fn counts(&self) -> Result<Vec<(MessageState, u64)>>;
+}
+
+/// How long things are kept that are over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Audit entries; none: for ever.
+    pub audit: Option<Duration>,
+    /// Messages that were sent or are dead.
+    pub messages: Duration,
+    /// Factors that nobody confirmed.
+    pub pending: Duration,
+}
+
+/// What a clean-up removed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cleaned {
+    /// Audit entries.
+    pub audit: u64,
+    /// Messages.
+    pub messages: u64,
+    /// Marks of what was used once and is over anyway.
+    pub marks: u64,
+    /// Codes and factors that have ended.
+    pub factors: u64,
+}
+
+/// Removes what is over, so that nothing grows without bound.
+#[async_trait]
+pub trait Upkeep: Send + Sync {
+    /// One step of bounded size; call it again while it removes something.
+    async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned>;
 }
 
 /// An audit entry as it stands in the chain.

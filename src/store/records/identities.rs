@@ -260,6 +260,11 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
 
 #[async_trait]
 impl Identities for Records {
+    async fn lead(&self, _directory: &str) -> Result<bool> {
+        // One process owns the file.
+        Ok(true)
+    }
+
     async fn known(&self, directory: &str) -> Result<Vec<Known>> {
         let mut all: Vec<Known> = Vec::new();
         loop {

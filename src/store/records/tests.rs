@@ -146,6 +146,9 @@ fn entry(action: &'static str) -> AuditEntry {
 /// A settlement that lets someone in by `proof`.
 fn settlement(person: PersonId, proof: Option<Proof>) -> Settlement {
     Settlement {
+        once: Vec::new(),
+        message: None,
+        limited: None,
         person: Some(person),
         accept: proof,
         clear: proof.iter().map(|proof| Counter::Factor(proof.factor())).collect(),

@@ -1,0 +1,66 @@
+//! Codes that are sent: what is kept of one while it waits for its answer.
+
+use super::factor::CodeDigest;
+use super::method::Channel;
+use super::person::id;
+use crate::base::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+id! {
+    /// Id of a sent code, and of the message that carries it.
+    CodeId
+}
+
+/// What a code is for: one that was sent for something else is worth nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Purpose {
+    /// A login.
+    Login,
+}
+
+impl Purpose {
+    /// The lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Purpose::Login => "login",
+        }
+    }
+}
+
+impl fmt::Display for Purpose {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A sent code as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentCode {
+    /// Its id.
+    pub id: CodeId,
+    /// Keyed digest, bound to id, person, purpose and transaction
+    /// ([`super::digest::CodeDigester::digest_sent`]).
+    pub digest: CodeDigest,
+    /// Over what it was sent.
+    pub channel: Channel,
+    /// How many digits it has.
+    pub digits: u8,
+    /// When it ends.
+    pub expires: Timestamp,
+}
+
+/// Lengths of codes and how long and often they may be tried (R-CODE-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeRules {
+    /// Digits, 6 to 10.
+    pub digits: u8,
+    /// How long one lives, at most 10 minutes.
+    pub lifetime: std::time::Duration,
+    /// Answers that are compared with one code.
+    pub tries: u8,
+    /// Who asks again at the same client within this time gets no second message: the code that is under way counts.
+    pub resend_after: std::time::Duration,
+}
