@@ -112,7 +112,7 @@ fn group_inherits_what_it_does_not_change() {
     let (name, group) = &policy.groups[0];
     assert_eq!((name.as_str(), group.second_factor), ("admins", SecondFactor::IfEnrolled));
     assert_eq!((group.max_rounds, group.kind), (5, LoginKind::PasswordAndPasscode));
-    assert_eq!(group.methods, [FactorKind::Totp]);
+    assert_eq!(group.methods, [FactorKind::Totp.into()]);
     assert_eq!(policy.default.second_factor, SecondFactor::Required);
 }
 

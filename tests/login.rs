@@ -58,7 +58,10 @@ fn challenge_asks_for_the_passcode_and_works_once() {
     let (vpn, app) = ("127.0.0.1", &daemon.with_app()[0]);
     let challenge = ask(&daemon, vpn, &app.user, &app.password);
     assert_eq!(answer(&challenge), "Access-Challenge");
-    assert_eq!(value(&challenge, "Reply-Message"), Some("Enter the passcode from your passcode app:"));
+    assert_eq!(
+        value(&challenge, "Reply-Message"),
+        Some("Enter the passcode from your One-Time-Passcode App:")
+    );
     let wrong = respond(&daemon, vpn, &app.user, &challenge, "000000");
     assert_eq!(answer(&wrong), "Access-Reject");
     let used = respond(&daemon, vpn, &app.user, &challenge, &code(&app.totp, 0));
@@ -129,7 +132,7 @@ fn method_is_chosen_in_the_challenge_and_one_round_clients_are_not_asked_twice()
     let set = daemon.json(&["enroll", "recovery", &app.user]);
     let paper = set["codes"][0].as_str().unwrap();
     let challenge = ask(&daemon, vpn, &app.user, &app.password);
-    let prompt = "Enter a passcode, or choose a method: 1 = passcode app, 2 = recovery code";
+    let prompt = "Enter a passcode, or choose a method: 1 = One-Time-Passcode App, 2 = recovery code";
     assert_eq!(value(&challenge, "Reply-Message"), Some(prompt));
     let second = respond(&daemon, vpn, &app.user, &challenge, "2");
     assert_eq!(value(&second, "Reply-Message"), Some("Enter the passcode from your recovery code:"));
@@ -145,7 +148,7 @@ fn method_is_chosen_in_the_challenge_and_one_round_clients_are_not_asked_twice()
     let challenge = ask(&daemon, one_round, &app.user, &app.password);
     assert_eq!(
         value(&challenge, "Reply-Message"),
-        Some("Enter the passcode from your passcode app / recovery code:")
+        Some("Enter the passcode from your One-Time-Passcode App / recovery code:")
     );
     assert_eq!(answer(&respond(&daemon, one_round, &app.user, &challenge, "1")), "Access-Reject");
 }

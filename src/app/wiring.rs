@@ -81,6 +81,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         logins: stores.records.logins(),
         challenges: Arc::new(challenges),
         directory: directory.clone(),
+        reach: Arc::new(Nobody),
+        courier: Arc::new(tokio::sync::Notify::new()),
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),
         clock: clock.clone(),
@@ -116,6 +118,17 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     Ok(Running { config, radius, admin, addresses, stores, following: followed.tasks })
 }
 
+#[derive(Debug)]
+struct Nobody;
+impl crate::domain::method::Reach for Nobody {
+    fn destination(
+        &self,
+        _: &crate::domain::person::Person,
+        _: crate::domain::method::Channel,
+    ) -> Option<crate::domain::method::Destination> {
+        None
+    }
+}
 /// Outside directories, and the tasks that follow them.
 struct Followed {
     directories: HashMap<String, Arc<dyn Directory>>,

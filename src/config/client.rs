@@ -8,6 +8,7 @@ use super::tree::{Entry, Value};
 use super::{Client, ReplyRule};
 use crate::base::{PrefixMap, Secret};
 use crate::domain::factor::FactorKind;
+use crate::domain::method::{Channel, Method};
 use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy, SecondFactor};
 use crate::wire::radius::{DataType, Dictionary, SharedSecret, ValueError};
 use ipnet::IpNet;
@@ -163,11 +164,15 @@ fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPol
     ];
     let seconds = [("required", SecondFactor::Required), ("if-enrolled", SecondFactor::IfEnrolled)];
     let methods = [
-        ("totp", FactorKind::Totp),
-        ("hotp", FactorKind::Hotp),
-        ("recovery", FactorKind::Recovery),
-        ("temporary", FactorKind::Temporary),
-    ];
+        FactorKind::Totp.into(),
+        FactorKind::Hotp.into(),
+        FactorKind::Recovery.into(),
+        FactorKind::Temporary.into(),
+        Channel::Sms.into(),
+        Channel::Voice.into(),
+        Channel::Email.into(),
+    ]
+    .map(|method: Method| (method.as_str(), method));
     let kind = or("login").map(|o| o.kind).or_else(|| section.choice("login", &kinds));
     let second_factor =
         or("second_factor").map(|o| o.second_factor).or_else(|| section.choice("second_factor", &seconds));
@@ -200,7 +205,7 @@ fn contradictions(
     section: &Section<'_>,
     challenge: Option<bool>,
     one_round: Option<bool>,
-    methods: Option<&[FactorKind]>,
+    methods: Option<&[Method]>,
     separators: Option<&[char]>,
 ) {
     if one_round == Some(true) && challenge == Some(false) {

@@ -201,8 +201,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "client",
         "methods",
-        Some("[\"totp\", \"hotp\", \"recovery\", \"temporary\"]"),
-        "Kinds of passcode accepted here, in the order of the list that people see.",
+        Some("[\"totp\", \"hotp\", \"sms\", \"voice\", \"recovery\", \"temporary\"]"),
+        "Passcodes accepted here, in the order of the list that people see: `totp`, `hotp`, `recovery`, `temporary`, and, where `[[gateway]]` or `[smtp]` can send them, `sms`, `voice`, `email`.",
     ),
     key(
         "client",
@@ -255,6 +255,18 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"That method is not available here.\""),
         "When a method was asked for that the person does not have or the client does not allow.",
     ),
+    key(
+        "login",
+        "prompt_sent",
+        Some("\"A passcode is on its way to {destination}. Enter it:\""),
+        "Challenge after a code was sent; `{destination}` becomes where to, masked.",
+    ),
+    key(
+        "login",
+        "send_limited",
+        Some("\"No more passcodes can be sent for now. Use another method, or try again later.\""),
+        "Password right, but a limit of `[codes]` is reached.",
+    ),
     key("login", "failed", Some("\"Login failed.\""), "Every refusal that must not say why."),
     key(
         "login",
@@ -274,10 +286,13 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"You must change your password first. Change it, then log in again.\""),
         "Password right but to be changed before it counts.",
     ),
-    key("login", "method_totp", Some("\"passcode app\""), "Name of codes from an app."),
+    key("login", "method_totp", Some("\"One-Time-Passcode App\""), "Name of codes from an app."),
     key("login", "method_hotp", Some("\"passcode token\""), "Name of codes from a hardware token."),
     key("login", "method_recovery", Some("\"recovery code\""), "Name of codes on paper."),
     key("login", "method_temporary", Some("\"help-desk code\""), "Name of codes from the help desk."),
+    key("login", "method_sms", Some("\"SMS/Text\""), "Name of codes by text message."),
+    key("login", "method_voice", Some("\"Voice\""), "Name of codes by call."),
+    key("login", "method_email", Some("\"Email\""), "Name of codes by e-mail."),
     key("throttle", "free", Some("10"), "Failures without a delay, 1 to 100."),
     key(
         "throttle",

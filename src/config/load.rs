@@ -79,6 +79,21 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         factors: factors?,
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
+        codes: super::Codes {
+            rules: crate::domain::sent::CodeRules {
+                digits: 6,
+                lifetime: 300 * SECOND,
+                tries: 3,
+                resend_after: 30 * SECOND,
+            },
+            limits: crate::domain::message::SendLimits {
+                window: 900 * SECOND,
+                per_person: 5,
+                per_destination: 5,
+                per_origin: 20,
+                daily_cost: None,
+            },
+        },
         admin: admin?,
         log: log?,
         warnings: Vec::new(),
@@ -187,7 +202,9 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
     let texts = [
         "prompt",
         "prompt_one",
+        "prompt_sent",
         "method_unavailable",
+        "send_limited",
         "failed",
         "not_enrolled",
         "password_expired",
@@ -196,12 +213,17 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         "method_hotp",
         "method_recovery",
         "method_temporary",
+        "method_sms",
+        "method_voice",
+        "method_email",
     ]
     .map(text);
     let [
         prompt,
         prompt_one,
+        prompt_sent,
         unavailable,
+        send_limited,
         failed,
         not_enrolled,
         expired,
@@ -210,11 +232,16 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         hotp,
         recovery,
         temporary,
+        sms,
+        voice,
+        email,
     ] = texts;
     Some(LoginTexts {
         prompt: prompt?,
         prompt_one: prompt_one?,
+        prompt_sent: prompt_sent?,
         method_unavailable: unavailable?,
+        send_limited: send_limited?,
         failed: failed?,
         not_enrolled: not_enrolled?,
         password_expired: expired?,
@@ -223,6 +250,9 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         method_hotp: hotp?,
         method_recovery: recovery?,
         method_temporary: temporary?,
+        method_sms: sms?,
+        method_voice: voice?,
+        method_email: email?,
     })
 }
 

@@ -57,6 +57,8 @@ pub struct Config {
     pub directories: Vec<Arc<Directory>>,
     /// Realms of the directories.
     pub realms: crate::domain::directory::Realms,
+    /// `[codes]`
+    pub codes: Codes,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`
@@ -228,4 +230,13 @@ pub struct Log {
     pub json: bool,
     /// Filter in tracing's syntax, such as `info` or `doorward=debug`.
     pub filter: String,
+}
+
+/// `[codes]`: codes that are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Codes {
+    /// How long they are and live.
+    pub rules: crate::domain::sent::CodeRules,
+    /// How many may be asked for.
+    pub limits: crate::domain::message::SendLimits,
 }

@@ -2,6 +2,7 @@
 //! is sent.
 
 use super::factor::FactorKind;
+use super::person::Person;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -45,6 +46,23 @@ impl FromStr for Channel {
     }
 }
 
+/// Where a code for somebody goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Destination {
+    /// E.164 number or e-mail address.
+    pub to: String,
+    /// The same as it may be shown, such as `xxx-xxx-1234`.
+    pub masked: String,
+    /// What a message there costs, in hundredths of the currency.
+    pub cost: u32,
+}
+
+/// Knows where people can be reached.
+pub trait Reach: fmt::Debug + Send + Sync {
+    /// Where a code for this person goes over this channel; `None`: they cannot be reached so.
+    fn destination(&self, person: &Person, channel: Channel) -> Option<Destination>;
+}
+
 /// A way to get a passcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Method {
@@ -61,6 +79,18 @@ impl Method {
             Method::Factor(kind) => kind.as_str(),
             Method::Sent(channel) => channel.as_str(),
         }
+    }
+}
+
+impl From<FactorKind> for Method {
+    fn from(kind: FactorKind) -> Self {
+        Method::Factor(kind)
+    }
+}
+
+impl From<Channel> for Method {
+    fn from(channel: Channel) -> Self {
+        Method::Sent(channel)
     }
 }
 

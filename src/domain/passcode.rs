@@ -52,6 +52,13 @@ pub fn splits<'t>(text: &'t [u8], factor: &Factor) -> Vec<Split<'t>> {
     }
 }
 
+/// The code in an answer that could be one that was sent: 6 to 10 digits and nothing else.
+pub fn sent_shape(typed: &[u8]) -> Option<&str> {
+    let typed = typed.trim_ascii();
+    let shaped = (6..=10).contains(&typed.len()) && typed.iter().all(u8::is_ascii_digit);
+    shaped.then(|| std::str::from_utf8(typed).ok()).flatten()
+}
+
 fn digits_at_end(text: &[u8], digits: usize) -> Option<Split<'_>> {
     let (prefix, code) = text.split_at_checked(text.len().checked_sub(digits)?)?;
     let code = std::str::from_utf8(code).ok()?;

@@ -1,6 +1,7 @@
 //! What a client (NAS) asks of a person: resolved from configuration, refined by group.
 
 use super::factor::FactorKind;
+use super::method::{Channel, Method};
 use super::person::Person;
 use std::time::Duration;
 
@@ -41,8 +42,8 @@ pub struct LoginPolicy {
     pub max_rounds: u8,
     /// How long a challenge may be answered.
     pub challenge_lifetime: Duration,
-    /// Kinds of passcode accepted here.
-    pub methods: Vec<FactorKind>,
+    /// Passcodes accepted here, in the order in which they are offered.
+    pub methods: Vec<Method>,
     /// Characters that may stand between password and passcode; one of them is dropped.
     pub separators: Vec<char>,
 }
@@ -56,7 +57,14 @@ impl Default for LoginPolicy {
             one_round: false,
             max_rounds: 3,
             challenge_lifetime: Duration::from_secs(120),
-            methods: vec![FactorKind::Totp, FactorKind::Hotp, FactorKind::Recovery, FactorKind::Temporary],
+            methods: vec![
+                Method::Factor(FactorKind::Totp),
+                Method::Factor(FactorKind::Hotp),
+                Method::Sent(Channel::Sms),
+                Method::Sent(Channel::Voice),
+                Method::Factor(FactorKind::Recovery),
+                Method::Factor(FactorKind::Temporary),
+            ],
             separators: vec![','],
         }
     }
@@ -87,8 +95,12 @@ pub struct LoginTexts {
     pub prompt: String,
     /// Challenge once the method is clear; `{method}` becomes its name.
     pub prompt_one: String,
+    /// Challenge after a code was sent; `{destination}` becomes where to, masked.
+    pub prompt_sent: String,
     /// Before the prompt, when the method asked for is not available.
     pub method_unavailable: String,
+    /// Password right, but no more codes may be sent for now.
+    pub send_limited: String,
     /// Any refusal that must not say why.
     pub failed: String,
     /// Password right, nothing enrolled.
@@ -105,6 +117,12 @@ pub struct LoginTexts {
     pub method_recovery: String,
     /// Name of codes from the help desk.
     pub method_temporary: String,
+    /// Name of codes by text message.
+    pub method_sms: String,
+    /// Name of codes by call.
+    pub method_voice: String,
+    /// Name of codes by e-mail.
+    pub method_email: String,
 }
 
 impl LoginTexts {
@@ -118,6 +136,15 @@ impl LoginTexts {
             FactorKind::Pin => "PIN",
         }
     }
+
+    /// What a person calls this channel.
+    pub fn channel(&self, channel: Channel) -> &str {
+        match channel {
+            Channel::Sms => &self.method_sms,
+            Channel::Voice => &self.method_voice,
+            Channel::Email => &self.method_email,
+        }
+    }
 }
 
 impl Default for LoginTexts {
@@ -125,15 +152,21 @@ impl Default for LoginTexts {
         Self {
             prompt: "Enter a passcode, or choose a method: {methods}".into(),
             prompt_one: "Enter the passcode from your {method}:".into(),
+            prompt_sent: "A passcode is on its way to {destination}. Enter it:".into(),
             method_unavailable: "That method is not available here.".into(),
+            send_limited: "No more passcodes can be sent for now. Use another method, or try again later."
+                .into(),
             failed: "Login failed.".into(),
             not_enrolled: "This service needs a passcode. Register a passcode method first.".into(),
             password_expired: "Your password has expired. Change it, then log in again.".into(),
             password_must_change: "You must change your password first. Change it, then log in again.".into(),
-            method_totp: "passcode app".into(),
+            method_totp: "One-Time-Passcode App".into(),
             method_hotp: "passcode token".into(),
             method_recovery: "recovery code".into(),
             method_temporary: "help-desk code".into(),
+            method_sms: "SMS/Text".into(),
+            method_voice: "Voice".into(),
+            method_email: "Email".into(),
         }
     }
 }

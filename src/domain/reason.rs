@@ -32,6 +32,12 @@ reasons! {
     PinAndPasscode = "pin-and-passcode",
     /// Challenge: the first factor is right, a passcode is wanted.
     PasscodeWanted = "passcode-wanted",
+    /// Challenge: a passcode is being sent.
+    PasscodeSent = "passcode-sent",
+    /// Challenge: a passcode was sent a moment ago; no second one is.
+    PasscodeUnderWay = "passcode-under-way",
+    /// Reject: no more passcodes may be sent for now.
+    SendLimited = "send-limited",
     /// Reject: no such person.
     UnknownPerson = "unknown-person",
     /// Reject: the directory has switched the person off.

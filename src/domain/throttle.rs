@@ -12,14 +12,17 @@ pub enum Counter {
     Password,
     /// One factor.
     Factor(FactorId),
+    /// Codes that are sent.
+    Sent,
 }
 
 impl Counter {
-    /// Name in the database and in listings: `password`, or the factor's id.
+    /// Name in the database and in listings: `password`, `sent`, or the factor's id.
     pub fn key(self) -> String {
         match self {
             Counter::Password => "password".to_owned(),
             Counter::Factor(id) => id.to_string(),
+            Counter::Sent => "sent".to_owned(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Action, First, Login, Opening, Reason};
 use crate::domain::factor::FactorKind;
+use crate::domain::method::{Channel, Destination, Method};
 
 /// A method asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,17 +11,35 @@ pub enum Choice {
     Number(usize),
     /// A kind of passcode that the person produces.
     Kind(FactorKind),
-    /// A code to be sent, by text, call or e-mail.
-    Send,
+    /// A code to be sent.
+    Send(Channel),
+}
+
+/// A method that this person can use at this client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// They produce the passcode.
+    Factor(FactorKind),
+    /// It is sent there.
+    Sent(Channel, Destination),
+}
+
+impl Offer {
+    pub(super) const fn method(&self) -> Method {
+        match self {
+            Offer::Factor(kind) => Method::Factor(*kind),
+            Offer::Sent(channel, _) => Method::Sent(*channel),
+        }
+    }
 }
 
 /// Words and what they ask for; compared without case.
 const WORDS: [(&str, Choice); 11] = [
-    ("sms", Choice::Send),
-    ("text", Choice::Send),
-    ("voice", Choice::Send),
-    ("call", Choice::Send),
-    ("email", Choice::Send),
+    ("sms", Choice::Send(Channel::Sms)),
+    ("text", Choice::Send(Channel::Sms)),
+    ("voice", Choice::Send(Channel::Voice)),
+    ("call", Choice::Send(Channel::Voice)),
+    ("email", Choice::Send(Channel::Email)),
     ("app", Choice::Kind(FactorKind::Totp)),
     ("totp", Choice::Kind(FactorKind::Totp)),
     ("token", Choice::Kind(FactorKind::Hotp)),
@@ -39,12 +58,13 @@ impl Choice {
         WORDS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text)).map(|(_, choice)| *choice)
     }
 
-    /// The kind it stands for in a list, if it is there.
-    pub(super) fn among(self, methods: &[FactorKind]) -> Option<FactorKind> {
+    /// What it stands for in a list, if it is there.
+    pub(super) fn among(self, offers: &[Offer]) -> Option<&Offer> {
+        let named = |method| offers.iter().find(|offer| offer.method() == method);
         match self {
-            Choice::Number(number) => methods.get(number.checked_sub(1)?).copied(),
-            Choice::Kind(kind) => methods.contains(&kind).then_some(kind),
-            Choice::Send => None,
+            Choice::Number(number) => offers.get(number.checked_sub(1)?),
+            Choice::Kind(kind) => named(Method::Factor(kind)),
+            Choice::Send(channel) => named(Method::Sent(channel)),
         }
     }
 }
@@ -70,13 +90,13 @@ impl Login<'_> {
         Choice::parse(self.typed.expose())
     }
 
-    /// Answers a choice by asking for the passcode of that method.
+    /// Answers a choice: by asking for the passcode of that method, or by sending one.
     pub(super) fn choose(&mut self, choice: Choice) -> Action {
-        if self.methods().is_empty() {
+        if self.offers().is_empty() {
             return self.reject(Reason::NotEnrolled);
         }
         let first = match &self.opening {
-            Opening::Answer(pending) => pending.first,
+            Opening::Answer { pending, .. } => pending.first,
             _ => First::Client,
         };
         self.challenge(first, Some(choice), None)

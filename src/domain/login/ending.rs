@@ -1,7 +1,10 @@
 //! How a round ends: the decision, and what the store must write with it.
 
+use super::answer::Offer;
 use super::{Account, Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
-use crate::domain::factor::{FactorKind, Proof};
+use crate::domain::factor::Proof;
+use crate::domain::method::{Channel, Destination};
+use crate::domain::sent::CodeId;
 use crate::domain::throttle::Counter;
 
 /// What was right before the passcode.
@@ -78,6 +81,17 @@ impl Decision {
     }
 }
 
+/// A code to be sent with a challenge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Over what.
+    pub channel: Channel,
+    /// Where to.
+    pub destination: Destination,
+    /// Name of the person, for a greeting.
+    pub name: String,
+}
+
 /// The end of a round. It holds only once the store has written it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
@@ -88,6 +102,10 @@ pub struct Ending {
     pub person: Option<PersonId>,
     /// What must be accepted for the decision to hold.
     pub accept: Option<Proof>,
+    /// The sent code that must be used up for it to hold, and when it is over anyway.
+    pub code: Option<(CodeId, Timestamp)>,
+    /// A code to be sent with the challenge.
+    pub send: Option<Dispatch>,
     /// Counters to reset.
     pub clear: Vec<Counter>,
     /// Counters that were charged but not tried.
@@ -111,8 +129,13 @@ impl Ending {
     }
 
     /// The refusal that takes the decision's place when the proof could not be accepted.
-    pub fn replayed(&self, message: &str) -> Decision {
+    pub fn replayed(message: &str) -> Decision {
         Decision::Reject { reason: Reason::PasscodeReplayed, message: message.to_owned() }
+    }
+
+    /// The refusal that takes its place when no code may be sent.
+    pub fn limited(message: &str) -> Decision {
+        Decision::Reject { reason: Reason::SendLimited, message: message.to_owned() }
     }
 }
 
@@ -128,7 +151,7 @@ impl Login<'_> {
     /// hammers a password that is blocked already does not use up the passcode's tries as well.
     pub(super) fn reject_untried(&mut self, reason: Reason) -> Action {
         let mut ending = self.ending(reason);
-        ending.refund.retain(|counter| matches!(counter, Counter::Factor(_)));
+        ending.refund.retain(|counter| *counter != Counter::Password);
         self.settle(ending)
     }
 
@@ -157,6 +180,8 @@ impl Login<'_> {
             decision,
             person: self.account.as_ref().map(|account| account.person.id),
             accept: None,
+            code: None,
+            send: None,
             clear: Vec::new(),
             refund: self.charged.clone(),
         }
@@ -170,7 +195,7 @@ impl Login<'_> {
         counter: Option<Counter>,
     ) -> Action {
         let rounds = match &self.opening {
-            Opening::Answer(pending) => pending.rounds.saturating_add(1),
+            Opening::Answer { pending, .. } => pending.rounds.saturating_add(1),
             _ => 1,
         };
         let policy = self.policy();
@@ -180,10 +205,26 @@ impl Login<'_> {
         let Some(person) = self.account.as_ref().map(|account| account.person.id) else {
             return self.reject(Reason::UnknownPerson);
         };
-        let mut ending = self.ending(Reason::PasscodeWanted);
+        let offers = self.offers();
+        let named = word.and_then(|choice| choice.among(&offers));
+        let unavailable = word.is_some() && named.is_none();
+        // Nothing is sent in place of something that was asked for and is not there.
+        let meant = self.only(&offers).filter(|only| !unavailable || matches!(only, Offer::Factor(_)));
+        let chosen = named.or(meant);
+        let (reason, send) = match chosen {
+            Some(Offer::Sent(channel, destination)) => {
+                let name = self.account.as_ref().map(|account| account.person.name.clone());
+                let (channel, destination) = (*channel, destination.clone());
+                let send = Dispatch { channel, destination, name: name.unwrap_or_default() };
+                (Reason::PasscodeSent, Some(send))
+            }
+            _ => (Reason::PasscodeWanted, None),
+        };
+        let mut ending = self.ending(reason);
+        ending.send = send;
         ending.decision = Decision::Challenge {
-            reason: Reason::PasscodeWanted,
-            prompt: self.prompt(word),
+            reason,
+            prompt: self.prompt(&offers, chosen, unavailable),
             pending: Pending {
                 person,
                 client: self.context.client.to_owned(),
@@ -196,24 +237,40 @@ impl Login<'_> {
         self.settle(ending)
     }
 
-    /// The text of a challenge: the one method, or the list to choose from.
-    fn prompt(&self, word: Option<super::Choice>) -> String {
-        let texts = self.context.texts;
-        let methods = self.methods();
-        let chosen = word.and_then(|choice| choice.among(&methods));
-        let unavailable = word.is_some() && chosen.is_none();
-        let name = |kind: &FactorKind| texts.method(*kind).to_owned();
-        let one_round = self.policy().one_round;
-        let prompt = match (chosen, methods.as_slice()) {
-            (Some(kind), _) => texts.prompt_one.replace("{method}", texts.method(kind)),
-            (None, [kind]) => texts.prompt_one.replace("{method}", texts.method(*kind)),
-            (None, several) if one_round => {
-                let names: Vec<_> = several.iter().map(name).collect();
-                texts.prompt_one.replace("{method}", &names.join(" / "))
+    /// What is meant where nothing was chosen: the one method that there is; or, where no choice is possible any more
+    /// and everything must be sent, the first.
+    fn only<'o>(&self, offers: &'o [Offer]) -> Option<&'o Offer> {
+        match offers {
+            [only] => Some(only),
+            [first, ..] if self.policy().one_round => {
+                offers.iter().all(|offer| matches!(offer, Offer::Sent(..))).then_some(first)
             }
-            (None, several) => {
+            _ => None,
+        }
+    }
+
+    /// The text of a challenge: the one method, or the list to choose from.
+    fn prompt(&self, offers: &[Offer], chosen: Option<&Offer>, unavailable: bool) -> String {
+        let texts = self.context.texts;
+        let one = |name: &str| texts.prompt_one.replace("{method}", name);
+        let prompt = match chosen {
+            Some(Offer::Factor(kind)) => one(texts.method(*kind)),
+            Some(Offer::Sent(_, to)) => texts.prompt_sent.replace("{destination}", &to.masked),
+            None if self.policy().one_round => {
+                // What would have to be sent first is no answer to this.
+                let names = offers.iter().filter_map(|offer| match offer {
+                    Offer::Factor(kind) => Some(texts.method(*kind)),
+                    Offer::Sent(..) => None,
+                });
+                one(&names.collect::<Vec<_>>().join(" / "))
+            }
+            None => {
+                let name = |offer: &Offer| match offer {
+                    Offer::Factor(kind) => texts.method(*kind).to_owned(),
+                    Offer::Sent(channel, to) => format!("{} to {}", texts.channel(*channel), to.masked),
+                };
                 let numbered =
-                    several.iter().enumerate().map(|(at, kind)| format!("{} = {}", at + 1, name(kind)));
+                    offers.iter().enumerate().map(|(at, offer)| format!("{} = {}", at + 1, name(offer)));
                 texts.prompt.replace("{methods}", &numbered.collect::<Vec<_>>().join(", "))
             }
         };

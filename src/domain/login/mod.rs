@@ -22,17 +22,19 @@ mod reading;
 mod tests;
 
 pub use answer::Choice;
-pub use ending::{Decision, Ending, First, Pending};
+pub use ending::{Decision, Dispatch, Ending, First, Pending};
 use reading::spellings;
 
 use super::digest::CodeDigester;
 use super::directory::Realms;
 use super::factor::{Factor, Proof};
+use super::method::Reach;
 use super::passcode::Window;
 use super::password::PasswordVerdict;
 use super::person::{Person, PersonId, Status, Username};
 use super::policy::{ClientPolicy, LoginKind, LoginPolicy, LoginTexts, SecondFactor};
 use super::reason::Reason;
+use super::sent::{CodeId, SentCode};
 use super::throttle::{Counter, Gate};
 use crate::base::{Secret, Timestamp};
 
@@ -56,7 +58,9 @@ pub struct Context<'a> {
     pub texts: &'a LoginTexts,
     /// How far codes may be off.
     pub window: Window,
-    /// Digests of recovery and temporary codes.
+    /// Where people can be sent codes.
+    pub reach: &'a dyn Reach,
+    /// Digests of codes.
     pub digester: &'a CodeDigester,
     /// Realms of the directories, taken off names.
     pub realms: &'a Realms,
@@ -69,8 +73,13 @@ pub struct Context<'a> {
 pub enum Opening {
     /// It opens a login.
     First,
-    /// It answers the challenge of this login.
-    Answer(Box<Pending>),
+    /// It answers a challenge.
+    Answer {
+        /// The login that waits.
+        pending: Box<Pending>,
+        /// The code that was sent with it, if a try of it is left.
+        code: Option<SentCode>,
+    },
     /// It carries a State that nobody waits for.
     Lost,
 }
@@ -140,11 +149,29 @@ enum State {
     Over,
 }
 
+/// What a passcode matched. It is no yes: only the settlement uses it up.
+#[derive(Debug, Clone, Copy)]
+enum Matched {
+    /// A factor.
+    Factor(Proof),
+    /// The code that was sent, which ends then.
+    Sent(CodeId, Timestamp),
+}
+
+impl Matched {
+    const fn counter(&self) -> Counter {
+        match self {
+            Matched::Factor(proof) => Counter::Factor(proof.factor()),
+            Matched::Sent(..) => Counter::Sent,
+        }
+    }
+}
+
 /// How the typed string was read.
 #[derive(Debug, Clone, Copy, Default)]
 struct Reading {
     /// The passcode that matched.
-    proof: Option<Proof>,
+    proof: Option<Matched>,
     /// A word in place of the passcode, if the first candidate is the password.
     word: Option<Choice>,
     /// It ended like a passcode.
@@ -204,7 +231,7 @@ impl<'a> Login<'a> {
 
     fn account_found(&mut self, account: Option<Account>) -> Action {
         self.account = account;
-        if let Opening::Answer(pending) = &self.opening {
+        if let Opening::Answer { pending, .. } = &self.opening {
             let same = self.account.as_ref().is_some_and(|account| {
                 account.person.id == pending.person && pending.client == self.context.client
             });
@@ -258,7 +285,7 @@ impl<'a> Login<'a> {
             LoginKind::PinAndPasscode => self.pin().map_or(Gate::Open, |(id, _)| shut(&Counter::Factor(id))),
             LoginKind::Passcode => Gate::Open,
         };
-        let factors = self.charged.iter().filter(|counter| matches!(counter, Counter::Factor(_)));
+        let factors = self.charged.iter().filter(|counter| **counter != Counter::Password);
         let open: Vec<_> = factors.filter(|counter| shut(counter) == Gate::Open).copied().collect();
         let stopped = self.charged.iter().any(|counter| shut(counter) == Gate::Stopped);
         let all_shut =
@@ -274,7 +301,7 @@ impl<'a> Login<'a> {
             Some(_) => (None, None),
             None => self.find_match(&open).unzip(),
         };
-        let code_shaped = charged.iter().any(|counter| matches!(counter, Counter::Factor(_)));
+        let code_shaped = charged.iter().any(|counter| *counter != Counter::Password);
         let reading = Reading { proof, word: None, code_shaped, refuse };
         match self.tries() {
             LoginKind::Password => self.check_password(reading, vec![self.typed.clone()]),
@@ -358,7 +385,7 @@ impl<'a> Login<'a> {
     }
 
     /// The first factor is right: accept with the proof, ask for a passcode, or do without one.
-    fn first_right(&mut self, first: First, proof: Option<Proof>, word: Option<Choice>) -> Action {
+    fn first_right(&mut self, first: First, proof: Option<Matched>, word: Option<Choice>) -> Action {
         let counter = match first {
             First::Pin => self.pin().map(|(id, _)| Counter::Factor(id)),
             _ => Some(Counter::Password),
@@ -377,8 +404,7 @@ impl<'a> Login<'a> {
         if !wants {
             return self.accept(first, None, counter);
         }
-        let methods = self.methods();
-        if methods.is_empty() {
+        if self.offers().is_empty() {
             let reason = if self.enrolled() { Reason::MethodUnavailable } else { Reason::NotEnrolled };
             let text = match reason {
                 Reason::NotEnrolled => &self.context.texts.not_enrolled,
@@ -396,31 +422,35 @@ impl<'a> Login<'a> {
     }
 
     /// Accepts; a proof is taken by the settlement, once.
-    fn accept(&mut self, first: First, proof: Option<Proof>, counter: Option<Counter>) -> Action {
-        let reason = match (first, proof) {
+    fn accept(&mut self, first: First, proof: Option<Matched>, counter: Option<Counter>) -> Action {
+        let reason = match (first, &proof) {
             (First::Password, None) => Reason::PasswordOnly,
             (First::Password, Some(_)) => Reason::PasswordAndPasscode,
             (First::Pin, _) => Reason::PinAndPasscode,
             (First::Client, _) => Reason::PasscodeOnly,
         };
         let mut ending = self.ending(reason);
-        ending.accept = proof;
+        match proof {
+            Some(Matched::Factor(proof)) => ending.accept = Some(proof),
+            Some(Matched::Sent(id, expires)) => ending.code = Some((id, expires)),
+            None => {}
+        }
         ending = counter.into_iter().fold(ending, Ending::cleared);
         if let Some(proof) = proof {
-            ending = ending.cleared(Counter::Factor(proof.factor()));
+            ending = ending.cleared(proof.counter());
         }
         self.settle(ending)
     }
 
     fn passcode_read(&mut self, reading: Reading) -> Action {
         let first = match &self.opening {
-            Opening::Answer(pending) => pending.first,
+            Opening::Answer { pending, .. } => pending.first,
             _ => First::Client,
         };
         match (reading.refuse, reading.proof) {
             (Some(reason), _) => self.reject(reason),
             (None, Some(proof)) => self.accept(first, Some(proof), None),
-            (None, None) if self.methods().is_empty() => self.reject(Reason::NotEnrolled),
+            (None, None) if self.offers().is_empty() => self.reject(Reason::NotEnrolled),
             (None, None) => self.reject(Reason::WrongPasscode),
         }
     }
@@ -429,6 +459,6 @@ impl<'a> Login<'a> {
 fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
     match counter {
         Counter::Password => first == Gate::Open,
-        Counter::Factor(_) => open.contains(counter),
+        Counter::Factor(_) | Counter::Sent => open.contains(counter),
     }
 }

@@ -1,10 +1,14 @@
 //! What the person has, and the ways in which the typed string can be read.
 
-use super::{Context, Login, LoginKind, Opening};
+use super::answer::Offer;
+use super::{Context, Login, LoginKind, Matched, Opening};
 use crate::base::Secret;
-use crate::domain::factor::{Factor, FactorId, FactorKind, Material, Proof};
+use crate::domain::factor::{Factor, FactorId, FactorKind, Material};
+use crate::domain::method::Method;
 use crate::domain::passcode;
+use crate::domain::sent::{Purpose, SentCode};
 use crate::domain::throttle::Counter;
+use subtle::ConstantTimeEq;
 
 impl Login<'_> {
     /// What this round is about to try.
@@ -25,8 +29,10 @@ impl Login<'_> {
             LoginKind::PinAndPasscode => self.pin().map(|(id, _)| Counter::Factor(id)).into_iter().collect(),
         };
         let shaped = |factor: &&Factor| !self.splits(factor).is_empty();
+        counters.extend(self.sent_code().map(|_| Counter::Sent));
         let policy = self.policy();
-        let usable = account.factors.iter().filter(|factor| policy.methods.contains(&factor.kind));
+        let allowed = |factor: &&Factor| policy.methods.contains(&Method::Factor(factor.kind));
+        let usable = account.factors.iter().filter(allowed);
         counters.extend(usable.filter(shaped).map(|factor| Counter::Factor(factor.id)));
         counters
     }
@@ -47,15 +53,36 @@ impl Login<'_> {
         splits
     }
 
-    /// The first factor that the end of the typed string matches, with what stands before the code.
-    pub(super) fn find_match(&self, open: &[Counter]) -> Option<(Vec<u8>, Proof)> {
+    /// The code that was sent with the challenge, and what was typed, if that could be it.
+    fn sent_code(&self) -> Option<(&SentCode, &str)> {
+        let Opening::Answer { code: Some(code), .. } = &self.opening else { return None };
+        let typed = passcode::sent_shape(self.typed.expose())?;
+        (typed.len() == usize::from(code.digits) && code.expires > self.context.now).then_some((code, typed))
+    }
+
+    /// What the typed string proves of the code that was sent.
+    fn sent_match(&self) -> Option<Matched> {
+        let (code, typed) = self.sent_code()?;
+        let person = self.account.as_ref()?.person.id;
+        let Context { digester, client, .. } = self.context;
+        let digest = digester.digest_sent(code.id, person, (Purpose::Login, client), typed);
+        bool::from(digest.ct_eq(&code.digest)).then_some(Matched::Sent(code.id, code.expires))
+    }
+
+    /// The sent code, or the first factor, that the end of the typed string matches, with what stands before it.
+    pub(super) fn find_match(&self, open: &[Counter]) -> Option<(Vec<u8>, Matched)> {
         let Context { now, window, digester, .. } = self.context;
         let account = self.account.as_ref()?;
+        if open.contains(&Counter::Sent)
+            && let Some(matched) = self.sent_match()
+        {
+            return Some((Vec::new(), matched));
+        }
         let usable = account.factors.iter().filter(|factor| open.contains(&Counter::Factor(factor.id)));
         usable.flat_map(|factor| self.splits(factor).into_iter().map(move |split| (factor, split))).find_map(
             |(factor, split)| {
                 let proof = passcode::matching(factor, split.code, now, window, digester)?;
-                Some((split.prefix.to_vec(), proof))
+                Some((split.prefix.to_vec(), Matched::Factor(proof)))
             },
         )
     }
@@ -66,16 +93,23 @@ impl Login<'_> {
         self.account.as_ref().is_some_and(|account| account.factors.iter().any(|f| f.kind.enrolls()))
     }
 
-    /// Kinds of passcode that the person has and the client allows, in the client's order.
-    pub(super) fn methods(&self) -> Vec<FactorKind> {
+    /// What the person has, or can be sent, and the client allows, in the client's order.
+    pub(super) fn offers(&self) -> Vec<Offer> {
         let now = self.context.now;
         let live = |factor: &Factor| match &factor.material {
             Material::Codes(codes) => codes.iter().any(|code| code.expires.is_none_or(|end| end > now)),
             _ => true,
         };
         let Some(account) = &self.account else { return Vec::new() };
-        let has = |kind: &FactorKind| account.factors.iter().any(|f| f.kind == *kind && live(f));
-        self.policy().methods.iter().filter(|kind| **kind != FactorKind::Pin && has(kind)).copied().collect()
+        let has = |kind: FactorKind| account.factors.iter().any(|f| f.kind == kind && live(f));
+        let offer = |method: &Method| match *method {
+            Method::Factor(kind) => (kind != FactorKind::Pin && has(kind)).then_some(Offer::Factor(kind)),
+            Method::Sent(channel) => {
+                let destination = self.context.reach.destination(&account.person, channel)?;
+                Some(Offer::Sent(channel, destination))
+            }
+        };
+        self.policy().methods.iter().filter_map(offer).collect()
     }
 }
 

@@ -1,7 +1,10 @@
 //! The machine against a scripted world: one person, one password, injected time.
 
+mod sent;
+
 use super::*;
 use crate::domain::factor::{Algorithm, FactorKind, Material, OneTimeCode};
+use crate::domain::method::{Channel, Destination, Reach};
 use crate::domain::passcode::tests::{factor, hotp_factor, totp_factor};
 use crate::domain::passcode::{self, canonical_code, code_at};
 use std::time::Duration;
@@ -9,12 +12,27 @@ use std::time::Duration;
 const SEED: &str = "12345678901234567890";
 const NOW: Timestamp = Timestamp::from_secs(3_000_000);
 
+/// Everyone with a number or an address can be reached there.
+#[derive(Debug)]
+struct Phones;
+
+impl Reach for Phones {
+    fn destination(&self, person: &Person, channel: Channel) -> Option<Destination> {
+        let to = match channel {
+            Channel::Email => person.email.clone()?,
+            Channel::Sms | Channel::Voice => person.phone.clone()?,
+        };
+        Some(Destination { masked: format!("…{}", &to[to.len() - 4..]), to, cost: 7 })
+    }
+}
+
 struct World {
     account: Option<Account>,
     password: &'static str,
     pin: &'static str,
     policy: ClientPolicy,
     texts: LoginTexts,
+    reach: Phones,
     digester: CodeDigester,
     realms: Realms,
     shut: Vec<(Counter, Gate)>,
@@ -71,6 +89,7 @@ impl World {
             pin: "2946",
             policy: ClientPolicy { default, groups: Vec::new() },
             texts: LoginTexts::default(),
+            reach: Phones,
             digester: CodeDigester::new(Secret::new(vec![7; 32])),
             realms: Realms::default(),
             shut: Vec::new(),
@@ -87,6 +106,7 @@ impl World {
             client: "vpn",
             policy: &self.policy,
             texts: &self.texts,
+            reach: &self.reach,
             window: Window::default(),
             digester: &self.digester,
             realms: &self.realms,
@@ -99,7 +119,7 @@ impl World {
     }
 
     fn answer(&self, pending: Pending, typed: &str) -> Round {
-        self.round(typed, Opening::Answer(Box::new(pending)))
+        self.round(typed, Opening::Answer { pending: Box::new(pending), code: None })
     }
 
     fn round(&self, typed: &str, opening: Opening) -> Round {
@@ -201,7 +221,7 @@ fn person_without_factor_logs_in_by_password_where_the_policy_allows_it() {
 #[test]
 fn second_factor_that_is_not_allowed_here_does_not_make_a_password_enough() {
     let mut world = World::both(vec![totp()]);
-    world.policy.default.methods = vec![FactorKind::Hotp];
+    world.policy.default.methods = vec![FactorKind::Hotp.into()];
     assert_eq!(world.first("correct horse").reason(), Reason::MethodUnavailable);
     assert_eq!(world.first(&format!("correct horse{}", world.code())).reason(), Reason::WrongPassword);
 }
@@ -211,7 +231,7 @@ fn challenge_is_answered_by_the_code_and_bound_to_person_client_and_time() {
     let world = World::both(vec![totp()]);
     let challenge = world.first("correct horse");
     assert_eq!(challenge.ending.clear, [Counter::Password]);
-    assert_eq!(challenge.text(), "Enter the passcode from your passcode app:");
+    assert_eq!(challenge.text(), "Enter the passcode from your One-Time-Passcode App:");
     let pending = challenge.pending();
     let accepted = world.answer(pending.clone(), &world.code());
     assert_eq!(accepted.reason(), Reason::PasswordAndPasscode);
@@ -240,11 +260,14 @@ fn person_locked_after_the_challenge_is_refused() {
 fn method_is_chosen_by_number_or_name_up_to_the_limit_of_rounds() {
     let world = World::both(vec![totp(), hotp_factor()]);
     let first = world.first("correct horse");
-    assert_eq!(first.text(), "Enter a passcode, or choose a method: 1 = passcode app, 2 = passcode token");
+    assert_eq!(
+        first.text(),
+        "Enter a passcode, or choose a method: 1 = One-Time-Passcode App, 2 = passcode token"
+    );
     let second = world.answer(first.pending(), "2");
     assert_eq!(second.text(), "Enter the passcode from your passcode token:");
     let third = world.answer(second.pending(), "APP");
-    assert_eq!(third.text(), "Enter the passcode from your passcode app:");
+    assert_eq!(third.text(), "Enter the passcode from your One-Time-Passcode App:");
     assert_eq!(world.answer(third.pending(), "1").reason(), Reason::TooManyRounds);
     assert_eq!(world.answer(third.pending(), &world.code()).reason(), Reason::PasswordAndPasscode);
 }
@@ -254,7 +277,10 @@ fn method_is_chosen_by_number_or_name_up_to_the_limit_of_rounds() {
 fn word_for_a_sent_code_says_that_the_method_is_not_available() {
     let mut world = World::both(vec![totp()]);
     let round = world.first("correct horse,sms");
-    assert_eq!(round.text(), "That method is not available here. Enter the passcode from your passcode app:");
+    assert_eq!(
+        round.text(),
+        "That method is not available here. Enter the passcode from your One-Time-Passcode App:"
+    );
     assert_eq!(world.first("wrong,sms").reason(), Reason::WrongPassword);
     world.policy.default.challenge = false;
     assert_eq!(world.first("correct horse,sms").reason(), Reason::MethodUnavailable);
@@ -266,7 +292,7 @@ fn one_round_client_is_never_led_to_a_second_challenge() {
     let mut world = World::both(vec![totp(), hotp_factor()]);
     world.policy.default.one_round = true;
     let first = world.first("correct horse");
-    assert_eq!(first.text(), "Enter the passcode from your passcode app / passcode token:");
+    assert_eq!(first.text(), "Enter the passcode from your One-Time-Passcode App / passcode token:");
     assert_eq!(world.answer(first.pending(), "1").reason(), Reason::WrongPasscode);
     assert_eq!(world.answer(first.pending(), &world.code()).reason(), Reason::PasswordAndPasscode);
 }

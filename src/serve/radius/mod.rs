@@ -317,6 +317,7 @@ impl Job {
             username: &wanted.username,
             typed: wanted.typed,
             state: wanted.state.as_deref(),
+            origin: &wanted.calling_station,
         };
         let deadline = self.at + self.config.radius.request_deadline;
         let verdict = match timeout_at(deadline, self.shell.gatekeeper.decide(&self.config, round)).await {

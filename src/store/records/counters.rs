@@ -63,6 +63,7 @@ impl Counters {
             (row.try_get(0).map_err(failure)?, row.try_get(1).map_err(failure)?);
         let counter = match counter {
             "password" => Some(Counter::Password),
+            "sent" => Some(Counter::Sent),
             factor => factor.parse().ok().map(Counter::Factor),
         };
         // What has no such form was never written here, and nothing will ask for it.
