@@ -24,7 +24,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 20] = [
+const SECTIONS: [(&str, &str); 21] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -60,6 +60,7 @@ const SECTIONS: [(&str, &str); 20] = [
     ("pin", "PINs, typed before a passcode."),
     ("recovery", "Recovery codes on paper."),
     ("temporary", "Codes from the help desk."),
+    ("retention", "How long things are kept that are over."),
     ("admin", "The admin socket, which the command line uses."),
     (
         "admin.role",
@@ -85,6 +86,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "pin", None, ""),
     key("", "recovery", None, ""),
     key("", "temporary", None, ""),
+    key("", "retention", None, ""),
     key("", "admin", None, ""),
     key("", "log", None, ""),
     key(
@@ -526,6 +528,20 @@ pub(super) const KEYS: &[Key] = &[
     key("recovery", "codes", Some("10"), "Codes in a set, 1 to 20."),
     key("temporary", "digits", Some("8"), "Digits, 6 to 10."),
     key("temporary", "max_lifetime", Some("\"24h\""), "Longest life of a code, up to 7 days."),
+    key(
+        "retention",
+        "audit",
+        Some("\"400d\""),
+        "Audit entries; the oldest go first, and the rest of the trail still verifies. 0s: for ever.",
+    ),
+    key(
+        "retention",
+        "messages",
+        Some("\"30d\""),
+        "Messages that were sent or could not be, without what they said.",
+    ),
+    key("retention", "pending", Some("\"24h\""), "Factors that nobody confirmed by a first code."),
+    key("retention", "interval", Some("\"10m\""), "Between two clean-ups."),
     key("admin", "socket", Some("\"/run/doorward/admin.sock\""), "The Unix socket."),
     key("admin", "mode", Some("\"0660\""), "Its file mode, octal."),
     key("admin", "role", None, ""),

@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
-use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Store};
+use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention, Store};
 use super::{client, directory};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
@@ -63,6 +63,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let password = password(&root.table("password"));
     let factors = factors(root);
     let directories = directory::directories(root, files);
+    let retention = retention(&root.table("retention"));
     let admin = admin(&root.table("admin"), files);
     let log = log(&root.table("log"));
     let (directories, realms) = directories?;
@@ -94,6 +95,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
                 daily_cost: None,
             },
         },
+        retention: retention?,
         admin: admin?,
         log: log?,
         warnings: Vec::new(),
@@ -358,6 +360,20 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         temporary_digits: temporary_digits?,
         temporary_max_lifetime: max_lifetime?,
     })
+}
+
+fn retention(section: &Section<'_>) -> Option<Retention> {
+    let year = 8784 * HOUR;
+    let audit = section.duration("audit", Duration::ZERO..=100 * year);
+    let messages = section.duration("messages", SECOND..=year);
+    let pending = section.duration("pending", 60 * SECOND..=year);
+    let interval = section.duration("interval", SECOND..=24 * HOUR);
+    let keep = crate::domain::retention::Retention {
+        audit: audit.map(|audit| (!audit.is_zero()).then_some(audit))?,
+        messages: messages?,
+        pending: pending?,
+    };
+    Some(Retention { keep, interval: interval? })
 }
 
 fn admin(section: &Section<'_>, files: &Files<'_>) -> Option<Admin> {

@@ -59,6 +59,8 @@ pub struct Config {
     pub realms: crate::domain::directory::Realms,
     /// `[codes]`
     pub codes: Codes,
+    /// `[retention]`
+    pub retention: Retention,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`
@@ -221,6 +223,15 @@ pub struct AdminRule {
     pub uids: Vec<u32>,
     /// To members of these groups (primary group of the peer, or supplementary by the system's group database).
     pub gids: Vec<u32>,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// How long what is over is kept.
+    pub keep: crate::domain::retention::Retention,
+    /// Between two clean-ups.
+    pub interval: Duration,
 }
 
 /// `[log]`

@@ -14,5 +14,6 @@ pub mod password;
 pub mod person;
 pub mod policy;
 pub mod reason;
+pub mod retention;
 pub mod sent;
 pub mod throttle;

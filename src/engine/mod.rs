@@ -5,3 +5,4 @@ pub mod desk;
 pub mod enroll;
 pub mod login;
 pub mod sync;
+pub mod upkeep;

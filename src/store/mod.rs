@@ -19,6 +19,7 @@ pub use crate::domain::login::Account;
 use crate::domain::message::{Content, Limit, MessageState, NewMessage, SendLimits};
 use crate::domain::method::Channel;
 use crate::domain::person::{Person, PersonId, Role, Status, Username};
+pub use crate::domain::retention::Retention;
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
@@ -382,17 +383,6 @@ pub trait Outbox: Send + Sync {
     async fn list(&self, query: &OutboxQuery) -> Result<Vec<MessageStatus>>;
     /// How many are in each state.
     async fn counts(&self) -> Result<Vec<(MessageState, u64)>>;
-}
-
-/// How long things are kept that are over.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retention {
-    /// Audit entries; none: for ever.
-    pub audit: Option<Duration>,
-    /// Messages that were sent or are dead.
-    pub messages: Duration,
-    /// Factors that nobody confirmed.
-    pub pending: Duration,
 }
 
 /// What a clean-up removed.

@@ -1,0 +1,99 @@
+//! Removes what is over, now and then: the trail beyond its retention, messages, marks, factors that nobody confirmed.
+//! Every node may do it; a step that finds nothing costs a few looks into indexes.
+
+use crate::base::Clock;
+use crate::config::Config;
+use crate::domain::retention::Retention;
+use crate::store::{Cleaned, Upkeep};
+use arc_swap::ArcSwap;
+use std::sync::Arc;
+
+/// Steps in a row at most, so that logins are never behind a long clean-up.
+const STEPS: usize = 1000;
+
+/// The task that cleans up.
+pub struct Keeper {
+    /// What is cleaned.
+    pub store: Arc<dyn Upkeep>,
+    /// For how long things are kept; read anew each time.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Keeper {
+    /// Cleans up at once, and then at intervals, for ever.
+    pub async fn run(self) {
+        loop {
+            let settings = self.config.load().retention.clone();
+            clean(&*self.store, &settings.keep, &*self.clock).await;
+            tokio::time::sleep(settings.interval).await;
+        }
+    }
+}
+
+async fn clean(store: &dyn Upkeep, keep: &Retention, clock: &dyn Clock) {
+    for _ in 0..STEPS {
+        match store.clean(keep, clock.now()).await {
+            Ok(cleaned) if cleaned == Cleaned::default() => return,
+            Ok(Cleaned { audit, messages, marks, factors }) => {
+                tracing::debug!(audit, messages, marks, factors, "cleaned up");
+                // Logins that wait go first.
+                tokio::task::yield_now().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cleaning up has to wait");
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{ManualClock, Timestamp};
+    use crate::store::{Result, StoreError};
+    use async_trait::async_trait;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    /// Has so many steps to do; then fails if it is told to.
+    struct Full {
+        left: AtomicUsize,
+        calls: AtomicUsize,
+        fails: bool,
+    }
+
+    #[async_trait]
+    impl Upkeep for Full {
+        async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned> {
+            assert_eq!((keep.audit, now), (None, Timestamp::from_secs(7)));
+            self.calls.fetch_add(1, Ordering::Relaxed);
+            let step = |left: usize| left.checked_sub(1);
+            match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+                Ok(_) => Ok(Cleaned { marks: 1, ..Cleaned::default() }),
+                Err(_) if self.fails => Err(StoreError::Unavailable("down".into())),
+                Err(_) => Ok(Cleaned::default()),
+            }
+        }
+    }
+
+    async fn calls(fails: bool) -> usize {
+        let full = Full { left: 3.into(), calls: 0.into(), fails };
+        let day = Duration::from_secs(86_400);
+        let keep = Retention { audit: None, messages: day, pending: day };
+        clean(&full, &keep, &ManualClock::at(Timestamp::from_secs(7))).await;
+        full.calls.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn goes_on_while_something_is_removed_and_no_longer() {
+        assert_eq!(calls(false).await, 4);
+    }
+
+    #[tokio::test]
+    async fn store_that_is_down_is_left_alone_until_the_next_time() {
+        assert_eq!(calls(true).await, 4);
+    }
+}
