@@ -37,6 +37,15 @@ pub struct KeyDetails {
     pub counter: u64,
 }
 
+/// What produces codes from a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// A passcode app, by time.
+    App,
+    /// A token, by counter.
+    Token,
+}
+
 /// A temporary code, to be read out once.
 #[derive(Debug)]
 pub struct Issued {
@@ -90,50 +99,39 @@ impl Desk {
         Ok(id)
     }
 
-    /// Enrolls a passcode app; pending until [`Desk::confirm`].
-    pub async fn enroll_totp(
+    /// Enrolls a device that has a key; pending until [`Desk::confirm`].
+    pub async fn enroll_key(
         &self,
         actor: &Actor,
         username: &str,
-        details: KeyDetails,
+        (device, details): (Device, KeyDetails),
         limits: &Limits,
     ) -> Result<Enrolled> {
         let person = self.person(username).await?;
-        let (algorithm, digits, period) = (limits.totp_algorithm, limits.totp_digits, limits.totp_period);
-        // RFC 6238 §3: as long as the hash function's output.
-        let length = match algorithm {
-            Algorithm::Sha1 => 20,
-            Algorithm::Sha256 => 32,
-            Algorithm::Sha512 => 64,
+        let length = match (device, limits.totp_algorithm) {
+            (Device::App, Algorithm::Sha512) => 64,
+            (Device::App, Algorithm::Sha256) => 32,
+            _ => 20, // as long as the hash function's output (RFC 6238 §3, RFC 4226 §4)
         };
         let seed = self.seed(details.seed.as_ref(), length)?;
         let base32 = Secret::new(BASE32_NOPAD.encode(seed.expose()));
-        let name = algorithm.as_str().to_uppercase();
-        let parameters = format!("algorithm={name}&digits={digits}&period={period}");
-        let uri = uri("totp", &limits.issuer, &person, &base32, &parameters);
-        let material = Material::Totp { seed, algorithm, digits, period };
-        let draft = Draft::new("factor.enroll", material).labelled(details.label);
-        let id = self.add(actor, &person, FactorKind::Totp, draft).await?;
-        Ok(Enrolled { id, seed: base32, uri })
-    }
-
-    /// Enrolls a counter-based token; pending until [`Desk::confirm`].
-    pub async fn enroll_hotp(
-        &self,
-        actor: &Actor,
-        username: &str,
-        details: KeyDetails,
-        limits: &Limits,
-    ) -> Result<Enrolled> {
-        let person = self.person(username).await?;
-        let digits = limits.hotp_digits;
-        let seed = self.seed(details.seed.as_ref(), 20)?;
-        let base32 = Secret::new(BASE32_NOPAD.encode(seed.expose()));
-        let parameters = format!("algorithm=SHA1&digits={digits}&counter={}", details.counter);
-        let uri = uri("hotp", &limits.issuer, &person, &base32, &parameters);
-        let mut draft = Draft::new("factor.enroll", Material::Hotp { seed, digits }).labelled(details.label);
-        draft.next = details.counter;
-        let id = self.add(actor, &person, FactorKind::Hotp, draft).await?;
+        let (kind, material, next, parameters) = match device {
+            Device::App => {
+                let (algorithm, digits, period) =
+                    (limits.totp_algorithm, limits.totp_digits, limits.totp_period);
+                let name = algorithm.as_str().to_uppercase();
+                let parameters = format!("algorithm={name}&digits={digits}&period={period}");
+                (FactorKind::Totp, Material::Totp { seed, algorithm, digits, period }, 0, parameters)
+            }
+            Device::Token => {
+                let (digits, counter) = (limits.hotp_digits, details.counter);
+                let parameters = format!("algorithm=SHA1&digits={digits}&counter={counter}");
+                (FactorKind::Hotp, Material::Hotp { seed, digits }, counter, parameters)
+            }
+        };
+        let uri = uri(kind.as_str(), &limits.issuer, &person, &base32, &parameters);
+        let draft = Draft { label: details.label, next, ..Draft::new("factor.enroll", material) };
+        let id = self.add(actor, &person, kind, draft).await?;
         Ok(Enrolled { id, seed: base32, uri })
     }
 
@@ -264,11 +262,6 @@ struct Draft {
 impl Draft {
     fn new(action: &'static str, material: Material) -> Self {
         Self { action, material, label: None, id: None, next: 0, replace: false }
-    }
-
-    fn labelled(mut self, label: Option<String>) -> Self {
-        self.label = label;
-        self
     }
 }
 

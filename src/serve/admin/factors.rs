@@ -8,7 +8,7 @@ use super::types::{
     Factor, FactorList, FirstCode, Id, Key, NewCode, NewKey, NewPin, RecoveryCodes, TemporaryCode, TwoCodes,
 };
 use crate::base::Secret;
-use crate::engine::enroll::{Enrolled, KeyDetails};
+use crate::engine::enroll::{Device, Enrolled, KeyDetails};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State as With};
@@ -39,10 +39,20 @@ impl From<NewKey> for KeyDetails {
     }
 }
 
-fn key(enrolled: Enrolled) -> (StatusCode, Json<Key>) {
-    let Enrolled { id, seed, uri } = enrolled;
+async fn enroll(
+    (state, caller): (State, Caller),
+    username: String,
+    device: Device,
+    new: Result<Json<NewKey>, JsonRejection>,
+) -> Created<Key> {
+    const ACTION: &str = "factor.enroll";
+    caller.must(&state, Permission::Manage, ACTION, &username).await?;
+    let details = caller.audited(&state, ACTION, &username, body(new)).await?.into();
+    let limits = state.config.load().factors.clone();
+    let done = state.desk.enroll_key(&caller.actor, &username, (device, details), &limits).await;
+    let Enrolled { id, seed, uri } = caller.audited(&state, ACTION, &username, done).await?;
     let key = Key { id: id.to_string(), seed: seed.expose().clone(), uri: uri.expose().clone() };
-    (StatusCode::CREATED, Json(key))
+    Ok((StatusCode::CREATED, Json(key)))
 }
 
 /// Enrolls a passcode app, pending until confirmed.
@@ -53,18 +63,7 @@ pub(super) async fn totp(
     Path(username): Path<String>,
     new: Result<Json<NewKey>, JsonRejection>,
 ) -> Created<Key> {
-    caller.must(&state, Permission::Manage, "factor.enroll", &username).await?;
-    let limits = state.config.load().factors.clone();
-    let done = state
-        .desk
-        .enroll_totp(
-            &caller.actor,
-            &username,
-            caller.audited(&state, "factor.enroll", &username, body(new)).await?.into(),
-            &limits,
-        )
-        .await;
-    Ok(key(caller.audited(&state, "factor.enroll", &username, done).await?))
+    enroll((state, caller), username, Device::App, new).await
 }
 
 /// Enrolls a counter-based token, pending until confirmed.
@@ -75,18 +74,7 @@ pub(super) async fn hotp(
     Path(username): Path<String>,
     new: Result<Json<NewKey>, JsonRejection>,
 ) -> Created<Key> {
-    caller.must(&state, Permission::Manage, "factor.enroll", &username).await?;
-    let limits = state.config.load().factors.clone();
-    let done = state
-        .desk
-        .enroll_hotp(
-            &caller.actor,
-            &username,
-            caller.audited(&state, "factor.enroll", &username, body(new)).await?.into(),
-            &limits,
-        )
-        .await;
-    Ok(key(caller.audited(&state, "factor.enroll", &username, done).await?))
+    enroll((state, caller), username, Device::Token, new).await
 }
 
 /// Makes a new set of recovery codes; the old one ends.
