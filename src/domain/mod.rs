@@ -3,6 +3,7 @@
 //! Everything here is a function of its arguments; time comes in as a [`crate::base::Timestamp`].
 
 pub mod audit;
+pub mod contact;
 pub mod digest;
 pub mod directory;
 pub mod factor;
@@ -15,4 +16,5 @@ pub mod person;
 pub mod policy;
 pub mod reason;
 pub mod sent;
+pub mod texts;
 pub mod throttle;
