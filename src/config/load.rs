@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Store};
-use super::{client, directory};
+use super::{client, directory, gateway, message, smtp};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -62,6 +62,10 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let throttle = throttle(&root.table("throttle"));
     let password = password(&root.table("password"));
     let factors = factors(root);
+    let codes = message::codes(&root.table("codes"));
+    let catalogue = message::texts(root);
+    let smtp = smtp::smtp(&root.table("smtp"), files);
+    let gateways = gateway::gateways(root, files);
     let directories = directory::directories(root, files);
     let admin = admin(&root.table("admin"), files);
     let log = log(&root.table("log"));
@@ -77,6 +81,10 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         throttle: throttle?,
         password: password?,
         factors: factors?,
+        codes: codes?,
+        catalogue: Arc::new(catalogue?),
+        smtp: smtp?,
+        gateways: gateways?,
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
         admin: admin?,
