@@ -236,6 +236,11 @@ fn defaults_in_the_example_are_the_defaults() {
         ("reply", "clients"),
         ("attribute", "vendor"),
         ("directory", "bind_dn"),
+        ("smtp", "host"),
+        ("smtp", "user"),
+        ("smtp", "from"),
+        ("gateway", "url"),
+        ("gateway", "body"),
     ];
     for (section, key, default) in rows() {
         let example = needed.contains(&(section.as_str(), key.as_str()))

@@ -6,10 +6,12 @@ use crate::domain::directory::Realms;
 use crate::domain::password::PasswordRules;
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
+use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
 use crate::store::challenges::MemoryChallenges;
+use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
 use crate::store::records::Records;
@@ -75,13 +77,15 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
     let challenges = MemoryChallenges::new(config.radius.challenge_entries);
+    let providers = Arc::new(Providers::new(&config)?);
+    let config = Arc::new(ArcSwap::from_pointee(config));
     let gatekeeper = Arc::new(Gatekeeper {
         people: stores.records.people(),
         attempts: stores.records.attempts(),
         logins: stores.records.logins(),
         challenges: Arc::new(challenges),
         directory: directory.clone(),
-        reach: Arc::new(Nobody),
+        reach: Arc::new(Reachable { providers, config: Arc::clone(&config) }),
         courier: Arc::new(tokio::sync::Notify::new()),
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),
@@ -103,7 +107,6 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         random,
     });
     let counters = Arc::new(Counters::default());
-    let config = Arc::new(ArcSwap::from_pointee(config));
     let radius = Server::start(Arc::clone(&config), gatekeeper, Arc::clone(&counters))
         .context("RADIUS cannot be served; is another server running there?")?;
     let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
@@ -118,17 +121,6 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     Ok(Running { config, radius, admin, addresses, stores, following: followed.tasks })
 }
 
-#[derive(Debug)]
-struct Nobody;
-impl crate::domain::method::Reach for Nobody {
-    fn destination(
-        &self,
-        _: &crate::domain::person::Person,
-        _: crate::domain::method::Channel,
-    ) -> Option<crate::domain::method::Destination> {
-        None
-    }
-}
 /// Outside directories, and the tasks that follow them.
 struct Followed {
     directories: HashMap<String, Arc<dyn Directory>>,

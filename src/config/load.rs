@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention, Store};
-use super::{client, directory};
+use super::{client, directory, gateway, message, smtp};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -62,6 +62,10 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let throttle = throttle(&root.table("throttle"));
     let password = password(&root.table("password"));
     let factors = factors(root);
+    let codes = message::codes(&root.table("codes"));
+    let catalogue = message::texts(root);
+    let smtp = smtp::smtp(&root.table("smtp"), files);
+    let gateways = gateway::gateways(root, files);
     let directories = directory::directories(root, files);
     let retention = retention(&root.table("retention"));
     let admin = admin(&root.table("admin"), files);
@@ -78,23 +82,12 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         throttle: throttle?,
         password: password?,
         factors: factors?,
+        codes: codes?,
+        catalogue: Arc::new(catalogue?),
+        smtp: smtp?,
+        gateways: gateways?,
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
-        codes: super::Codes {
-            rules: crate::domain::sent::CodeRules {
-                digits: 6,
-                lifetime: 300 * SECOND,
-                tries: 3,
-                resend_after: 30 * SECOND,
-            },
-            limits: crate::domain::message::SendLimits {
-                window: 900 * SECOND,
-                per_person: 5,
-                per_destination: 5,
-                per_origin: 20,
-                daily_cost: None,
-            },
-        },
         retention: retention?,
         admin: admin?,
         log: log?,

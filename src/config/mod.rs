@@ -6,23 +6,35 @@
 mod client;
 mod directory;
 mod files;
+mod gateway;
 mod keys;
 mod load;
 mod mask;
+mod message;
 mod report;
 mod section;
+mod smtp;
 mod tree;
 
 pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
     RoleRule, ServiceBind, SyncMode, SyncSettings,
 };
+pub use gateway::{
+    Authorization, BodyEncoding, ExecInput, Gateway, GatewayKind, HttpGateway, HttpRequest, Pattern, Program,
+    Slot,
+};
 pub use keys::reference;
 pub use load::load;
 pub use report::Errors;
+pub use smtp::{Mailbox, Smtp, SmtpProtection};
 
 use crate::base::{PrefixMap, Secret};
+use crate::domain::contact::Country;
+use crate::domain::message::SendLimits;
 use crate::domain::policy::{ClientPolicy, LoginTexts};
+use crate::domain::sent::CodeRules;
+use crate::domain::texts::Texts;
 use crate::domain::throttle::Throttle;
 use crate::wire::radius::Dictionary;
 use std::net::SocketAddr;
@@ -53,12 +65,18 @@ pub struct Config {
     pub password: Password,
     /// `[totp]`, `[hotp]`, `[pin]`, `[recovery]`, `[temporary]`
     pub factors: Factors,
+    /// `[codes]`
+    pub codes: Codes,
+    /// `[institution]` and `[message]`: the message catalogue.
+    pub catalogue: Arc<Texts>,
+    /// `[smtp]`; none: no mail is sent.
+    pub smtp: Option<Smtp>,
+    /// `[[gateway]]`, in the order in which they are tried.
+    pub gateways: Vec<Gateway>,
     /// `[[directory]]`
     pub directories: Vec<Arc<Directory>>,
     /// Realms of the directories.
     pub realms: crate::domain::directory::Realms,
-    /// `[codes]`
-    pub codes: Codes,
     /// `[retention]`
     pub retention: Retention,
     /// `[admin]`
@@ -190,6 +208,17 @@ pub struct Factors {
     pub temporary_max_lifetime: Duration,
 }
 
+/// `[codes]`: codes that are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Codes {
+    /// Lengths and times.
+    pub rules: CodeRules,
+    /// How many may be asked for.
+    pub limits: SendLimits,
+    /// Where telephone numbers without a country code belong.
+    pub country: Country,
+}
+
 /// `[admin]`
 #[derive(Debug, Clone)]
 pub struct Admin {
@@ -241,13 +270,4 @@ pub struct Log {
     pub json: bool,
     /// Filter in tracing's syntax, such as `info` or `doorward=debug`.
     pub filter: String,
-}
-
-/// `[codes]`: codes that are sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Codes {
-    /// How long they are and live.
-    pub rules: crate::domain::sent::CodeRules,
-    /// How many may be asked for.
-    pub limits: crate::domain::message::SendLimits,
 }

@@ -126,6 +126,15 @@ impl Errors {
         self.secrets.push(at);
     }
 
+    /// Where a part of what stands at this place is, if it is written there as it is meant.
+    pub(super) fn within(&self, at: At, part: &str) -> At {
+        let text = self.sources.get(at.source).and_then(|source| source.text.get(at.start..at.end));
+        match text.and_then(|text| text.find(part)) {
+            Some(found) => At { start: at.start + found, end: at.start + found + part.len(), ..at },
+            None => at,
+        }
+    }
+
     /// Where something stands, as `file:line:column`.
     pub(super) fn place(&self, at: At) -> String {
         match self.sources.get(at.source) {

@@ -107,6 +107,11 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// Where a part of a text is, or the whole text where the part is not written as it is meant.
+    pub(super) fn within(&self, at: At, part: &str) -> At {
+        self.sink.borrow().within(at, part)
+    }
+
     fn variable(&self, at: At) -> Option<String> {
         self.sink.borrow().variable(at).map(str::to_owned)
     }

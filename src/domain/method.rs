@@ -1,6 +1,7 @@
 //! The one catalogue of delivery methods (R-TOP-6): kinds of passcode that a person has, and channels over which one
 //! is sent.
 
+use super::contact::Destination;
 use super::factor::FactorKind;
 use super::person::Person;
 use serde::{Deserialize, Serialize};
@@ -46,21 +47,12 @@ impl FromStr for Channel {
     }
 }
 
-/// Where a code for somebody goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Destination {
-    /// E.164 number or e-mail address.
-    pub to: String,
-    /// The same as it may be shown, such as `xxx-xxx-1234`.
-    pub masked: String,
-    /// What a message there costs, in hundredths of the currency.
-    pub cost: u32,
-}
-
 /// Knows where people can be reached.
 pub trait Reach: fmt::Debug + Send + Sync {
     /// Where a code for this person goes over this channel; `None`: they cannot be reached so.
     fn destination(&self, person: &Person, channel: Channel) -> Option<Destination>;
+    /// What a message there costs, in hundredths of the currency.
+    fn cost(&self, channel: Channel, destination: &Destination) -> u32;
 }
 
 /// A way to get a passcode.

@@ -3,6 +3,7 @@
 //! Everything here is a function of its arguments; time comes in as a [`crate::base::Timestamp`].
 
 pub mod audit;
+pub mod contact;
 pub mod digest;
 pub mod directory;
 pub mod factor;
@@ -16,4 +17,5 @@ pub mod policy;
 pub mod reason;
 pub mod retention;
 pub mod sent;
+pub mod texts;
 pub mod throttle;

@@ -300,7 +300,7 @@ impl Gatekeeper {
             masked: destination.masked.clone(),
             destination: self.digester.digest_destination(&destination.to),
             origin: (!round.origin.is_empty()).then(|| self.digester.digest_origin(round.origin)),
-            cost: destination.cost,
+            cost: self.reach.cost(*channel, destination),
             content: Content {
                 to: destination.to.clone(),
                 code: digits.expose().clone(),

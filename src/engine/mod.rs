@@ -4,5 +4,6 @@
 pub mod desk;
 pub mod enroll;
 pub mod login;
+pub mod reach;
 pub mod sync;
 pub mod upkeep;

@@ -6,6 +6,7 @@
 //! transaction; when it returns `Ok`, the change survives `kill -9`.
 
 pub mod challenges;
+pub mod delivery;
 pub mod directory;
 pub mod ldap;
 pub mod records;

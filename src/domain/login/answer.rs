@@ -1,8 +1,9 @@
 //! Choosing a method in place of a passcode: by number, by name, or by one of the words of R-RAD-2.
 
 use super::{Action, First, Login, Opening, Reason};
+use crate::domain::contact::Destination;
 use crate::domain::factor::FactorKind;
-use crate::domain::method::{Channel, Destination, Method};
+use crate::domain::method::{Channel, Method};
 
 /// A method asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

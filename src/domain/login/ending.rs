@@ -2,8 +2,9 @@
 
 use super::answer::Offer;
 use super::{Account, Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
+use crate::domain::contact::Destination;
 use crate::domain::factor::Proof;
-use crate::domain::method::{Channel, Destination};
+use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::Counter;
 

@@ -3,8 +3,9 @@
 mod sent;
 
 use super::*;
+use crate::domain::contact::Destination;
 use crate::domain::factor::{Algorithm, FactorKind, Material, OneTimeCode};
-use crate::domain::method::{Channel, Destination, Reach};
+use crate::domain::method::{Channel, Reach};
 use crate::domain::passcode::tests::{factor, hotp_factor, totp_factor};
 use crate::domain::passcode::{self, canonical_code, code_at};
 use std::time::Duration;
@@ -22,7 +23,11 @@ impl Reach for Phones {
             Channel::Email => person.email.clone()?,
             Channel::Sms | Channel::Voice => person.phone.clone()?,
         };
-        Some(Destination { masked: format!("…{}", &to[to.len() - 4..]), to, cost: 7 })
+        Some(Destination { masked: format!("…{}", &to[to.len() - 4..]), to })
+    }
+
+    fn cost(&self, _: Channel, _: &Destination) -> u32 {
+        7
     }
 }
 
