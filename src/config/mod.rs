@@ -9,6 +9,7 @@ mod files;
 mod keys;
 mod load;
 mod mask;
+mod redis;
 mod report;
 mod section;
 mod tree;
@@ -19,6 +20,7 @@ pub use directory::{
 };
 pub use keys::reference;
 pub use load::load;
+pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 
 use crate::base::{PrefixMap, Secret};
@@ -39,6 +41,8 @@ pub struct Config {
     pub keys: Keys,
     /// `[radius]`
     pub radius: Radius,
+    /// `[redis]`; `None`: what several nodes would share is kept in this process.
+    pub redis: Option<Redis>,
     /// `[[client]]`, by longest prefix.
     pub clients: PrefixMap<Arc<Client>>,
     /// `[[reply]]`, in order; all that match apply.
