@@ -10,7 +10,7 @@ use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
-use crate::store::challenges::MemoryChallenges;
+use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
@@ -76,14 +76,14 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let realms = Arc::new(config.realms.clone());
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
-    let challenges = MemoryChallenges::new(config.radius.challenge_entries);
     let providers = Arc::new(Providers::new(&config)?);
+    let challenges = challenges(&config)?;
     let config = Arc::new(ArcSwap::from_pointee(config));
     let gatekeeper = Arc::new(Gatekeeper {
         people: stores.records.people(),
         attempts: stores.records.attempts(),
         logins: stores.records.logins(),
-        challenges: Arc::new(challenges),
+        challenges,
         directory: directory.clone(),
         reach: Arc::new(Reachable { providers, config: Arc::clone(&config) }),
         courier: Arc::new(tokio::sync::Notify::new()),
@@ -119,6 +119,15 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     Ok(Running { config, radius, admin, addresses, stores, following: followed.tasks })
+}
+
+/// Where challenges wait for their answers.
+fn challenges(config: &Config) -> Result<Arc<dyn Challenges>> {
+    let Some(redis) = &config.redis else {
+        return Ok(Arc::new(MemoryChallenges::new(config.radius.challenge_entries)));
+    };
+    let keyring = Keyring::new(&config.keys.master)?;
+    Ok(Arc::new(RedisChallenges::new(redis, keyring, Arc::new(OsRandom)).context("[redis]")?))
 }
 
 /// Outside directories, and the tasks that follow them.
@@ -172,6 +181,7 @@ impl Running {
             (old.store != new.store, "[store]"),
             (old.password != new.password, "[password]"),
             (old.keys.master.iter().map(|(id, _)| id).ne(new.keys.master.iter().map(|(id, _)| id)), "[keys]"),
+            (old.redis != new.redis, "[redis]"),
             (!old.directories.iter().eq(&new.directories), "[[directory]]"),
             (old.admin.socket != new.admin.socket, "admin.socket"),
             (old.log.json != new.log.json, "log.format"),

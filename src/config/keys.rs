@@ -24,13 +24,17 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 26] = [
+const SECTIONS: [(&str, &str); 27] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
         "Master keys that seal secrets in the store. The first seals, all open: to rotate, put a new one in front.",
     ),
     ("radius", "RADIUS over UDP."),
+    (
+        "redis",
+        "Redis, where several nodes share the challenges that wait for an answer and the codes that were sent. `redis.md` says how to set it up.",
+    ),
     (
         "client",
         "`[[client]]`: a NAS, or a network of them. The longest prefix that covers the source address decides.",
@@ -85,6 +89,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "store", None, ""),
     key("", "keys", None, ""),
     key("", "radius", None, ""),
+    key("", "redis", None, ""),
     key("", "client", None, ""),
     key("", "reply", None, ""),
     key("", "attribute", None, ""),
@@ -163,6 +168,47 @@ pub(super) const KEYS: &[Key] = &[
         "Challenges that wait for an answer at most; 8 of them for one person.",
     ),
     key("radius", "drain_timeout", Some("\"10s\""), "How long a stop waits for requests under way."),
+    key(
+        "redis",
+        "urls",
+        Some("[]"),
+        "`rediss://HOST[:PORT]` with TLS; on this machine also `redis://HOST[:PORT]` and `unix:/path`. One server, or the Sentinels, or nodes of the Cluster from which the others are found. Empty: one node alone, which keeps everything in its process.",
+    ),
+    key(
+        "redis",
+        "mode",
+        Some("\"standalone\""),
+        "`standalone`, `sentinel` (the Sentinels name the master) or `cluster`.",
+    ),
+    key("redis", "master", Some("\"\""), "With Sentinels: what they call the master."),
+    key("redis", "user", Some("\"\""), "The ACL user; empty: the default one."),
+    key(
+        "redis",
+        "secret",
+        None,
+        "Password of the user, right here. Better: one of the next two. Without any: none.",
+    ),
+    key("redis", "secret_file", None, "File with the password of the user."),
+    key("redis", "secret_credential", None, "Name of a systemd credential with the password of the user."),
+    key("redis", "sentinel_auth", Some("false"), "Whether the Sentinels ask for the same user and password."),
+    key(
+        "redis",
+        "ca_file",
+        Some("\"\""),
+        "Authorities that may vouch for the servers, in PEM form; empty: those that the system trusts. The name or address that a server is reached by must be in its certificate.",
+    ),
+    key(
+        "redis",
+        "timeout",
+        Some("\"500ms\""),
+        "How long a login waits for Redis, 50 ms to 10 s; after that it gets no answer.",
+    ),
+    key(
+        "redis",
+        "prefix",
+        Some("\"doorward\""),
+        "What all keys begin with, followed by a colon: letters, digits, `-`, `_`, `:`. The nodes of one Doorward have the same.",
+    ),
     key("client", "name", None, "Short name for log and audit; unique."),
     key(
         "client",

@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention, Store};
-use super::{client, directory, gateway, message, smtp};
+use super::{client, directory, gateway, message, redis, smtp};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -55,6 +55,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let store = store(&root.table("store"), files);
     let keys = keys(&root.table("keys"), files);
     let radius = radius(&root.table("radius"));
+    let redis = redis::redis(&root.table("redis"), files);
     let dictionary = client::dictionary(root);
     let (clients, names) = client::clients(root, files);
     let replies = client::replies(root, &dictionary, &names);
@@ -75,6 +76,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         store: store?,
         keys: keys?,
         radius: radius?,
+        redis: redis?,
         clients: clients?,
         replies: replies?,
         dictionary: dictionary.into(),

@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod mask;
 mod message;
+mod redis;
 mod report;
 mod section;
 mod smtp;
@@ -26,6 +27,7 @@ pub use gateway::{
 };
 pub use keys::reference;
 pub use load::load;
+pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
 
@@ -51,6 +53,8 @@ pub struct Config {
     pub keys: Keys,
     /// `[radius]`
     pub radius: Radius,
+    /// `[redis]`; `None`: what several nodes would share is kept in this process.
+    pub redis: Option<Redis>,
     /// `[[client]]`, by longest prefix.
     pub clients: PrefixMap<Arc<Client>>,
     /// `[[reply]]`, in order; all that match apply.

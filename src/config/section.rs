@@ -60,6 +60,11 @@ impl<'t> Section<'t> {
         self.sink.borrow_mut().at(at, message, hint);
     }
 
+    /// What stands there is never shown.
+    pub(super) fn conceal(&self, at: At) {
+        self.sink.borrow_mut().secret(at);
+    }
+
     /// The node as written, if it is there.
     pub(super) fn written(&self, key: &str) -> Option<&'t Node> {
         self.entries.iter().find(|entry| entry.key == key).map(|entry| &entry.node)

@@ -37,7 +37,7 @@ impl fmt::Display for Purpose {
 }
 
 /// A sent code as it is kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentCode {
     /// Its id.
     pub id: CodeId,

@@ -6,7 +6,6 @@ use super::super::section::Section;
 use super::{Endpoint, LdapServer, Protection, ServiceBind};
 use crate::base::percent_decode;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub(super) fn servers(section: &Section<'_>) -> Option<Vec<LdapServer>> {
@@ -23,13 +22,7 @@ pub(super) fn servers(section: &Section<'_>) -> Option<Vec<LdapServer>> {
     for (text, at) in texts {
         match server(&text, start_tls?) {
             Some(server) => {
-                let local = match &server.endpoint {
-                    Endpoint::Tcp(host, _) => {
-                        host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-                    }
-                    Endpoint::Unix(_) => true,
-                };
-                if server.protection == Protection::None && !local {
+                if server.protection == Protection::None && !server.endpoint.is_local() {
                     let message = format!("passwords would go to {text} unprotected");
                     section.error(at, message, "set start_tls = true, or use ldaps://");
                 }
@@ -61,16 +54,7 @@ fn server(text: &str, start_tls: bool) -> Option<LdapServer> {
         "ldaps" => 636,
         _ => return None,
     };
-    let (host, port) = match rest.strip_prefix('[') {
-        Some(rest) => {
-            let (host, port) = rest.split_once(']')?;
-            (host, port.strip_prefix(':').map_or(Some(usual), |port| port.parse().ok())?)
-        }
-        None => match rest.split_once(':') {
-            Some((host, port)) => (host, port.parse().ok()?),
-            None => (rest, usual),
-        },
-    };
+    let (host, port) = host_and_port(rest, usual)?;
     let name = ServerName::try_from(host.to_owned()).ok()?;
     let protection = match (scheme, start_tls) {
         ("ldaps", _) => Protection::Tls(name),
@@ -80,6 +64,21 @@ fn server(text: &str, start_tls: bool) -> Option<LdapServer> {
     Some(LdapServer { url, endpoint: Endpoint::Tcp(host.to_owned(), port), protection })
 }
 
+/// `HOST`, `HOST:PORT`, `[ADDRESS]` or `[ADDRESS]:PORT`.
+pub(in crate::config) fn host_and_port(text: &str, usual: u16) -> Option<(&str, u16)> {
+    match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, port) = rest.split_once(']')?;
+            Some((host, port.strip_prefix(':').map_or(Some(usual), |port| port.parse().ok())?))
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => Some((host, port.parse().ok()?)),
+            None => Some((text, usual)),
+        },
+    }
+}
+
+/// The certificates in `ca_file`; none where it is empty.
 pub(in crate::config) fn authorities(
     section: &Section<'_>,
     files: &Files<'_>,

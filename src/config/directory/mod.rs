@@ -1,6 +1,6 @@
 //! `[[directory]]`: outside directories that people come from.
 
-mod connection;
+pub(super) mod connection;
 mod content;
 
 use super::files::Files;
@@ -35,6 +35,19 @@ pub enum Endpoint {
     Tcp(String, u16),
     /// A Unix socket.
     Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// Whether what is sent there stays on this machine.
+    pub(in crate::config) fn is_local(&self) -> bool {
+        match self {
+            Endpoint::Tcp(host, _) => {
+                host == "localhost"
+                    || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+            }
+            Endpoint::Unix(_) => true,
+        }
+    }
 }
 
 /// How the way to a server is protected.

@@ -9,7 +9,8 @@ use crate::domain::sent::CodeId;
 use crate::domain::throttle::Counter;
 
 /// What was right before the passcode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum First {
     /// The password.
     Password,
@@ -20,7 +21,7 @@ pub enum First {
 }
 
 /// A login that waits for the answer to a challenge.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Pending {
     /// Who was challenged.
     pub person: PersonId,

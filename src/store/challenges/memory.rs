@@ -1,89 +1,196 @@
 //! The in-process backend: what is outstanding ends with the process.
 
-use super::{Challenges, NewChallenge, Opened, PER_PERSON, Result, State, Taken};
+use super::{Challenges, Handle, NewChallenge, Opened, PER_PERSON, Result, State, Taken, handle};
 use crate::base::Timestamp;
-use crate::domain::person::PersonId;
+use crate::domain::login::Pending;
+use crate::domain::sent::{CodeId, Purpose, SentCode};
 use async_trait::async_trait;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Outstanding challenges and codes in a table.
-pub struct MemoryChallenges<T> {
-    table: Mutex<Table<T>>,
+pub struct MemoryChallenges {
+    table: Mutex<Table>,
     limit: usize,
 }
 
 /// States open doors: only the limit is shown.
-impl<T> fmt::Debug for MemoryChallenges<T> {
+impl fmt::Debug for MemoryChallenges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemoryChallenges").field("limit", &self.limit).finish_non_exhaustive()
     }
 }
 
-struct Table<T> {
-    entries: HashMap<State, (PersonId, Timestamp, T)>,
-    ends: BTreeSet<(Timestamp, State)>,
-    people: HashMap<PersonId, VecDeque<State>>,
+#[derive(Default)]
+struct Table {
+    places: HashMap<Handle, Place>,
+    /// When something of a place ends next.
+    ends: BTreeSet<(Timestamp, Handle)>,
+    /// States in all places.
+    states: usize,
 }
 
-impl<T> MemoryChallenges<T> {
-    /// Keeps at most `limit`.
+/// What one person has outstanding.
+#[derive(Default)]
+struct Place {
+    /// Oldest first.
+    states: VecDeque<Held>,
+    /// At most one for each purpose.
+    codes: Vec<Code>,
+}
+
+struct Held {
+    state: State,
+    pending: Pending,
+    code: Option<CodeId>,
+}
+
+struct Code {
+    code: SentCode,
+    purpose: Purpose,
+    transaction: String,
+    tries: u8,
+    joined_until: Timestamp,
+}
+
+impl MemoryChallenges {
+    /// Keeps challenges of at most so many people, and at most so many challenges.
     pub fn new(limit: usize) -> Self {
-        let table = Table { entries: HashMap::new(), ends: BTreeSet::new(), people: HashMap::new() };
-        Self { table: Mutex::new(table), limit }
+        Self { table: Mutex::default(), limit }
+    }
+
+    /// Whether nothing at all is kept.
+    pub fn is_empty(&self) -> bool {
+        let table = self.table();
+        table.places.is_empty() && table.ends.is_empty() && table.states == 0
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> Table<T> {
-    fn remove(&mut self, state: &State) -> Option<(Timestamp, T)> {
-        let (person, expires, value) = self.entries.remove(state)?;
-        self.ends.remove(&(expires, *state));
-        if let Some(states) = self.people.get_mut(&person) {
-            states.retain(|other| other != state);
-            if states.is_empty() {
-                self.people.remove(&person);
-            }
+impl Table {
+    /// Takes a place out to be changed; [`Table::put`] brings it back, so that the sums always fit.
+    fn lift(&mut self, handle: Handle) -> Place {
+        let place = self.places.remove(&handle).unwrap_or_default();
+        self.states -= place.states.len();
+        if let Some(end) = place.next_end() {
+            self.ends.remove(&(end, handle));
         }
-        Some((expires, value))
+        place
+    }
+
+    fn put(&mut self, handle: Handle, place: Place) {
+        if let Some(end) = place.next_end() {
+            self.states += place.states.len();
+            self.ends.insert((end, handle));
+            self.places.insert(handle, place);
+        }
     }
 
     fn expire(&mut self, now: Timestamp) {
-        while let Some((_, state)) = self.ends.first().filter(|(end, _)| *end <= now).copied() {
-            self.remove(&state);
+        while let Some((_, handle)) = self.ends.first().filter(|(end, _)| *end <= now).copied() {
+            let mut place = self.lift(handle);
+            place.states.retain(|held| held.pending.expires > now);
+            place.codes.retain(|code| code.code.expires > now);
+            self.put(handle, place);
         }
+    }
+}
+
+impl Place {
+    /// `None` where nothing is in it.
+    fn next_end(&self) -> Option<Timestamp> {
+        let states = self.states.iter().map(|held| held.pending.expires);
+        states.chain(self.codes.iter().map(|code| code.code.expires)).min()
+    }
+
+    fn take(&mut self, state: &State) -> Option<Held> {
+        let at = self.states.iter().position(|held| held.state == *state)?;
+        self.states.remove(at)
+    }
+
+    /// Charges an answer to a code; the last one voids it.
+    fn charge(&mut self, id: CodeId) -> Option<SentCode> {
+        let at = self.codes.iter().position(|code| code.code.id == id)?;
+        let code = self.codes.get_mut(at)?;
+        code.tries = code.tries.saturating_sub(1);
+        let sent = code.code.clone();
+        if code.tries == 0 {
+            self.codes.swap_remove(at);
+        }
+        Some(sent)
     }
 }
 
 #[async_trait]
-impl Challenges for MemoryChallenges<Taken> {
+impl Challenges for MemoryChallenges {
     async fn open(&self, challenge: NewChallenge, now: Timestamp) -> Result<Opened> {
-        let NewChallenge { state, person, pending, .. } = challenge;
-        let expires = pending.expires;
-        let value = Taken { pending, code: None };
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let NewChallenge { state, pending, code, .. } = challenge;
+        let handle = handle(&state);
+        let mut table = self.table();
         table.expire(now);
+        let mut place = table.lift(handle);
         // The same State again (2^-128 by chance) replaces its entry, with all that refers to it.
-        table.remove(&state);
-        let oldest = table.people.get(&person).filter(|states| states.len() >= PER_PERSON);
-        if let Some(oldest) = oldest.and_then(|states| states.front().copied()) {
-            table.remove(&oldest);
+        place.take(&state);
+        while place.states.len() >= PER_PERSON {
+            place.states.pop_front();
         }
-        if table.entries.len() >= self.limit {
+        if table.states + place.states.len() >= self.limit || table.places.len() >= self.limit {
+            table.put(handle, place);
             return Ok(Opened::Full);
         }
-        table.entries.insert(state, (person, expires, value));
-        table.ends.insert((expires, state));
-        table.people.entry(person).or_default().push_back(state);
-        Ok(Opened::Kept)
+        let mut opened = Opened::Kept;
+        let mut id = None;
+        if let Some(new) = code {
+            let old = place.codes.iter().position(|old| old.purpose == new.purpose);
+            let old = old.map(|at| place.codes.swap_remove(at));
+            let joined = old.filter(|old| {
+                let same = old.transaction == new.transaction && old.code.channel == new.code.channel;
+                old.code.id == new.code.id || same && now < old.joined_until
+            });
+            if joined.as_ref().is_some_and(|old| old.code.id != new.code.id) {
+                opened = Opened::Joined;
+            }
+            let code = joined.unwrap_or(Code {
+                code: new.code,
+                purpose: new.purpose,
+                transaction: new.transaction,
+                tries: new.tries,
+                joined_until: now + new.resend_after,
+            });
+            id = Some(code.code.id);
+            place.codes.push(code);
+        }
+        place.states.push_back(Held { state, pending, code: id });
+        // What is over already (a lifetime of zero) does not stay.
+        table.put(handle, place);
+        table.expire(now);
+        Ok(opened)
     }
 
-    async fn take(&self, state: &State, _attempt: bool, now: Timestamp) -> Result<Option<Taken>> {
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(table.remove(state).filter(|(expires, _)| *expires > now).map(|(_, value)| value))
+    async fn take(&self, state: &State, attempt: bool, now: Timestamp) -> Result<Option<Taken>> {
+        let handle = handle(state);
+        let mut table = self.table();
+        table.expire(now);
+        let mut place = table.lift(handle);
+        let taken = place.take(state).map(|Held { pending, code, .. }| {
+            let code = code.filter(|_| attempt).and_then(|id| place.charge(id));
+            Taken { pending, code }
+        });
+        table.put(handle, place);
+        Ok(taken)
     }
 
-    async fn void(&self, _state: &State, _code: crate::domain::sent::CodeId) -> Result<()> {
+    async fn void(&self, state: &State, code: CodeId) -> Result<()> {
+        let handle = handle(state);
+        let mut table = self.table();
+        let mut place = table.lift(handle);
+        place.take(state);
+        place.codes.retain(|kept| kept.code.id != code);
+        table.put(handle, place);
         Ok(())
     }
 }
