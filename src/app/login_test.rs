@@ -9,7 +9,7 @@ use crate::domain::passcode;
 use crate::domain::person::PersonId;
 use crate::wire::radius::{AttributeType, Code, Packet, Request, SharedSecret, verify_response};
 use anyhow::{Context, Result, bail};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 /// Where to send requests.
@@ -36,10 +36,11 @@ pub struct Answer {
 const TRIES: u32 = 3;
 
 impl Nas {
-    /// Prepares to ask `server`.
-    pub fn new(server: SocketAddr, secret: &str) -> Result<Self> {
-        let local: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { "[::]:0".parse()? };
-        let socket = UdpSocket::bind(local).context("no UDP socket could be opened")?;
+    /// Prepares to ask `server`, from an address of this machine if one is given.
+    pub fn new(server: SocketAddr, from: Option<IpAddr>, secret: &str) -> Result<Self> {
+        let any = if server.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+        let local = SocketAddr::new(from.unwrap_or(any), 0);
+        let socket = UdpSocket::bind(local).with_context(|| format!("{} cannot be sent from", local.ip()))?;
         socket.connect(server).with_context(|| format!("{server} cannot be reached"))?;
         socket.set_read_timeout(Some(Duration::from_secs(3)))?;
         Ok(Self { socket, secret: SharedSecret::new(Secret::from(secret))? })

@@ -24,7 +24,7 @@ pub(super) fn run(global: &Global, args: TryArgs) -> Result<ExitCode> {
         None => ask(global, "Password (and passcode): ")?,
     };
     let code = args.totp.as_deref().map(code_now).transpose()?;
-    let nas = Nas::new(args.server, &secret)?;
+    let nas = Nas::new(args.server, args.from, &secret)?;
     let typed = match &code {
         Some(code) if !args.challenge => format!("{password}{code}"),
         _ => password,

@@ -10,7 +10,7 @@ use super::client::{Client, ClientError, EX_UNAVAILABLE};
 use super::{check, demo, serve};
 use clap::{Args, Parser, Subcommand};
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -110,6 +110,9 @@ struct TryArgs {
     /// Address and port of the server.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1812")]
     server: SocketAddr,
+    /// Address of this machine to send from: the server tells clients apart by it.
+    #[arg(long, value_name = "ADDRESS")]
+    from: Option<IpAddr>,
     /// Shared secret.
     #[arg(long, env = "RADIUS_SECRET", value_name = "SECRET", hide_env_values = true)]
     secret: Option<String>,

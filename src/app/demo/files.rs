@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The shared secret of every client of the demonstration.
@@ -70,6 +70,13 @@ impl Files {
         self.write("ca.pem", &ca)?;
         self.write("server.pem", &server.0)?;
         self.write("keys/server.key.pem", &server.1)
+    }
+
+    /// What takes messages: they pile up in a file.
+    pub(super) fn write_gateway(&self) -> Result<()> {
+        self.write("gateway", "#!/bin/sh\n{ cat; echo; } >>\"${0%/*}/messages.txt\"\n")?;
+        fs::set_permissions(self.dir.join("gateway"), fs::Permissions::from_mode(0o700))?;
+        Ok(())
     }
 
     /// The configuration: a client for each kind of policy, told apart by the loopback address that it sends from.
@@ -189,7 +196,7 @@ pub(super) async fn store_people(stores: &Stores, people: &[Made], now: Timestam
             roles: vec![person.role],
             groups: vec![people::group(person.role)],
             email: Some(format!("{}@example.edu", person.username)),
-            phone: None,
+            phone: (person.username == people::TEXTED.0).then(|| people::TEXTED.1.to_owned()),
             password: Some(stores.hashes.hash(password).await?),
         });
     }

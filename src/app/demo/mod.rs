@@ -58,6 +58,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if fresh {
         files.make_keys()?;
     }
+    files.write_gateway()?;
     files.write_config(address, people.len(), &options.log)?;
     let config = config::load(&files.config(), std::iter::empty())
         .map_err(|errors| anyhow::anyhow!("the demonstration's own configuration has errors:\n{errors}"))?;
@@ -119,6 +120,7 @@ struct Cast<'p> {
     radclient: &'p Made,
     plain: &'p Made,
     enrolls: &'p Made,
+    texted: Option<&'p Made>,
 }
 
 impl<'p> Cast<'p> {
@@ -133,6 +135,7 @@ impl<'p> Cast<'p> {
             first: apps.next()?,
             enrolls: plain.next()?,
             plain: plain.next()?,
+            texted: people.iter().find(|person| person.username == people::TEXTED.0),
         })
     }
 }
@@ -142,7 +145,7 @@ async fn log_in(address: SocketAddr, person: &Made) -> Result<()> {
     let (username, typed) =
         (person.username.clone(), format!("{},{}", person.password, code_now(&base32(person))?));
     let login = tokio::task::spawn_blocking(move || {
-        Nas::new(address, files::SECRET)?.ask(&username, typed.as_bytes(), None)
+        Nas::new(address, None, files::SECRET)?.ask(&username, typed.as_bytes(), None)
     });
     let answer = tokio::time::timeout(Duration::from_secs(20), login)
         .await
@@ -192,6 +195,14 @@ fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast:
     )?;
     writeln!(out, "    {try_it} {username} --password '{password}'")?;
     writeln!(out, "    {program} --socket {socket} enroll totp {username}\n")?;
+    if let Some(Made { username, password, .. }) = cast.texted {
+        writeln!(
+            out,
+            "  {username} has a telephone: a client that wants a passcode of everyone sends one, which lands in\n  \
+             {dir}/messages.txt in place of the telephone:"
+        )?;
+        writeln!(out, "    {try_it} --from 127.0.0.5 {username} --password '{password},sms'\n")?;
+    }
     let Made { username, password, .. } = cast.radclient;
     writeln!(out, "  The same with other people's tools (apt-get install freeradius-utils oathtool):")?;
     writeln!(

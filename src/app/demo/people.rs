@@ -30,6 +30,9 @@ pub(super) const DOZEN: [(&str, &str, Role, bool); 12] = [
     ("lena", "Lena Schröder", Role::Alumnus, false),
 ];
 
+/// Who has a telephone, and its number.
+pub(super) const TEXTED: (&str, &str) = ("lena", "+1 520 878 2491");
+
 const WORDS: [&str; 32] = [
     "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "jade", "kelp", "larch",
     "maple", "north", "ocean", "pearl", "quartz", "river", "slate", "tulip", "umbra", "violet", "willow",
