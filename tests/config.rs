@@ -30,6 +30,7 @@ fn folder(text: &str) -> tempfile::TempDir {
     write(dir.path(), "k1.key", &data_encoding::BASE64.encode(&[7; 32]));
     write(dir.path(), "vpn.secret", "a-secret-of-some-length\n");
     write(dir.path(), "campus.secret", "another-secret\n");
+    write(dir.path(), "redis.secret", "a-third-secret\n");
     write(dir.path(), "doorward.toml", text);
     dir
 }

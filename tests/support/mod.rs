@@ -10,6 +10,7 @@
 
 pub(crate) mod directory;
 pub(crate) mod ds389;
+pub(crate) mod redis;
 pub(crate) mod samba;
 pub(crate) mod slapd;
 
