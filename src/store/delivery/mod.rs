@@ -125,7 +125,10 @@ impl Entry {
         let Ok(Ok(_turn)) = tokio::time::timeout(self.timeout, self.turns.acquire()).await else {
             return Outcome::NotTaken("too many messages wait for it".to_owned());
         };
-        let outcome = self.provider.send(message).await;
+        // Providers keep their own deadline and know more when it is missed; this one holds whatever they do.
+        let sending = tokio::time::timeout(self.timeout + GRACE, self.provider.send(message));
+        let outcome =
+            sending.await.unwrap_or_else(|_| Outcome::Unknown("it did not answer in time".to_owned()));
         match &outcome {
             Outcome::Sent(_) | Outcome::Refused(_) => self.breaker().succeeded(),
             Outcome::NotTaken(detail) | Outcome::Unknown(detail) => {
@@ -138,17 +141,28 @@ impl Entry {
     }
 
     /// The longest that [`Self::send`] takes.
-    fn longest(&self) -> Duration {
-        self.timeout * 2
+    pub fn longest(&self) -> Duration {
+        self.timeout * 2 + GRACE
     }
+}
+
+/// By so much a provider may miss its deadline.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is known of a provider beside its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What one message costs, in hundredths of the currency.
+    pub cost: u32,
+    /// It sends a message once, however often it gets it.
+    pub idempotent: bool,
+    /// Deadline of one message.
+    pub timeout: Duration,
 }
 
 /// All providers, in the order in which they are tried; replaced whole by a reload.
 #[derive(Debug, Default)]
 pub struct Providers(ArcSwap<Vec<Arc<Entry>>>);
-
-/// Messages at the same time that one provider of tests takes.
-const TURNS: usize = 4;
 
 impl Providers {
     /// Those of a configuration.
@@ -172,22 +186,24 @@ impl Providers {
         self.0.load().iter().filter(|entry| entry.fits(channel, to)).map(|entry| entry.cost).max()
     }
 
-    /// The longest that one attempt takes, by all providers that may be asked.
+    /// The longest that one attempt takes, by all providers that may be asked; one that knows messages by their id is
+    /// asked again within as much time once more.
     pub fn longest(&self) -> Duration {
-        self.0.load().iter().map(|entry| entry.longest()).sum()
+        let one = |entry: &Arc<Entry>| entry.longest() * if entry.idempotent { 3 } else { 1 };
+        self.0.load().iter().map(one).sum()
     }
 
     /// One provider more, at the end. For tests and demonstrations.
     #[must_use]
-    pub fn and(self, name: &str, channels: &[Channel], cost: u32, provider: Box<dyn Provider>) -> Self {
+    pub fn and(self, name: &str, channels: &[Channel], terms: Terms, provider: Box<dyn Provider>) -> Self {
         let entry = Entry {
             name: name.to_owned(),
-            cost,
-            idempotent: false,
-            timeout: Duration::from_secs(10),
+            cost: terms.cost,
+            idempotent: terms.idempotent,
+            timeout: terms.timeout,
             channels: channels.to_vec(),
             prefixes: Vec::new(),
-            turns: Semaphore::new(TURNS),
+            turns: Semaphore::new(4),
             breaker: Mutex::default(),
             provider,
         };
