@@ -3,6 +3,7 @@
 //! `Err` means that nothing could be decided (store or directory down, overload): RADIUS then does not answer,
 //! so that the client tries its next server. Neither yes nor no is ever made of it.
 
+use super::delivery::Waker;
 use crate::base::rng::decimal_code;
 use crate::base::{Clock, Random, Secret, Timestamp};
 use crate::config::Config;
@@ -24,7 +25,6 @@ use crate::store::{Attempts, Logins, People, Settled, Settlement, StoreError};
 use data_encoding::HEXLOWER;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// How far the clocks of nodes may be apart.
 const MARGIN: Duration = Duration::from_secs(3600);
@@ -44,7 +44,7 @@ pub struct Gatekeeper {
     /// Where people can be sent codes.
     pub reach: Arc<dyn Reach>,
     /// Woken when there is a message to send.
-    pub courier: Arc<Notify>,
+    pub courier: Waker,
     /// Hashes PINs.
     pub hashes: Arc<HashPool>,
     /// Digests of recovery and temporary codes.
@@ -221,7 +221,7 @@ impl Gatekeeper {
         };
         let settled = self.logins.settle(settlement).await;
         match (&settled, &opened) {
-            (Ok(Settled::Done), _) if sends => self.courier.notify_one(),
+            (Ok(Settled::Done), _) if sends => self.courier.wake(),
             // Nobody must wait for a code that is not on its way.
             (Err(_) | Ok(Settled::Limited(_)), Some(Open { state, message: Some(message) })) => {
                 self.forget(*state, message.id);

@@ -11,6 +11,7 @@ pub mod directory;
 pub mod ldap;
 pub mod records;
 pub mod seal;
+mod tls;
 
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;

@@ -43,7 +43,8 @@ async fn backends_answer_a_random_conversation_alike() {
                 assert_eq!(redis.take(&state, attempt, now).await, expected, "{step}");
             }
             _ => {
-                if let Some((state, code)) = codes.get(codes.len().saturating_sub(usize::from(below(4)) + 1)) {
+                if let Some((state, code)) = codes.get(codes.len().saturating_sub(usize::from(below(4)) + 1))
+                {
                     memory.void(state, *code).await;
                     redis.void(state, *code).await;
                 }

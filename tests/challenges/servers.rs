@@ -23,7 +23,10 @@ async fn login<B>(world: &World<B>, number: usize) -> Result<(), StoreError> {
     let challenge = world.challenge(&world.person(number), now).with(code);
     assert_eq!(world.challenges.open(challenge.clone(), now).await?, Opened::Kept);
     let taken = world.challenges.take(&challenge.state, true, now).await?.unwrap();
-    assert_eq!((taken.pending, taken.code.as_ref()), (challenge.pending, challenge.code.as_ref().map(|new| &new.code)));
+    assert_eq!(
+        (taken.pending, taken.code.as_ref()),
+        (challenge.pending, challenge.code.as_ref().map(|new| &new.code))
+    );
     world.challenges.void(&challenge.state, taken.code.unwrap().id).await
 }
 
@@ -92,7 +95,19 @@ async fn one_call_is_one_round_trip() {
     for line in others.lines().filter(|line| line.starts_with("cmdstat_")) {
         let command = line["cmdstat_".len()..].split(':').next().unwrap();
         // What scripts call, the heartbeat, and this test's own questions.
-        let known = ["evalsha", "hget", "hset", "hdel", "hgetall", "pexpire", "ping", "info", "client|setinfo", "config|resetstat", "select"];
+        let known = [
+            "evalsha",
+            "hget",
+            "hset",
+            "hdel",
+            "hgetall",
+            "pexpire",
+            "ping",
+            "info",
+            "client|setinfo",
+            "config|resetstat",
+            "select",
+        ];
         assert!(known.contains(&command), "{line}");
     }
 }
@@ -163,7 +178,12 @@ async fn first_login_after_a_restart_works() {
     redis.kill();
     redis.start_again();
     until("the loss is seen and mended", || {
-        let connected: u64 = redis.ask::<String>("INFO stats").lines().find_map(|line| line.strip_prefix("total_connections_received:"))?.parse().ok()?;
+        let connected: u64 = redis
+            .ask::<String>("INFO stats")
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"))?
+            .parse()
+            .ok()?;
         let named: String = redis.ask("CLIENT LIST");
         (connected > 1 && challenges.state() == RedisState::Up && named.lines().count() > 1).then_some(())
     });
@@ -348,7 +368,8 @@ async fn without_tls_nothing_leaves_this_machine() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sentinels_may_ask_for_the_password_too() {
-    let requirements = format!("user doorward on >{PASSWORD} +sentinel|get-master-addr-by-name\nuser default off\n");
+    let requirements =
+        format!("user doorward on >{PASSWORD} +sentinel|get-master-addr-by-name\nuser default off\n");
     let (_master, _replica, sentinel) = sentinels(&rule("sentinel"), &requirements);
     let mut settings = as_user(settings(&[sentinel.url()]));
     settings.mode = RedisMode::Sentinel("campus".into());

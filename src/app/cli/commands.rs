@@ -175,6 +175,26 @@ pub(super) enum SyncCommand {
     Status,
 }
 
+/// `doorward outbox …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Outbox {
+    /// Show messages, the newest first. Codes are not shown, destinations in part.
+    List {
+        /// Only in this state.
+        #[arg(long, value_parser = ["waiting", "sending", "sent", "dead"])]
+        state: Option<String>,
+        /// Only of this person.
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        /// Only older ones than the one with this id.
+        #[arg(long, value_name = "ID")]
+        before: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+}
+
 /// `doorward audit …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {

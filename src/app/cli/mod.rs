@@ -3,6 +3,7 @@
 mod admin;
 mod commands;
 mod login;
+mod outbox;
 mod output;
 mod sync;
 
@@ -71,6 +72,9 @@ enum Command {
     Code(commands::Code),
     /// Directories that people come from.
     Sync(commands::Sync),
+    /// Messages that carry codes.
+    #[command(subcommand)]
+    Outbox(commands::Outbox),
     /// The audit trail.
     #[command(subcommand)]
     Audit(commands::Audit),
@@ -208,6 +212,7 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Enroll(command) => admin.enroll(command).await,
         Command::Factor(command) => admin.factor(command).await,
         Command::Code(command) => admin.code(command).await,
+        Command::Outbox(command) => admin.outbox(command).await,
         Command::Audit(command) => admin.audit(command).await,
         Command::Sync(command) => admin.sync(command).await,
         _ => admin.status().await,

@@ -7,6 +7,7 @@
 mod access;
 mod error;
 mod factors;
+mod outbox;
 mod people;
 mod socket;
 mod sync;
@@ -19,6 +20,7 @@ pub use types::Status;
 use crate::config::Config;
 use crate::engine::desk::Desk;
 use crate::engine::sync::Handle;
+use crate::store::Outbox;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -34,6 +36,8 @@ pub struct State {
     pub config: Arc<ArcSwap<Config>>,
     /// The directories that are followed.
     pub sync: Vec<Handle>,
+    /// Messages on their way out.
+    pub outbox: Arc<dyn Outbox>,
     /// Where counters come from.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
 }
@@ -65,6 +69,7 @@ pub struct State {
         factors::resync,
         sync::status,
         sync::once,
+        outbox::list,
         trail::list,
         trail::verify,
         trail::export,
@@ -105,6 +110,7 @@ fn router(state: State) -> Router {
         .route("/v1/factors/{id}/confirm", post(factors::confirm))
         .route("/v1/factors/{id}/resync", post(factors::resync))
         .route("/v1/sync", get(sync::status).post(sync::once))
+        .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/verify", get(trail::verify))
         .route("/v1/audit/export", get(trail::export))

@@ -9,7 +9,10 @@ mod http;
 mod said;
 mod smtp;
 
+use super::{AttemptEnd, Claimed, MessageStatus, Outbox, OutboxQuery, Result};
+use crate::base::Timestamp;
 use crate::config::{Config, GatewayKind};
+use crate::domain::message::MessageState;
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
 use crate::domain::texts::Rendered;
@@ -125,7 +128,10 @@ impl Entry {
         let Ok(Ok(_turn)) = tokio::time::timeout(self.timeout, self.turns.acquire()).await else {
             return Outcome::NotTaken("too many messages wait for it".to_owned());
         };
-        let outcome = self.provider.send(message).await;
+        // Providers keep their own deadline and know more when it is missed; this one holds whatever they do.
+        let sending = tokio::time::timeout(self.timeout + GRACE, self.provider.send(message));
+        let outcome =
+            sending.await.unwrap_or_else(|_| Outcome::Unknown("it did not answer in time".to_owned()));
         match &outcome {
             Outcome::Sent(_) | Outcome::Refused(_) => self.breaker().succeeded(),
             Outcome::NotTaken(detail) | Outcome::Unknown(detail) => {
@@ -138,17 +144,28 @@ impl Entry {
     }
 
     /// The longest that [`Self::send`] takes.
-    fn longest(&self) -> Duration {
-        self.timeout * 2
+    pub fn longest(&self) -> Duration {
+        self.timeout * 2 + GRACE
     }
+}
+
+/// By so much a provider may miss its deadline.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// What is known of a provider beside its name.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// What one message costs, in hundredths of the currency.
+    pub cost: u32,
+    /// It sends a message once, however often it gets it.
+    pub idempotent: bool,
+    /// Deadline of one message.
+    pub timeout: Duration,
 }
 
 /// All providers, in the order in which they are tried; replaced whole by a reload.
 #[derive(Debug, Default)]
 pub struct Providers(ArcSwap<Vec<Arc<Entry>>>);
-
-/// Messages at the same time that one provider of tests takes.
-const TURNS: usize = 4;
 
 impl Providers {
     /// Those of a configuration.
@@ -172,28 +189,53 @@ impl Providers {
         self.0.load().iter().filter(|entry| entry.fits(channel, to)).map(|entry| entry.cost).max()
     }
 
-    /// The longest that one attempt takes, by all providers that may be asked.
+    /// The longest that one attempt takes, by all providers that may be asked; one that knows messages by their id is
+    /// asked again within as much time once more.
     pub fn longest(&self) -> Duration {
-        self.0.load().iter().map(|entry| entry.longest()).sum()
+        let one = |entry: &Arc<Entry>| entry.longest() * if entry.idempotent { 3 } else { 1 };
+        self.0.load().iter().map(one).sum()
     }
 
     /// One provider more, at the end. For tests and demonstrations.
     #[must_use]
-    pub fn and(self, name: &str, channels: &[Channel], cost: u32, provider: Box<dyn Provider>) -> Self {
+    pub fn and(self, name: &str, channels: &[Channel], terms: Terms, provider: Box<dyn Provider>) -> Self {
         let entry = Entry {
             name: name.to_owned(),
-            cost,
-            idempotent: false,
-            timeout: Duration::from_secs(10),
+            cost: terms.cost,
+            idempotent: terms.idempotent,
+            timeout: terms.timeout,
             channels: channels.to_vec(),
             prefixes: Vec::new(),
-            turns: Semaphore::new(TURNS),
+            turns: Semaphore::new(4),
             breaker: Mutex::default(),
             provider,
         };
         let mut list = self.0.load().as_ref().clone();
         list.push(Arc::new(entry));
         Self(ArcSwap::from_pointee(list))
+    }
+}
+
+/// An outbox without messages, until the records store has one.
+#[derive(Debug)]
+pub struct Nowhere;
+
+#[async_trait]
+impl Outbox for Nowhere {
+    async fn claim(&self, _: u32, _: Duration, _: Timestamp) -> Result<Vec<Claimed>> {
+        Ok(Vec::new())
+    }
+    async fn finish(&self, _: AttemptEnd) -> Result<()> {
+        Ok(())
+    }
+    async fn due(&self, _: Duration) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
+    async fn list(&self, _: &OutboxQuery) -> Result<Vec<MessageStatus>> {
+        Ok(Vec::new())
+    }
+    async fn counts(&self) -> Result<Vec<(MessageState, u64)>> {
+        Ok(Vec::new())
     }
 }
 
