@@ -1,11 +1,11 @@
 //! `[redis]`: where several nodes share what is outstanding.
 
+use super::client;
 use super::directory::Endpoint;
 use super::directory::connection::{authorities, host_and_port};
 use super::files::Files;
 use super::report::At;
 use super::section::Section;
-use super::client;
 use crate::base::Secret;
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::path::PathBuf;
@@ -79,7 +79,6 @@ enum Kind {
 }
 
 /// The outer `None`: it has errors; the inner one: it is not used.
-#[expect(clippy::option_option, reason = "like every section, it may have errors; and it may be switched off")]
 pub(super) fn redis(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Redis>> {
     let urls = section.texts("urls")?;
     let kinds = [("standalone", Kind::Standalone), ("sentinel", Kind::Sentinel), ("cluster", Kind::Cluster)];
@@ -121,7 +120,11 @@ fn mode(section: &Section<'_>, kind: Kind, (master, at): (String, At), used: boo
         Kind::Cluster => Some(RedisMode::Cluster),
         Kind::Sentinel if master.is_empty() && used => {
             let at = if section.written("master").is_some() { at } else { section.place("mode") };
-            section.error(at, "`master` is missing: Sentinels know several", "as in `sentinel monitor NAME …`");
+            section.error(
+                at,
+                "`master` is missing: Sentinels know several",
+                "as in `sentinel monitor NAME …`",
+            );
             None
         }
         Kind::Sentinel => Some(RedisMode::Sentinel(master)),
@@ -169,7 +172,6 @@ fn parse(text: &str) -> Option<RedisServer> {
 }
 
 /// The outer `None`: it has errors; the inner one: there is none.
-#[expect(clippy::option_option, reason = "a password may be wrong, and it may be missing")]
 fn secret(section: &Section<'_>, files: &Files<'_>, user: &str) -> Option<Option<Secret<String>>> {
     let keys = ["secret", "secret_file", "secret_credential"];
     if keys.iter().all(|key| section.written(key).is_none()) {

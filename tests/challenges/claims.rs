@@ -127,11 +127,8 @@ async fn second_challenge_at_the_same_client_joins_the_code(world: &World<impl B
 
 async fn another_client_or_channel_or_a_later_moment_voids_the_code(world: &World<impl Backend>) {
     let now = millis(1000);
-    let cases = [
-        (Channel::Sms, "wifi", now),
-        (Channel::Email, "vpn", now),
-        (Channel::Sms, "vpn", now + 30 * SECOND),
-    ];
+    let cases =
+        [(Channel::Sms, "wifi", now), (Channel::Email, "vpn", now), (Channel::Sms, "vpn", now + 30 * SECOND)];
     for (number, (channel, client, at)) in cases.into_iter().enumerate() {
         let person = world.person(number);
         let first = world.challenge(&person, now).with(world.code(Channel::Sms, "vpn", now));
@@ -280,7 +277,8 @@ async fn parallel_attempts_get_a_code_as_often_as_it_has_tries(world: &World<imp
 async fn nothing_stays(world: &World<impl Backend>) {
     let now = millis(1000);
     for number in 0..20 {
-        let challenge = world.challenge(&world.person(number), now).with(world.code(Channel::Sms, "vpn", now));
+        let challenge =
+            world.challenge(&world.person(number), now).with(world.code(Channel::Sms, "vpn", now));
         assert_eq!(world.open(challenge, now).await, Opened::Kept);
     }
     world.backend.assert_nothing_stays(&*world.challenges, now).await;

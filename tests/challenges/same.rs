@@ -9,7 +9,7 @@ use std::time::Duration;
 async fn backends_answer_a_random_conversation_alike() {
     let (memory, redis) = (World::memory(), World::redis());
     let seed = u64::from(std::process::id());
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let random = SeededRandom::new(seed);
     let below = |most: u8| random.array::<1>()[0] % most;
     let mut now = millis(1000);
@@ -43,7 +43,8 @@ async fn backends_answer_a_random_conversation_alike() {
                 assert_eq!(redis.take(&state, attempt, now).await, expected, "{step}");
             }
             _ => {
-                if let Some((state, code)) = codes.get(codes.len().saturating_sub(usize::from(below(4)) + 1)) {
+                if let Some((state, code)) = codes.get(codes.len().saturating_sub(usize::from(below(4)) + 1))
+                {
                     memory.void(state, *code).await;
                     redis.void(state, *code).await;
                 }

@@ -75,7 +75,12 @@ async fn ends_cannot_be_moved() {
     let (_, now_there) = fields(&world.backend);
     let (field, value) = now_there.iter().find(|(field, _)| field.starts_with("s:")).unwrap();
     let code = challenge.code.unwrap().code.id.to_string();
-    set(&world.backend, &key, "c:login", &format!("99999999999999 3 99999999999999 {}", tail(&before["c:login"])));
+    set(
+        &world.backend,
+        &key,
+        "c:login",
+        &format!("99999999999999 3 99999999999999 {}", tail(&before["c:login"])),
+    );
     let mut words: Vec<_> = value.split(' ').collect();
     words[3] = &code;
     set(&world.backend, &key, field, &words.join(" "));
@@ -111,7 +116,15 @@ async fn what_is_not_in_our_form_is_not_there() {
     let world = World::redis();
     let now = millis(1000);
     let huge = "9".repeat(400);
-    for garbage in ["", "x", "1 2 3", "nan 1 - - v1:k1::", "9e999 1 login x v1:k1:AA:AA", &format!("{huge} {huge} {huge} a b c"), "\u{0}\u{1}"] {
+    for garbage in [
+        "",
+        "x",
+        "1 2 3",
+        "nan 1 - - v1:k1::",
+        "9e999 1 login x v1:k1:AA:AA",
+        &format!("{huge} {huge} {huge} a b c"),
+        "\u{0}\u{1}",
+    ] {
         let challenge = one(&world).await;
         let (key, before) = fields(&world.backend);
         for field in before.keys() {
@@ -130,7 +143,8 @@ async fn what_is_not_in_our_form_is_not_there() {
 async fn another_master_key_opens_nothing() {
     let world = World::redis();
     let challenge = one(&world).await;
-    let other = doorward::store::seal::Keyring::new(&[("k1".into(), doorward::base::Secret::new(vec![8; 32]))]);
+    let other =
+        doorward::store::seal::Keyring::new(&[("k1".into(), doorward::base::Secret::new(vec![8; 32]))]);
     let settings = super::world::settings(&[world.backend.socket()]);
     let random = std::sync::Arc::new(doorward::base::OsRandom);
     let stranger =

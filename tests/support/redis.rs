@@ -95,8 +95,7 @@ impl Redis {
     pub(crate) fn start_again(&mut self) {
         assert!(self.server.has_ended(), "Redis still runs");
         // What another program holds for a moment is waited for.
-        self.server =
-            until("the port of Redis", || launch(self.temporary.path(), self.port, &self.setup));
+        self.server = until("the port of Redis", || launch(self.temporary.path(), self.port, &self.setup));
     }
 
     /// Accepts connections from now on, but answers nothing.
@@ -146,8 +145,9 @@ fn launch(dir: &Path, port: u16, setup: &Setup) -> Option<Server> {
             assert!(log[seen..].contains("Address already in use"), "Redis did not start:\n{log}");
             return Some(false);
         }
-        (serves() && read(&log_file)[seen..].contains(if setup.sentinel { "+monitor" } else { "eady to accept" }))
-            .then_some(true)
+        (serves()
+            && read(&log_file)[seen..].contains(if setup.sentinel { "+monitor" } else { "eady to accept" }))
+        .then_some(true)
     })
     .then_some(server)
 }

@@ -41,7 +41,8 @@ impl Endpoint {
     pub(in crate::config) fn is_local(&self) -> bool {
         match self {
             Endpoint::Tcp(host, _) => {
-                host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+                host == "localhost"
+                    || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
             }
             Endpoint::Unix(_) => true,
         }

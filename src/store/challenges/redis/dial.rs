@@ -7,8 +7,8 @@ use ::redis::cluster_async::ClusterConnection;
 use ::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use ::redis::io::AsyncDNSResolver;
 use ::redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError,
-    RedisFuture, RedisResult, ServerErrorKind, TlsCertificates, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
+    RedisError, RedisFuture, RedisResult, ServerErrorKind, TlsCertificates, Value,
 };
 use data_encoding::BASE64;
 use std::net::SocketAddr;
@@ -36,7 +36,8 @@ impl Connection {
 
     /// Whether an error says that another connection is needed. A Cluster's looks after its own.
     pub(super) fn is_lost_by(&self, error: &RedisError) -> bool {
-        let other_server = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown, ServerErrorKind::BusyLoading];
+        let other_server =
+            [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown, ServerErrorKind::BusyLoading];
         let other_server = other_server.map(ErrorKind::Server).contains(&error.kind());
         matches!(self, Self::One(_)) && (other_server || error.is_unrecoverable_error())
     }
@@ -68,7 +69,10 @@ impl Dialer {
         match &self.settings.mode {
             RedisMode::Standalone => {
                 let server = self.settings.servers.first().ok_or_else(no_server)?;
-                Ok(Connection::One(self.dial(&server.endpoint, server.tls, true).await?))
+                let mut connection = Connection::One(self.dial(&server.endpoint, server.tls, true).await?);
+                // Without a password nothing was said yet, and a port that accepts is no Redis that answers.
+                self.check(&mut connection).await?;
+                Ok(connection)
             }
             RedisMode::Sentinel(name) => self.master(name).await,
             RedisMode::Cluster => {
@@ -81,7 +85,9 @@ impl Dialer {
     /// Asks whether it still is what it was.
     pub(super) async fn check(&self, connection: &mut Connection) -> RedisResult<()> {
         match connection {
-            Connection::One(one) if matches!(self.settings.mode, RedisMode::Sentinel(_)) => is_master(one).await,
+            Connection::One(one) if matches!(self.settings.mode, RedisMode::Sentinel(_)) => {
+                is_master(one).await
+            }
             Connection::One(one) => ::redis::cmd("PING").query_async::<()>(one).await,
             // One node that is down is no reason to give the others up.
             Connection::Cluster(cluster) => {
@@ -110,7 +116,12 @@ impl Dialer {
         Err(last)
     }
 
-    async fn master_by(&self, sentinel: &Endpoint, tls: bool, name: &str) -> RedisResult<MultiplexedConnection> {
+    async fn master_by(
+        &self,
+        sentinel: &Endpoint,
+        tls: bool,
+        name: &str,
+    ) -> RedisResult<MultiplexedConnection> {
         let mut sentinel = self.dial(sentinel, tls, self.settings.sentinel_auth).await?;
         let mut ask = ::redis::cmd("SENTINEL");
         ask.arg("get-master-addr-by-name").arg(name);
@@ -231,8 +242,10 @@ impl AsyncDNSResolver for ThisMachine {
         port: u16,
     ) -> RedisFuture<'a, Box<dyn Iterator<Item = SocketAddr> + Send + 'a>> {
         Box::pin(async move {
-            let found: Vec<_> =
-                tokio::net::lookup_host((host, port)).await?.filter(|found| found.ip().is_loopback()).collect();
+            let found: Vec<_> = tokio::net::lookup_host((host, port))
+                .await?
+                .filter(|found| found.ip().is_loopback())
+                .collect();
             if found.is_empty() {
                 let what = format!("{host}:{port} is not on this machine: use rediss://");
                 return Err(RedisError::from((ErrorKind::InvalidClientConfig, "TLS is needed", what)));

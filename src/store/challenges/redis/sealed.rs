@@ -40,8 +40,9 @@ impl Seals {
 
     fn seal<T: Serialize>(&self, row: &str, kind: &str, value: &T) -> Result<String> {
         let place = Place { table: "challenges", row, person: "", kind };
-        let bytes = serde_json::to_vec(value)
-            .map_err(|error| crate::store::StoreError::Sealed(format!("a {kind} cannot be written: {error}")))?;
+        let bytes = serde_json::to_vec(value).map_err(|error| {
+            crate::store::StoreError::Sealed(format!("a {kind} cannot be written: {error}"))
+        })?;
         self.keyring.seal(&*self.random, place, &bytes)
     }
 
@@ -69,7 +70,9 @@ impl Seals {
         let last = self.warned.load(Ordering::Relaxed);
         if now.millis().saturating_sub(last) >= i64::try_from(QUIET.as_millis()).unwrap_or(i64::MAX) {
             self.warned.store(now.millis(), Ordering::Relaxed);
-            tracing::warn!("a {kind} in Redis counts as if it were not there; do all nodes have the same [keys]? {why}");
+            tracing::warn!(
+                "a {kind} in Redis counts as if it were not there; do all nodes have the same [keys]? {why}"
+            );
         }
         None
     }
@@ -81,6 +84,7 @@ fn code_row(handle: Handle, purpose: Purpose) -> String {
 
 /// What must be equal for a challenge to join a code. A digest has one length and no spaces.
 pub(super) fn binding(channel: Channel, transaction: &str) -> String {
-    let digest = Sha256::new().chain_update(channel.as_str()).chain_update([0]).chain_update(transaction).finalize();
+    let digest =
+        Sha256::new().chain_update(channel.as_str()).chain_update([0]).chain_update(transaction).finalize();
     HEXLOWER.encode(digest.get(..16).unwrap_or_default())
 }
