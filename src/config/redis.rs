@@ -79,10 +79,6 @@ enum Kind {
 }
 
 /// The outer `None`: it has errors; the inner one: it is not used.
-#[expect(
-    clippy::option_option,
-    reason = "like every section, it may have errors; and it may be switched off"
-)]
 pub(super) fn redis(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Redis>> {
     let urls = section.texts("urls")?;
     let kinds = [("standalone", Kind::Standalone), ("sentinel", Kind::Sentinel), ("cluster", Kind::Cluster)];
@@ -176,7 +172,6 @@ fn parse(text: &str) -> Option<RedisServer> {
 }
 
 /// The outer `None`: it has errors; the inner one: there is none.
-#[expect(clippy::option_option, reason = "a password may be wrong, and it may be missing")]
 fn secret(section: &Section<'_>, files: &Files<'_>, user: &str) -> Option<Option<Secret<String>>> {
     let keys = ["secret", "secret_file", "secret_credential"];
     if keys.iter().all(|key| section.written(key).is_none()) {

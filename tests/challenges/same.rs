@@ -9,7 +9,7 @@ use std::time::Duration;
 async fn backends_answer_a_random_conversation_alike() {
     let (memory, redis) = (World::memory(), World::redis());
     let seed = u64::from(std::process::id());
-    println!("seed {seed}");
+    eprintln!("seed {seed}");
     let random = SeededRandom::new(seed);
     let below = |most: u8| random.array::<1>()[0] % most;
     let mut now = millis(1000);

@@ -330,7 +330,9 @@ impl Certificates {
         let names: Vec<String> = names.iter().map(|&name| name.into()).collect();
         let mut server = CertificateParams::new(names).unwrap();
         server.distinguished_name.push(DnType::CommonName, "Test directory");
-        server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // The nodes of a Redis Cluster are clients of each other.
+        server.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         server.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();
         std::fs::write(&files.certificate, server.signed_by(&key, &issuer).unwrap().pem()).unwrap();

@@ -69,7 +69,10 @@ impl Dialer {
         match &self.settings.mode {
             RedisMode::Standalone => {
                 let server = self.settings.servers.first().ok_or_else(no_server)?;
-                Ok(Connection::One(self.dial(&server.endpoint, server.tls, true).await?))
+                let mut connection = Connection::One(self.dial(&server.endpoint, server.tls, true).await?);
+                // Without a password nothing was said yet, and a port that accepts is no Redis that answers.
+                self.check(&mut connection).await?;
+                Ok(connection)
             }
             RedisMode::Sentinel(name) => self.master(name).await,
             RedisMode::Cluster => {

@@ -101,10 +101,14 @@ impl Link {
         match tokio::time::timeout(self.timeout, attempt).await {
             Ok(done) => done,
             Err(_) => Err(StoreError::Unavailable(match self.state() {
-                RedisState::Up => format!("Redis gave no answer within {} ms", self.timeout.as_millis()),
+                RedisState::Up => self.late(),
                 RedisState::Down(why) => why.to_string(),
             })),
         }
+    }
+
+    fn late(&self) -> String {
+        format!("Redis gave no answer within {} ms", self.timeout.as_millis())
     }
 
     async fn connection(&self) -> Result<(u64, Connection)> {
@@ -120,6 +124,9 @@ impl Link {
     fn failed(&self, number: u64, connection: &Connection, error: &RedisError) -> StoreError {
         if connection.is_lost_by(error) {
             self.lost.send_modify(|lost| *lost = number.max(*lost));
+        }
+        if error.is_timeout() {
+            return StoreError::Unavailable(self.late());
         }
         unavailable(error)
     }

@@ -34,16 +34,29 @@ use crate::config;
 use crate::domain::sent::CodeId;
 use crate::store::StoreError;
 use crate::store::seal::Keyring;
-use ::redis::{FromRedisValue, Value};
+use ::redis::FromRedisValue;
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use link::{Link, Script};
 use sealed::Seals;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// Calls whose outcome is unknown and that are undone at the same time; beyond it people wait for `resend_after`.
+const UNDONE: usize = 256;
+/// Between two attempts at it; each waits for Redis as long as any call.
+const AGAIN: Duration = Duration::from_millis(200);
 
 /// Outstanding challenges and codes in Redis.
 pub struct RedisChallenges {
+    place: Arc<Place>,
+    undoing: Arc<Semaphore>,
+}
+
+/// What the calls need, and what undoes them.
+struct Place {
     link: Link,
     seals: Seals,
     prefix: String,
@@ -55,7 +68,7 @@ pub struct RedisChallenges {
 /// Keys open doors: only where Redis is is shown.
 impl fmt::Debug for RedisChallenges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisChallenges").field("prefix", &self.prefix).finish_non_exhaustive()
+        f.debug_struct("RedisChallenges").field("prefix", &self.place.prefix).finish_non_exhaustive()
     }
 }
 
@@ -69,21 +82,40 @@ impl RedisChallenges {
     /// Connects in the background, from now on and whenever the connection is lost; needs a tokio runtime.
     /// It fails only where the settings can never work.
     pub fn new(settings: &config::Redis, keyring: Keyring, random: Arc<dyn Random>) -> Result<Self> {
-        Ok(Self {
+        let place = Place {
             link: Link::start(settings)?,
             seals: Seals::new(keyring, random),
             prefix: settings.prefix.clone(),
             open: script!("open.lua"),
             take: script!("take.lua"),
             void: script!("void.lua"),
-        })
+        };
+        Ok(Self { place: Arc::new(place), undoing: Arc::new(Semaphore::new(UNDONE)) })
     }
 
     /// Whether Redis can be reached, as far as known without asking: it is asked every second.
     pub fn state(&self) -> RedisState {
-        self.link.state()
+        self.place.link.state()
     }
 
+    /// A code that nobody knows to be kept gets no message; were it kept, the next login would wait for that. So it is
+    /// voided as soon as Redis answers again, unless by then nobody joins it any more.
+    fn undo(&self, state: State, code: CodeId, joined_for: Duration) {
+        let Ok(permit) = Arc::clone(&self.undoing).try_acquire_owned() else { return };
+        let place = Arc::clone(&self.place);
+        tokio::spawn(async move {
+            let void = async {
+                while place.void(&state, code).await.is_err() {
+                    tokio::time::sleep(AGAIN).await;
+                }
+            };
+            let _ = tokio::time::timeout(joined_for, void).await;
+            drop(permit);
+        });
+    }
+}
+
+impl Place {
     /// Where everything of the person is whom a State names.
     fn key(&self, state: &State) -> String {
         format!("{}:p:{}", self.prefix, HEXLOWER.encode(&handle(state)))
@@ -101,6 +133,10 @@ impl RedisChallenges {
             StoreError::Unavailable(what)
         })
     }
+
+    async fn void(&self, state: &State, code: CodeId) -> Result<()> {
+        self.run(&self.void, state, &["0".to_owned(), field(state), code.to_string()]).await
+    }
 }
 
 /// Its random part: the handle is in the key.
@@ -116,10 +152,11 @@ fn millis(time: Timestamp) -> String {
 impl Challenges for RedisChallenges {
     async fn open(&self, challenge: NewChallenge, now: Timestamp) -> Result<Opened> {
         let NewChallenge { state, pending, code, .. } = challenge;
-        let sealed = self.seals.seal_pending(&state, &pending)?;
+        let place = &self.place;
+        let sealed = place.seals.seal_pending(&state, &pending)?;
         let mut arguments =
             vec![millis(now), field(&state), millis(pending.expires), sealed, PER_PERSON.to_string()];
-        if let Some(new) = code {
+        if let Some(new) = &code {
             arguments.extend([
                 new.purpose.to_string(),
                 new.code.id.to_string(),
@@ -127,30 +164,36 @@ impl Challenges for RedisChallenges {
                 new.tries.to_string(),
                 millis(now + new.resend_after),
                 sealed::binding(new.code.channel, &new.transaction),
-                self.seals.seal_code(handle(&state), new.purpose, &new.code)?,
+                place.seals.seal_code(handle(&state), new.purpose, &new.code)?,
             ]);
         }
-        let joined: bool = self.run(&self.open, &state, &arguments).await?;
-        Ok(if joined { Opened::Joined } else { Opened::Kept })
+        match (place.run(&place.open, &state, &arguments).await, code) {
+            (Ok(true), _) => Ok(Opened::Joined),
+            (Ok(false), _) => Ok(Opened::Kept),
+            (Err(error), code) => {
+                if let Some(new) = code {
+                    self.undo(state, new.code.id, new.resend_after);
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn take(&self, state: &State, attempt: bool, now: Timestamp) -> Result<Option<Taken>> {
+        let place = &self.place;
         let attempt = if attempt { "1" } else { "0" };
         let arguments = [millis(now), field(state), attempt.to_owned()];
-        let sealed: Value = self.run(&self.take, state, &arguments).await?;
-        let sealed: Vec<String> = match sealed {
-            Value::Nil => return Ok(None),
-            sealed => Vec::from_redis_value(sealed).unwrap_or_default(),
-        };
+        let sealed: Option<Vec<String>> = place.run(&place.take, state, &arguments).await?;
+        let sealed = sealed.unwrap_or_default();
         let mut sealed = sealed.iter();
-        let Some(pending) = sealed.next().and_then(|text| self.seals.pending(state, text, now)) else {
+        let Some(pending) = sealed.next().and_then(|text| place.seals.pending(state, text, now)) else {
             return Ok(None);
         };
-        let code = sealed.next().and_then(|text| self.seals.code(state, text, now));
+        let code = sealed.next().and_then(|text| place.seals.code(state, text, now));
         Ok(Some(Taken { pending, code }))
     }
 
     async fn void(&self, state: &State, code: CodeId) -> Result<()> {
-        self.run(&self.void, state, &["0".to_owned(), field(state), code.to_string()]).await
+        self.place.void(state, code).await
     }
 }
