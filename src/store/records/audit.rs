@@ -1,15 +1,15 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
 use super::chain::{self, Position};
-use super::script::{Script, Value};
+use super::connection::Row;
+use super::pool::Pool;
+use super::query::{Query, Script, Value};
 use super::transaction::Transaction;
-use super::{Records, damaged, failure};
+use super::{Records, damaged};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
 use std::sync::PoisonError;
 
 /// Rows that a check reads at a time, and a listing at most.
@@ -70,22 +70,23 @@ pub(super) fn taken(error: StoreError) -> StoreError {
     }
 }
 
-fn record(row: &SqliteRow) -> Result<AuditRecord, sqlx::Error> {
+fn record(row: &Row) -> Result<AuditRecord> {
+    let text = |at| row.text(at).map(str::to_owned);
     Ok(AuditRecord {
-        seq: row.try_get(0)?,
-        at: Timestamp::from_millis(row.try_get(1)?),
-        actor: row.try_get(2)?,
-        action: row.try_get(3)?,
-        person: row.try_get(4)?,
-        subject: row.try_get(5)?,
-        outcome: row.try_get(6)?,
-        detail: row.try_get(7)?,
-        request: row.try_get(8)?,
-        link: row.try_get(9)?,
+        seq: row.number(0)?,
+        at: Timestamp::from_millis(row.number(1)?),
+        actor: text(2)?,
+        action: text(3)?,
+        person: row.optional_text(4)?.map(str::to_owned),
+        subject: text(5)?,
+        outcome: text(6)?,
+        detail: text(7)?,
+        request: text(8)?,
+        link: text(9)?,
     })
 }
 
-async fn entries(readers: &SqlitePool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
     // Four texts, because one with `OR` would not use the index on the subject.
     let sql = match (&query.subject, query.newest_first) {
@@ -106,12 +107,12 @@ async fn entries(readers: &SqlitePool, query: &AuditQuery) -> Result<Vec<AuditRe
              WHERE seq > $1 AND subject = $3 ORDER BY seq DESC LIMIT $2"
         }
     };
-    let mut statement = sqlx::query(sql).bind(query.after).bind(limit);
+    let mut statement = Query::new(sql).bind(query.after).bind(limit);
     if let Some(subject) = &query.subject {
         statement = statement.bind(subject);
     }
-    let rows = statement.fetch_all(readers).await.map_err(failure)?;
-    rows.iter().map(record).collect::<Result<_, _>>().map_err(failure)
+    let rows = statement.fetch_all(readers).await?;
+    rows.iter().map(record).collect()
 }
 
 /// A walk along the chain.
@@ -137,7 +138,7 @@ impl Walk<'_> {
     }
 
     /// Walks to the end of the table; `Err` says what is broken first.
-    async fn all(&mut self, readers: &SqlitePool) -> Result<Result<(), (i64, String)>> {
+    async fn all(&mut self, readers: &Pool) -> Result<Result<(), (i64, String)>> {
         // Rows with numbers that cannot be are met as well.
         let mut after = i64::MIN;
         loop {
@@ -169,9 +170,7 @@ impl Audit for Records {
         let (readers, key) = (&self.0.readers, &self.0.audit_key);
         // The ends first: entries that arrive while reading come after them.
         let kept = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut connection = readers.acquire().await.map_err(failure)?;
-        let head = chain::head(&mut connection, key).await;
-        drop(connection);
+        let head = chain::head(readers, key).await;
         let mut walk = Walk { key, at: Position::default(), entries: 0 };
         let walked = walk.all(readers).await?;
         let reached = walk.at.seq;
