@@ -28,6 +28,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod upkeep;
 mod witness;
 mod writer;
 
@@ -36,6 +37,7 @@ pub use open::OpenError;
 use super::seal::{Keyring, Place};
 use super::{
     Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
+    Upkeep,
 };
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
@@ -92,6 +94,8 @@ views! {
     identities: Identities,
     /// Messages on their way out.
     outbox: Outbox,
+    /// Removes what is over.
+    upkeep: Upkeep,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.

@@ -13,6 +13,7 @@ mod outbox;
 mod postgres;
 mod rounds;
 mod semantics;
+mod upkeep;
 
 use super::connection::Connection;
 use super::database::Database;
@@ -95,7 +96,9 @@ impl Store {
     /// Another program's connection to the same database.
     async fn raw(&self) -> Connection {
         let database = match &self.settings.postgres {
-            None => Database::Sqlite(Box::new(SqliteConnectOptions::new().filename(self.path()).busy_timeout(BUSY))),
+            None => Database::Sqlite(Box::new(
+                SqliteConnectOptions::new().filename(self.path()).busy_timeout(BUSY),
+            )),
             Some(settings) => {
                 Database::Postgres(Arc::new(Server::new(options(settings).unwrap(), Duration::from_secs(10))))
             }

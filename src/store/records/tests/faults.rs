@@ -97,7 +97,8 @@ async fn broken_connection_is_replaced() {
     let closed = store
         .write(|transaction| {
             Box::pin(async move {
-                let other = Database::Sqlite(Box::new(SqliteConnectOptions::new().filename("").in_memory(true)));
+                let other =
+                    Database::Sqlite(Box::new(SqliteConnectOptions::new().filename("").in_memory(true)));
                 transaction.connection = other.connect().await.unwrap();
                 Ok(())
             })
