@@ -37,8 +37,7 @@ impl Stores {
     /// Opens what the configuration names.
     pub async fn open(config: &Config) -> Result<Self> {
         let keyring = Keyring::new(&config.keys.master)?;
-        let store = &config.store;
-        let records = Records::open(&store.path, store.busy_timeout, store.readers, keyring).await?;
+        let records = Records::open(&config.store, keyring).await?;
         let hashes = Arc::new(HashPool::start(&config.password, Arc::new(OsRandom))?);
         Ok(Self { records, hashes })
     }

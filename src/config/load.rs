@@ -101,7 +101,13 @@ fn store(section: &Section<'_>, files: &Files<'_>) -> Option<Store> {
     let path = section.path("path", files.base);
     let busy_timeout = section.duration("busy_timeout", Duration::ZERO..=60 * SECOND);
     let readers = section.number("readers", 1..=64);
-    Some(Store { path: path?, busy_timeout: busy_timeout?, readers: readers? })
+    Some(Store {
+        path: path?,
+        postgres: None,
+        timeout: 2 * SECOND,
+        busy_timeout: busy_timeout?,
+        readers: readers?,
+    })
 }
 
 fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {

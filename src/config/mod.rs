@@ -96,11 +96,39 @@ pub struct Config {
 pub struct Store {
     /// SQLite file; its folder is made if missing.
     pub path: PathBuf,
+    /// PostgreSQL, in place of the file.
+    pub postgres: Option<Postgres>,
+    /// How long PostgreSQL may take to connect or to answer.
+    pub timeout: Duration,
     /// How long a call waits for a lock of another process.
     pub busy_timeout: Duration,
     /// Connections that read at the same time.
     pub readers: u32,
 }
+
+/// `store.url` and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// `postgres://USER@HOST:PORT/DATABASE`, without a password.
+    pub url: String,
+    /// The user's password; none where the server trusts the socket or the address.
+    pub password: Option<Secret<String>>,
+    /// TLS, with the certificate and its name checked; else as `sslmode` in the URL says.
+    pub verified: bool,
+    /// Who vouches for the server; none: those whom the system trusts.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl PartialEq for Postgres {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.verified == other.verified
+            && self.ca_file == other.ca_file
+            && self.password.as_ref().map(Secret::expose) == other.password.as_ref().map(Secret::expose)
+    }
+}
+
+impl Eq for Postgres {}
 
 /// `[keys]`: master keys, the first seals, all open.
 #[derive(Debug, Clone)]

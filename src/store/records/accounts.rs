@@ -101,6 +101,9 @@ impl Accounts {
 
     /// Keeps what was read after `ticket` was taken.
     pub(super) fn keep(&self, account: &Arc<Account>, ticket: Ticket) {
+        if !self.witness.sees() {
+            return;
+        }
         let mut kept = self.lock();
         let mark = kept.mark(account.person.id);
         let changed = kept.changed.get(mark).is_none_or(|changed| *changed > ticket.0);

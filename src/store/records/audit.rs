@@ -1,15 +1,15 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
 use super::chain::{self, Position};
-use super::script::{Script, Value};
+use super::connection::{Connection, Row};
+use super::pool::Pool;
+use super::query::{Query, Script, Value};
 use super::transaction::Transaction;
-use super::{Records, damaged, failure};
+use super::{Records, damaged};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqlitePool};
 use std::sync::PoisonError;
 
 /// Rows that a check reads at a time, and a listing at most.
@@ -70,22 +70,23 @@ pub(super) fn taken(error: StoreError) -> StoreError {
     }
 }
 
-fn record(row: &SqliteRow) -> Result<AuditRecord, sqlx::Error> {
+fn record(row: &Row) -> Result<AuditRecord> {
+    let text = |at| row.text(at).map(str::to_owned);
     Ok(AuditRecord {
-        seq: row.try_get(0)?,
-        at: Timestamp::from_millis(row.try_get(1)?),
-        actor: row.try_get(2)?,
-        action: row.try_get(3)?,
-        person: row.try_get(4)?,
-        subject: row.try_get(5)?,
-        outcome: row.try_get(6)?,
-        detail: row.try_get(7)?,
-        request: row.try_get(8)?,
-        link: row.try_get(9)?,
+        seq: row.number(0)?,
+        at: Timestamp::from_millis(row.number(1)?),
+        actor: text(2)?,
+        action: text(3)?,
+        person: row.optional_text(4)?.map(str::to_owned),
+        subject: text(5)?,
+        outcome: text(6)?,
+        detail: text(7)?,
+        request: text(8)?,
+        link: text(9)?,
     })
 }
 
-async fn entries(readers: &SqlitePool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
     // Four texts, because one with `OR` would not use the index on the subject.
     let sql = match (&query.subject, query.newest_first) {
@@ -106,24 +107,42 @@ async fn entries(readers: &SqlitePool, query: &AuditQuery) -> Result<Vec<AuditRe
              WHERE seq > $1 AND subject = $3 ORDER BY seq DESC LIMIT $2"
         }
     };
-    let mut statement = sqlx::query(sql).bind(query.after).bind(limit);
+    let mut statement = Query::new(sql).bind(query.after).bind(limit);
     if let Some(subject) = &query.subject {
         statement = statement.bind(subject);
     }
-    let rows = statement.fetch_all(readers).await.map_err(failure)?;
-    rows.iter().map(record).collect::<Result<_, _>>().map_err(failure)
+    let rows = statement.fetch_all(readers).await?;
+    rows.iter().map(record).collect()
+}
+
+/// The first of all.
+pub(super) async fn oldest(connection: &mut Connection, most: i64) -> Result<Vec<AuditRecord>> {
+    let rows = Query::new(
+        "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit ORDER BY seq LIMIT $1",
+    );
+    rows.bind(most).fetch_all(connection).await?.iter().map(record).collect()
 }
 
 /// A walk along the chain.
-struct Walk<'a> {
+pub(super) struct Walk<'a> {
     key: &'a Secret<Vec<u8>>,
     at: Position,
     entries: u64,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// From where the chain begins.
+    pub(super) const fn new(key: &'a Secret<Vec<u8>>, anchor: Position) -> Self {
+        Self { key, at: anchor, entries: 0 }
+    }
+
+    /// How many entries it has met, and where it is.
+    pub(super) fn end(self) -> (u64, Position) {
+        (self.entries, self.at)
+    }
+
     /// Goes on to the next row, or says what is wrong with it.
-    fn step(&mut self, row: &AuditRecord) -> Result<(), (i64, String)> {
+    pub(super) fn step(&mut self, row: &AuditRecord) -> Result<(), (i64, String)> {
         let next = self.at.seq + 1;
         if row.seq > next {
             return Err((next, "this entry is missing".into()));
@@ -137,7 +156,7 @@ impl Walk<'_> {
     }
 
     /// Walks to the end of the table; `Err` says what is broken first.
-    async fn all(&mut self, readers: &SqlitePool) -> Result<Result<(), (i64, String)>> {
+    async fn all(&mut self, readers: &Pool) -> Result<Result<(), (i64, String)>> {
         // Rows with numbers that cannot be are met as well.
         let mut after = i64::MIN;
         loop {
@@ -166,18 +185,36 @@ impl Audit for Records {
     }
 
     async fn verify(&self) -> Result<AuditCheck> {
+        let mut before = None;
+        loop {
+            let (anchor, check) = self.walk_all().await?;
+            // Entries whose time was over may have been removed while they were read.
+            if check.broken.is_none() || before.as_ref() == Some(&anchor) {
+                return Ok(check);
+            }
+            before = Some(anchor);
+        }
+    }
+}
+
+impl Records {
+    /// Checks the whole trail once, and says where it began.
+    async fn walk_all(&self) -> Result<(Position, AuditCheck)> {
         let (readers, key) = (&self.0.readers, &self.0.audit_key);
         // The ends first: entries that arrive while reading come after them.
         let kept = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut connection = readers.acquire().await.map_err(failure)?;
-        let head = chain::head(&mut connection, key).await;
-        drop(connection);
-        let mut walk = Walk { key, at: Position::default(), entries: 0 };
+        let head = chain::head(readers, key).await;
+        let (anchor, false_anchor) = match chain::anchor(readers, key).await {
+            Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
+            Err(error) => (Position::default(), Some((1, error.to_string()))),
+            Ok(anchor) => (anchor, None),
+        };
+        let mut walk = Walk::new(key, anchor.clone());
         let walked = walk.all(readers).await?;
         let reached = walk.at.seq;
         let broken = match (walked, head) {
             (_, Err(StoreError::Unavailable(why))) => return Err(StoreError::Unavailable(why)),
-            (Err(broken), _) => Some(broken),
+            (Err(broken), _) => Some(false_anchor.unwrap_or(broken)),
             (Ok(()), Err(error)) => Some((kept.seq, error.to_string())),
             (Ok(()), Ok(head)) if head.seq < kept.seq => {
                 Some((kept.seq, "the record of where the trail ends was set back".into()))
@@ -185,8 +222,8 @@ impl Audit for Records {
             (Ok(()), Ok(head)) if head.seq > reached => {
                 Some((reached + 1, format!("entries up to {} are missing at the end", head.seq)))
             }
-            (Ok(()), Ok(_)) => None,
+            (Ok(()), Ok(_)) => false_anchor,
         };
-        Ok(AuditCheck { entries: walk.entries, head: walk.at.link, broken })
+        Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link, broken }))
     }
 }

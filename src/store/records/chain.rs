@@ -5,16 +5,18 @@
 //! The head row, under the same key, says where the chain ends, and the chain goes on from there and never from
 //! the last row that happens to be there: a tail that was cut off stays a gap. Only an older copy of the whole
 //! file passes for the truth; against that, note the head that `verify` reports somewhere else.
+//!
+//! Where the oldest entries were removed because their time was over, an anchor, made like the head, says after which entry
+//! the chain begins now.
 
-use super::script::Script;
-use super::{damaged, failure};
+use super::connection::{Connection, Row};
+use super::query::{Query, Script, Source, without_nul};
 use crate::base::Secret;
 use crate::domain::audit::AuditEntry;
 use crate::store::{AuditRecord, Result, StoreError};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
-use sqlx::{Row, SqliteConnection};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where a chain ends; before the first entry, number 0 and no link.
@@ -60,8 +62,47 @@ pub(super) fn link(key: &Secret<Vec<u8>>, before: &str, record: &AuditRecord) ->
     ))
 }
 
-fn head_mac(key: &Secret<Vec<u8>>, at: &Position) -> Hmac<Sha256> {
-    mac(key, &[b"head", &at.seq.to_be_bytes(), at.link.as_bytes()])
+/// What a row of `audit_head` is about.
+#[derive(Debug, Clone, Copy)]
+enum Mark {
+    Head,
+    Anchor,
+}
+
+impl Mark {
+    const fn id(self) -> i64 {
+        match self {
+            Mark::Head => 1,
+            Mark::Anchor => 2,
+        }
+    }
+
+    fn mac(self, key: &Secret<Vec<u8>>, at: &Position) -> Hmac<Sha256> {
+        let label: &[u8] = match self {
+            Mark::Head => b"head",
+            Mark::Anchor => b"anchor",
+        };
+        mac(key, &[label, &at.seq.to_be_bytes(), at.link.as_bytes()])
+    }
+
+    /// The position in a row, if it is under our key.
+    fn read(self, key: &Secret<Vec<u8>>, row: &Row) -> Result<Position> {
+        let at = Position { seq: row.number(0)?, link: row.text(1)?.to_owned() };
+        let kept = HEXLOWER.decode(row.text(2)?.as_bytes()).map_err(|_| broken("was changed"))?;
+        // Compares in constant time.
+        self.mac(key, &at).verify_slice(&kept).map_err(|_| broken("was changed"))?;
+        Ok(at)
+    }
+
+    /// Adds a statement that writes it.
+    fn write(self, key: &Secret<Vec<u8>>, at: &Position, script: &mut Script) {
+        script.statement("INSERT INTO audit_head (id, seq, link, mac) VALUES ");
+        let mac = hex(self.mac(key, at));
+        script.row([self.id().into(), at.seq.into(), at.link.as_str().into(), mac.into()]);
+        script.add(
+            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
+        );
+    }
 }
 
 fn broken(what: &str) -> StoreError {
@@ -70,19 +111,29 @@ fn broken(what: &str) -> StoreError {
     ))
 }
 
+async fn row_of(mark: Mark, source: impl Source) -> Result<Option<Row>> {
+    let query = Query::new("SELECT seq, link, mac FROM audit_head WHERE id = $1").bind(mark.id());
+    query.fetch_optional(source).await
+}
+
 /// The head row, if it is there and under our key.
-pub(super) async fn head(connection: &mut SqliteConnection, key: &Secret<Vec<u8>>) -> Result<Position> {
-    let row = sqlx::query("SELECT seq, link, mac FROM audit_head WHERE id = 1")
-        .fetch_optional(connection)
-        .await
-        .map_err(failure)?
-        .ok_or_else(|| broken("is missing"))?;
-    let at = Position { seq: row.try_get(0).map_err(failure)?, link: row.try_get(1).map_err(failure)? };
-    let kept: String = row.try_get(2).map_err(failure)?;
-    let kept = HEXLOWER.decode(kept.as_bytes()).map_err(|_| broken("was changed"))?;
-    // Compares in constant time.
-    head_mac(key, &at).verify_slice(&kept).map_err(|_| broken("was changed"))?;
-    Ok(at)
+pub(super) async fn head(source: impl Source, key: &Secret<Vec<u8>>) -> Result<Position> {
+    head_in(row_of(Mark::Head, source).await?.as_ref(), key)
+}
+
+fn head_in(row: Option<&Row>, key: &Secret<Vec<u8>>) -> Result<Position> {
+    Mark::Head.read(key, row.ok_or_else(|| broken("is missing"))?)
+}
+
+/// After which entry the chain begins: the last one that was removed, if any was.
+pub(super) async fn anchor(source: impl Source, key: &Secret<Vec<u8>>) -> Result<Position> {
+    let row = row_of(Mark::Anchor, source).await?;
+    row.map_or_else(|| Ok(Position::default()), |row| Mark::Anchor.read(key, &row))
+}
+
+/// Adds a statement that writes the anchor.
+pub(super) fn write_anchor(key: &Secret<Vec<u8>>, at: &Position, script: &mut Script) {
+    Mark::Anchor.write(key, at, script);
 }
 
 /// The writer's view of the chain.
@@ -98,11 +149,7 @@ pub(super) struct Chain {
 
 impl Chain {
     /// At the start, in the caller's transaction. A `fresh` database gets its head; any other has one.
-    pub(super) async fn load(
-        connection: &mut SqliteConnection,
-        key: Secret<Vec<u8>>,
-        fresh: bool,
-    ) -> Result<Self> {
+    pub(super) async fn load(connection: &mut Connection, key: Secret<Vec<u8>>, fresh: bool) -> Result<Self> {
         let start = Position::default();
         let mut chain = Self { key, now: start.clone(), stored: start, kept: Arc::default() };
         if fresh {
@@ -111,8 +158,8 @@ impl Chain {
             script.execute(connection).await?;
         }
         chain.recall(connection).await?;
-        let row = sqlx::query("SELECT max(seq) FROM audit").fetch_one(connection).await.map_err(failure)?;
-        let last: Option<i64> = row.try_get(0).map_err(|_| damaged("audit"))?;
+        let row = Query::new("SELECT max(seq) FROM audit").fetch_one(connection).await?;
+        let last = row.optional_number(0)?;
         if last.is_some_and(|last| last > chain.now.seq) {
             return Err(broken("was set back"));
         }
@@ -122,8 +169,14 @@ impl Chain {
 
     /// At the start of a transaction, if another process may have written since the last: where to go on. Its
     /// entries are taken up; a head that was set back is not followed, so that the gap shows.
-    pub(super) async fn recall(&mut self, connection: &mut SqliteConnection) -> Result<()> {
-        self.stored = head(connection, &self.key).await?;
+    pub(super) async fn recall(&mut self, connection: &mut Connection) -> Result<()> {
+        let row = row_of(Mark::Head, connection).await?;
+        self.recall_from(row.as_ref())
+    }
+
+    /// The same, where the row was read already.
+    pub(super) fn recall_from(&mut self, row: Option<&Row>) -> Result<()> {
+        self.stored = head_in(row, &self.key)?;
         let kept = self.kept().clone();
         self.now = if self.stored.seq > kept.seq { self.stored.clone() } else { kept };
         Ok(())
@@ -134,13 +187,13 @@ impl Chain {
         let mut record = AuditRecord {
             seq: self.now.seq.saturating_add(1),
             at: entry.at,
-            actor: entry.actor,
+            actor: without_nul(entry.actor),
             action: entry.action.to_owned(),
             person: entry.person.map(|person| person.to_string()),
-            subject: entry.subject,
+            subject: without_nul(entry.subject),
             outcome: entry.outcome.to_owned(),
-            detail: entry.detail,
-            request: entry.request,
+            detail: without_nul(entry.detail),
+            request: without_nul(entry.request),
             link: String::new(),
         };
         record.link = link(&self.key, &self.now.link, &record);
@@ -176,12 +229,7 @@ impl Chain {
 
     /// Adds a statement that writes where the chain ends.
     pub(super) fn write_head(&self, script: &mut Script) {
-        script.statement("INSERT INTO audit_head (id, seq, link, mac) VALUES ");
-        let mac = hex(head_mac(&self.key, &self.now));
-        script.row([1.into(), self.now.seq.into(), self.now.link.as_str().into(), mac.into()]);
-        script.add(
-            " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
-        );
+        Mark::Head.write(&self.key, &self.now, script);
     }
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Position> {

@@ -1,14 +1,12 @@
 //! Failure counters as a batch changes them: read at once, changed in memory in the order of the steps, written at once.
 
-use super::failure;
+use super::connection::Row;
+use super::query::{Script, Value};
 use super::rounds::Charge;
-use super::script::{Script, Value};
 use crate::base::Timestamp;
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Failures, Gate};
 use crate::store::Result;
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeMap;
 
 /// Where a stranger's attempts are written, so that they cost what a known person's do.
@@ -58,9 +56,8 @@ pub(super) struct Counters {
 
 impl Counters {
     /// Takes one as it stands in the database.
-    pub(super) fn take(&mut self, row: &SqliteRow) -> Result<()> {
-        let (person, counter): (&str, &str) =
-            (row.try_get(0).map_err(failure)?, row.try_get(1).map_err(failure)?);
+    pub(super) fn take(&mut self, row: &Row) -> Result<()> {
+        let (person, counter) = (row.text(0)?, row.text(1)?);
         let counter = match counter {
             "password" => Some(Counter::Password),
             "sent" => Some(Counter::Sent),
@@ -68,7 +65,7 @@ impl Counters {
         };
         // What has no such form was never written here, and nothing will ask for it.
         if let (Ok(person), Some(counter)) = (person.parse(), counter) {
-            let failures = failures(row, 2).map_err(failure)?;
+            let failures = failures(row, 2)?;
             self.of.insert(Key::Of(person, counter), State { failures, change: Change::None });
         }
         Ok(())
@@ -161,10 +158,9 @@ pub(super) fn write(script: &mut Script, states: impl Iterator<Item = (Key, Fail
 }
 
 /// Failures from two columns of a row.
-pub(super) fn failures(row: &SqliteRow, at: usize) -> Result<Failures, sqlx::Error> {
-    let count: i64 = row.try_get(at)?;
+pub(super) fn failures(row: &Row, at: usize) -> Result<Failures> {
     Ok(Failures {
-        count: u32::try_from(count).unwrap_or(u32::MAX),
-        blocked_until: Timestamp::from_millis(row.try_get(at + 1)?),
+        count: u32::try_from(row.number(at)?).unwrap_or(u32::MAX),
+        blocked_until: Timestamp::from_millis(row.number(at + 1)?),
     })
 }

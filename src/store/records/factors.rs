@@ -1,10 +1,12 @@
 //! Factors: rows with sealed material, and the codes that belong to them.
 
-use super::super::seal::{Keyring, Place};
+use super::super::seal::Place;
 use super::accounts::Change;
+use super::connection::{Connection, Row};
+use super::query::Query;
 use super::transaction::Transaction;
-use super::{Records, audit, damaged, failure, number};
-use crate::base::{OsRandom, Secret, Timestamp};
+use super::{Records, audit, damaged, number};
+use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
 use crate::domain::person::PersonId;
@@ -12,8 +14,6 @@ use crate::store::{Factors, NewFactor, Result, StoreError};
 use async_trait::async_trait;
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use zeroize::Zeroize;
 
 /// Material as it is sealed (JSON).
@@ -98,82 +98,36 @@ fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: &str) -> Re
     })
 }
 
-fn factor(records: &Records, row: &SqliteRow) -> Result<Factor> {
-    let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
+/// From nine columns of a row, the first of which is at `at`.
+pub(super) fn factor(records: &Records, row: &Row, at: usize) -> Result<Factor> {
+    let text = |column: usize| row.text(at + column);
     let (id, person) = (text(0)?, text(1)?);
     let kind: FactorKind = text(2)?.parse().map_err(|()| damaged("a factor's kind"))?;
-    let used: Option<i64> = row.try_get(6).map_err(failure)?;
     Ok(Factor {
         id: id.parse().map_err(|_| damaged("a factor's id"))?,
         person: person.parse().map_err(|_| damaged("a person's id"))?,
         kind,
-        label: text(3)?,
+        label: text(3)?.to_owned(),
         state: if text(4)? == "active" { FactorState::Active } else { FactorState::Pending },
-        created: Timestamp::from_millis(row.try_get(5).map_err(failure)?),
-        used: used.map(Timestamp::from_millis),
-        next: u64::try_from(row.try_get::<i64, _>(7).map_err(failure)?).map_err(|_| damaged("a counter"))?,
-        material: open(records, place(&id, &person, kind), kind, &text(8)?)?,
+        created: Timestamp::from_millis(row.number(at + 5)?),
+        used: row.optional_number(at + 6)?.map(Timestamp::from_millis),
+        next: u64::try_from(row.number(at + 7)?).map_err(|_| damaged("a counter"))?,
+        material: open(records, place(id, person, kind), kind, text(8)?)?,
     })
-}
-
-/// Seals factors anew that are under an older master key. One that does not open stays as it is: the login that
-/// needs it will say so.
-pub(super) async fn reseal(connection: &mut SqliteConnection, keyring: &Keyring) -> Result<()> {
-    let prefix = keyring.prefix();
-    let stale =
-        sqlx::query("SELECT id, person, kind, material FROM factors WHERE substr(material, 1, $1) <> $2")
-            .bind(number(prefix.len() as u64))
-            .bind(&prefix)
-            .fetch_all(&mut *connection)
-            .await
-            .map_err(failure)?;
-    for row in stale {
-        let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
-        let (id, person, kind) = (text(0)?, text(1)?, text(2)?);
-        let place = Place { table: "factors", row: &id, person: &person, kind: &kind };
-        match keyring.open(place, &text(3)?) {
-            Ok(opened) => {
-                let sealed = keyring.seal(&OsRandom, place, opened.expose())?;
-                sqlx::query("UPDATE factors SET material = $2 WHERE id = $1")
-                    .bind(&id)
-                    .bind(sealed)
-                    .execute(&mut *connection)
-                    .await
-                    .map_err(failure)?;
-            }
-            Err(error) => tracing::warn!(%error, "a factor cannot be sealed anew"),
-        }
-    }
-    Ok(())
-}
-
-pub(super) async fn active_factors(records: &Records, person: PersonId) -> Result<Vec<Factor>> {
-    let rows = sqlx::query(
-        "SELECT id, person, kind, label, state, created, used, next, material FROM factors
-         WHERE person = $1 AND state = 'active' ORDER BY created, id",
-    )
-    .bind(person.to_string())
-    .fetch_all(&records.0.readers)
-    .await
-    .map_err(failure)?;
-    rows.iter().map(|row| factor(records, row)).collect()
 }
 
 /// Fills in the codes that are left.
 pub(super) async fn codes_of(records: &Records, person: PersonId, factors: &mut [Factor]) -> Result<()> {
-    let rows = sqlx::query(
+    let rows = Query::new(
         "SELECT c.factor, c.digest, c.expires FROM one_time_codes c JOIN factors f ON f.id = c.factor
          WHERE f.person = $1 AND c.uses_left > 0",
     )
     .bind(person.to_string())
     .fetch_all(&records.0.readers)
-    .await
-    .map_err(failure)?;
+    .await?;
     for row in rows {
-        let id: String = row.try_get(0).map_err(failure)?;
-        let hex: String = row.try_get(1).map_err(failure)?;
-        let expires: Option<i64> = row.try_get(2).map_err(failure)?;
-        let digest = HEXLOWER.decode(hex.as_bytes()).ok().and_then(|digest| digest.try_into().ok());
+        let (id, expires) = (row.text(0)?, row.optional_number(2)?);
+        let digest = HEXLOWER.decode(row.text(1)?.as_bytes()).ok().and_then(|digest| digest.try_into().ok());
         let digest = digest.ok_or_else(|| damaged("a code's digest"))?;
         let owner = factors.iter_mut().find(|factor| factor.id.to_string() == id);
         if let Some(Factor { material: Material::Codes(codes), .. }) = owner {
@@ -184,24 +138,21 @@ pub(super) async fn codes_of(records: &Records, person: PersonId, factors: &mut 
 }
 
 /// Ends a factor: codes, counter and sealed seed go; `secure_delete` overwrites them in the file.
-async fn erase(connection: &mut SqliteConnection, id: &str) -> Result<bool> {
+pub(super) async fn erase(connection: &mut Connection, id: &str) -> Result<bool> {
     for sql in ["DELETE FROM one_time_codes WHERE factor = $1", "DELETE FROM counters WHERE counter = $1"] {
-        sqlx::query(sql).bind(id).execute(&mut *connection).await.map_err(failure)?;
+        Query::new(sql).bind(id).execute(&mut *connection).await?;
     }
-    let done = sqlx::query("DELETE FROM factors WHERE id = $1").bind(id).execute(connection).await;
-    Ok(done.map_err(failure)?.rows_affected() > 0)
+    Ok(Query::new("DELETE FROM factors WHERE id = $1").bind(id).execute(connection).await? > 0)
 }
 
 /// Names the owner of a factor that is about to change.
 async fn change(transaction: &mut Transaction, id: FactorId) -> Result<()> {
-    let row = sqlx::query("SELECT person FROM factors WHERE id = $1")
+    let row = Query::new("SELECT person FROM factors WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(&mut transaction.connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     if let Some(row) = row {
-        let person: String = row.try_get(0).map_err(failure)?;
-        transaction.change(Change::Person(person.parse().map_err(|_| damaged("a person's id"))?));
+        transaction.change(Change::Person(row.text(0)?.parse().map_err(|_| damaged("a person's id"))?));
     }
     Ok(())
 }
@@ -212,25 +163,19 @@ fn gone() -> StoreError {
     )
 }
 
-async fn insert(
-    connection: &mut SqliteConnection,
-    new: NewFactor,
-    sealed: String,
-    replace: bool,
-) -> Result<()> {
+async fn insert(connection: &mut Connection, new: NewFactor, sealed: String, replace: bool) -> Result<()> {
     let (id, person) = (new.id.to_string(), new.person.to_string());
     if replace {
-        let rows = sqlx::query("SELECT id FROM factors WHERE person = $1 AND kind = $2")
+        let rows = Query::new("SELECT id FROM factors WHERE person = $1 AND kind = $2")
             .bind(&person)
             .bind(new.kind.as_str())
             .fetch_all(&mut *connection)
-            .await
-            .map_err(failure)?;
+            .await?;
         for row in rows {
-            erase(connection, &row.try_get::<String, _>(0).map_err(failure)?).await?;
+            erase(connection, row.text(0)?).await?;
         }
     }
-    sqlx::query(
+    Query::new(
         "INSERT INTO factors (id, person, kind, label, state, created, used, next, material)
          VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8)",
     )
@@ -243,19 +188,17 @@ async fn insert(
     .bind(number(new.next))
     .bind(sealed)
     .execute(&mut *connection)
-    .await
-    .map_err(failure)?;
+    .await?;
     if let Material::Codes(codes) = new.material {
         for code in codes {
-            sqlx::query(
+            Query::new(
                 "INSERT INTO one_time_codes (factor, digest, expires, uses_left) VALUES ($1, $2, $3, 1)",
             )
             .bind(&id)
             .bind(HEXLOWER.encode(&code.digest))
             .bind(code.expires.map(Timestamp::millis))
             .execute(&mut *connection)
-            .await
-            .map_err(failure)?;
+            .await?;
         }
     }
     Ok(())
@@ -264,28 +207,26 @@ async fn insert(
 #[async_trait]
 impl Factors for Records {
     async fn of(&self, person: PersonId) -> Result<Vec<Factor>> {
-        let rows = sqlx::query(
+        let rows = Query::new(
             "SELECT id, person, kind, label, state, created, used, next, material FROM factors
              WHERE person = $1 ORDER BY created, id",
         )
         .bind(person.to_string())
         .fetch_all(&self.0.readers)
-        .await
-        .map_err(failure)?;
-        let mut factors = rows.iter().map(|row| factor(self, row)).collect::<Result<Vec<_>>>()?;
+        .await?;
+        let mut factors = rows.iter().map(|row| factor(self, row, 0)).collect::<Result<Vec<_>>>()?;
         codes_of(self, person, &mut factors).await?;
         Ok(factors)
     }
 
     async fn factor(&self, id: FactorId) -> Result<Factor> {
-        let row = sqlx::query(
+        let row = Query::new(
             "SELECT id, person, kind, label, state, created, used, next, material FROM factors WHERE id = $1",
         )
         .bind(id.to_string())
         .fetch_optional(&self.0.readers)
-        .await
-        .map_err(failure)?;
-        let mut factor = factor(self, &row.ok_or_else(gone)?)?;
+        .await?;
+        let mut factor = factor(self, &row.ok_or_else(gone)?, 0)?;
         codes_of(self, factor.person, std::slice::from_mut(&mut factor)).await?;
         Ok(factor)
     }
@@ -307,7 +248,7 @@ impl Factors for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 change(transaction, id).await?;
-                let done = sqlx::query(
+                let done = Query::new(
                     "UPDATE factors SET state = 'active', next = $2 + 1, used = $3
                      WHERE id = $1 AND state = 'pending' AND next <= $2",
                 )
@@ -315,9 +256,8 @@ impl Factors for Records {
                 .bind(number(position))
                 .bind(entry.at.millis())
                 .execute(&mut transaction.connection)
-                .await
-                .map_err(failure)?;
-                if done.rows_affected() == 0 {
+                .await?;
+                if done == 0 {
                     return Ok(false);
                 }
                 audit::append(transaction, entry).await?;
@@ -344,20 +284,18 @@ impl Factors for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 change(transaction, id).await?;
-                let done = sqlx::query("UPDATE factors SET next = $2 WHERE id = $1 AND next < $2")
+                let done = Query::new("UPDATE factors SET next = $2 WHERE id = $1 AND next < $2")
                     .bind(id.to_string())
                     .bind(number(next))
                     .execute(&mut transaction.connection)
-                    .await
-                    .map_err(failure)?;
-                if done.rows_affected() == 0 {
+                    .await?;
+                if done == 0 {
                     return Ok(false);
                 }
-                sqlx::query("DELETE FROM counters WHERE counter = $1")
+                Query::new("DELETE FROM counters WHERE counter = $1")
                     .bind(id.to_string())
                     .execute(&mut transaction.connection)
-                    .await
-                    .map_err(failure)?;
+                    .await?;
                 audit::append(transaction, entry).await?;
                 Ok(true)
             })

@@ -1,16 +1,17 @@
 //! People that come from an outside directory: what a synchronisation writes, each batch in one transaction with the place
 //! where it stands, so that a kill neither loses nor repeats anything.
 
+use super::connection::{Connection, Row};
+use super::pool::Pool;
+use super::query::Query;
 use super::transaction::Transaction;
-use super::{Records, accounts, audit, damaged, failure};
+use super::{Records, accounts, audit, damaged};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::directory::{Change, Known, Put, What};
 use crate::domain::person::{PersonId, Role};
-use crate::store::{Applied, Identities, IdentityBatch, Result, SyncPlace, Written};
+use crate::store::{Applied, Identities, IdentityBatch, Result, StoreError, SyncPlace, Written};
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 
 /// Rows read at a time: a row of the library is many times what becomes of it.
 const PAGE: u32 = 1000;
@@ -19,22 +20,21 @@ fn json<T: serde::Serialize>(list: &[T]) -> Result<String> {
     serde_json::to_string(list).map_err(|_| damaged("a list"))
 }
 
-fn known(row: &SqliteRow) -> Result<Known> {
-    let text =
-        |at: usize| row.try_get::<Option<String>, _>(at).map_err(failure).map(Option::unwrap_or_default);
+fn known(row: &Row) -> Result<Known> {
+    let text = |at: usize| row.optional_text(at).map(Option::unwrap_or_default);
     let roles = |at: usize| -> Result<Vec<Role>> {
-        serde_json::from_str(&text(at)?).map_err(|_| damaged("a list of roles"))
+        serde_json::from_str(text(at)?).map_err(|_| damaged("a list of roles"))
     };
     Ok(Known {
         entry: text(0)?.into(),
         person: text(1)?.parse().map_err(|_| damaged("a person's id"))?,
-        dn: text(2)?,
-        fingerprint: text(3)?,
+        dn: text(2)?.to_owned(),
+        fingerprint: text(3)?.to_owned(),
         own_roles: roles(4)?,
         roles: roles(5)?,
-        groups: serde_json::from_str(&text(6)?).map_err(|_| damaged("a list of groups"))?,
+        groups: serde_json::from_str(text(6)?).map_err(|_| damaged("a list of groups"))?,
         enabled: text(7)? != "disabled",
-        departed: row.try_get::<Option<i64>, _>(8).map_err(failure)?.is_some(),
+        departed: row.optional_number(8)?.is_some(),
     })
 }
 
@@ -46,14 +46,14 @@ fn departed_name(person: PersonId) -> String {
 
 /// Writes one person; `false` if the username is somebody else's.
 async fn put(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     (directory, at): (&str, Timestamp),
     (put, id, known): (&Put, PersonId, bool),
 ) -> Result<bool> {
     let Put { identity, roles, groups, .. } = put;
     let status = if identity.enabled { "active" } else { "disabled" };
     let query = if known {
-        sqlx::query(
+        Query::new(
             "UPDATE people SET username = $2, name = $3, roles = $4, member_of = $5, email = $6, phone = $7,
                     status = CASE WHEN $8 = 'active' AND locked = 1 THEN 'locked' ELSE $8 END,
                     version = version + 1, dn = $9, fingerprint = $10, own_roles = $11, valid_until = $12,
@@ -61,7 +61,7 @@ async fn put(
              WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM people WHERE username = $2 AND id <> $1)",
         )
     } else {
-        sqlx::query(
+        Query::new(
             "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, dn, fingerprint,
                                  own_roles, valid_until, version, created, directory, entry)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)
@@ -82,43 +82,41 @@ async fn put(
         .bind(json(&identity.roles)?)
         .bind(identity.valid_until.map(Timestamp::millis));
     let query = if known { query } else { query.bind(at.millis()).bind(directory).bind(&*identity.id) };
-    Ok(query.execute(connection).await.map_err(failure)?.rows_affected() == 1)
+    Ok(query.execute(connection).await? == 1)
 }
 
 /// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in as them
 /// until that is cleared up.
 /// `false` if that is so already.
-async fn shut_out(connection: &mut SqliteConnection, person: PersonId) -> Result<bool> {
-    let done = sqlx::query(
+async fn shut_out(connection: &mut Connection, person: PersonId) -> Result<bool> {
+    let done = Query::new(
         "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = ''
          WHERE id = $1 AND username <> $2",
     )
     .bind(person.to_string())
     .bind(departed_name(person))
     .execute(connection)
-    .await
-    .map_err(failure)?;
-    Ok(done.rows_affected() > 0)
+    .await?;
+    Ok(done > 0)
 }
 
 async fn groups(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     person: PersonId,
     roles: &[Role],
     groups: &[String],
 ) -> Result<()> {
-    sqlx::query("UPDATE people SET roles = $2, member_of = $3 WHERE id = $1")
+    Query::new("UPDATE people SET roles = $2, member_of = $3 WHERE id = $1")
         .bind(person.to_string())
         .bind(json(roles)?)
         .bind(json(groups)?)
         .execute(connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     Ok(())
 }
 
-async fn depart(connection: &mut SqliteConnection, person: PersonId, at: Timestamp) -> Result<()> {
-    sqlx::query(
+async fn depart(connection: &mut Connection, person: PersonId, at: Timestamp) -> Result<()> {
+    Query::new(
         "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = '', departed = $3
          WHERE id = $1 AND departed IS NULL",
     )
@@ -126,18 +124,12 @@ async fn depart(connection: &mut SqliteConnection, person: PersonId, at: Timesta
     .bind(departed_name(person))
     .bind(at.millis())
     .execute(connection)
-    .await
-    .map_err(failure)?;
+    .await?;
     Ok(())
 }
 
-async fn place(
-    connection: &mut SqliteConnection,
-    directory: &str,
-    place: &SyncPlace,
-    at: Timestamp,
-) -> Result<()> {
-    sqlx::query(
+async fn place(connection: &mut Connection, directory: &str, place: &SyncPlace, at: Timestamp) -> Result<()> {
+    Query::new(
         "INSERT INTO directories (name, scope, state, synced) VALUES ($1, $2, $3, $4)
          ON CONFLICT (name) DO UPDATE SET scope = excluded.scope, state = excluded.state, synced = excluded.synced",
     )
@@ -146,8 +138,7 @@ async fn place(
     .bind(&place.state)
     .bind(at.millis())
     .execute(connection)
-    .await
-    .map_err(failure)?;
+    .await?;
     Ok(())
 }
 
@@ -217,7 +208,16 @@ async fn put_all<'b>(
     }
 }
 
+/// What another node may have changed meanwhile is not written over.
+fn must_lead(transaction: &Transaction, directory: &str) -> Result<()> {
+    if transaction.leads(directory) {
+        return Ok(());
+    }
+    Err(StoreError::Conflict(format!("another node follows the directory {directory}, or may do so")))
+}
+
 async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Applied> {
+    must_lead(transaction, &batch.directory)?;
     for person in &batch.ids {
         transaction.change(accounts::Change::Person(*person));
     }
@@ -260,16 +260,19 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
 
 #[async_trait]
 impl Identities for Records {
-    async fn lead(&self, _directory: &str) -> Result<bool> {
-        // One process owns the file.
-        Ok(true)
+    async fn lead(&self, directory: &str) -> Result<bool> {
+        if matches!(self.0.readers, Pool::Sqlite(_)) {
+            return Ok(true);
+        }
+        let directory = directory.to_owned();
+        self.write(move |transaction| Box::pin(async move { transaction.lead(&directory).await })).await
     }
 
     async fn known(&self, directory: &str) -> Result<Vec<Known>> {
         let mut all: Vec<Known> = Vec::new();
         loop {
             let after = all.last().map(|last| last.entry.to_string()).unwrap_or_default();
-            let rows = sqlx::query(
+            let rows = Query::new(
                 "SELECT entry, id, dn, fingerprint, own_roles, roles, member_of, status, departed FROM people
                  WHERE directory = $1 AND entry > $2 ORDER BY entry LIMIT $3",
             )
@@ -277,8 +280,7 @@ impl Identities for Records {
             .bind(after)
             .bind(PAGE)
             .fetch_all(&self.0.readers)
-            .await
-            .map_err(failure)?;
+            .await?;
             if rows.is_empty() {
                 return Ok(all);
             }
@@ -289,19 +291,18 @@ impl Identities for Records {
     }
 
     async fn place(&self, directory: &str) -> Result<Option<SyncPlace>> {
-        let row = sqlx::query("SELECT scope, state, synced FROM directories WHERE name = $1")
+        let row = Query::new("SELECT scope, state, synced FROM directories WHERE name = $1")
             .bind(directory)
             .fetch_optional(&self.0.readers)
-            .await
-            .map_err(failure)?;
-        let read = |row: SqliteRow| -> Result<_, sqlx::Error> {
+            .await?;
+        let read = |row: Row| {
             Ok(SyncPlace {
-                scope: row.try_get(0)?,
-                state: row.try_get(1)?,
-                synced: Timestamp::from_millis(row.try_get(2)?),
+                scope: row.text(0)?.to_owned(),
+                state: row.text(1)?.to_owned(),
+                synced: Timestamp::from_millis(row.number(2)?),
             })
         };
-        row.map(|row| read(row).map_err(failure)).transpose()
+        row.map(read).transpose()
     }
 
     async fn apply(&self, batch: IdentityBatch) -> Result<Applied> {
@@ -312,6 +313,7 @@ impl Identities for Records {
         let directory = directory.to_owned();
         self.write(move |transaction| {
             Box::pin(async move {
+                must_lead(transaction, &directory)?;
                 let connection = &mut transaction.connection;
                 let mut purged = 0;
                 for statement in [
@@ -321,8 +323,8 @@ impl Identities for Records {
                     "DELETE FROM acceptances WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
                     "DELETE FROM people WHERE directory = $1 AND departed < $2",
                 ] {
-                    let done = sqlx::query(statement).bind(&directory).bind(before.millis());
-                    purged = done.execute(&mut *connection).await.map_err(failure)?.rows_affected();
+                    let done = Query::new(statement).bind(&directory).bind(before.millis());
+                    purged = done.execute(&mut *connection).await?;
                 }
                 if purged > 0 {
                     entry.detail = format!("{purged} removed for good");

@@ -1,10 +1,13 @@
 //! Charging attempts and settling rounds: handed to the writer, which takes those that wait together
 //! ([`super::rounds`]); and accepting a proof exactly once.
 
+use super::connection::Connection;
 use super::counters::failures;
-use super::rounds::{Charge, Round};
-use super::script::{Script, Value, places};
-use super::{Records, failure, number};
+use super::marks::Marks;
+use super::outbox;
+use super::query::{Query, Script, places};
+use super::rounds::{Charge, End, Round};
+use super::{Records, damaged, number};
 use crate::base::Timestamp;
 use crate::domain::factor::{CodeDigest, FactorId};
 use crate::domain::person::PersonId;
@@ -12,11 +15,10 @@ use crate::domain::throttle::{Counter, Gate, Throttle};
 use crate::store::{Attempts, CounterState, Logins, Result, Settled, Settlement};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
-use sqlx::{Row, SqliteConnection};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Passcodes in one text at most.
-const PART: usize = 16;
+/// Passcodes in one statement at most.
+const PART: usize = 64;
 
 #[async_trait]
 impl Attempts for Records {
@@ -32,76 +34,114 @@ impl Attempts for Records {
     }
 
     async fn failures(&self, person: PersonId) -> Result<Vec<CounterState>> {
-        let rows = sqlx::query(
+        let rows = Query::new(
             "SELECT counter, failures, blocked_until FROM counters
              WHERE person = $1 AND failures > 0 ORDER BY counter",
         )
         .bind(person.to_string())
         .fetch_all(&self.0.readers)
-        .await
-        .map_err(failure)?;
-        let state = |row: sqlx::sqlite::SqliteRow| -> Result<_, sqlx::Error> {
-            Ok(CounterState { counter: row.try_get(0)?, failures: failures(&row, 1)? })
+        .await?;
+        let state = |row: &super::connection::Row| {
+            Ok(CounterState { counter: row.text(0)?.to_owned(), failures: failures(row, 1)? })
         };
-        rows.into_iter().map(|row| state(row).map_err(failure)).collect()
+        rows.iter().map(state).collect()
     }
 }
 
 /// A passcode to be used up: the position of a factor.
 pub(super) struct Passcode {
+    /// The number of its round.
+    pub(super) round: usize,
     pub(super) person: PersonId,
     pub(super) factor: FactorId,
     pub(super) position: u64,
     pub(super) at: Timestamp,
+    /// What is used up with it, or neither is.
+    pub(super) once: Vec<(String, Timestamp)>,
 }
 
-/// Uses passcodes up, in their order; which of them were accepted. One statement for each, so that of any number of
-/// racers one wins. A person who was locked in between, or a factor that was revoked, is no winner.
+/// Uses passcodes up; the rounds whose were accepted. One atomic statement accepts, so that of any number of racers one
+/// wins. A person who was locked in between, or a factor that was revoked, is no winner.
+///
+/// Of one factor, and of one mark, one after the other has its turn: those that wait for it are left for the next statement.
 pub(super) async fn accept(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     passcodes: &[Passcode],
+    marks: &mut Marks,
 ) -> Result<BTreeSet<usize>> {
     let mut accepted = BTreeSet::new();
-    for (part, passcodes) in passcodes.chunks(PART).enumerate() {
-        let mut script = Script::default();
-        for place in 0..places(passcodes.len()) {
-            // Places left over name no factor.
-            let code = passcodes.get(place);
-            let text = |text: Option<String>| Value::from(text.unwrap_or_default());
-            let position = number(code.map_or(0, |code| code.position));
-            script.statement("UPDATE factors SET next = ");
-            script.value((position + 1).into());
-            script.add(", used = ");
-            script.value(code.map_or(0, |code| code.at.millis()).into());
-            script.add(" WHERE state = 'active' AND next <= ");
-            script.value(position.into());
-            script.add(" AND (id, person) = ");
-            script.row([
-                text(code.map(|code| code.factor.to_string())),
-                text(code.map(|code| code.person.to_string())),
-            ]);
-            script.add(
-                " AND EXISTS (SELECT 1 FROM people WHERE people.id = factors.person AND people.status = 'active')
-                 RETURNING ",
-            );
-            script.value(number((part * PART + place) as u64).into());
+    let mut tried = BTreeMap::new();
+    let mut waiting: Vec<&Passcode> = passcodes.iter().collect();
+    while !waiting.is_empty() {
+        let (mut turn, mut left) = (BTreeMap::new(), Vec::new());
+        let mut named = BTreeSet::new();
+        for code in waiting {
+            let highest = tried.get(&(code.factor, code.person));
+            if highest.is_some_and(|highest| code.position <= *highest)
+                || !marks.are_free(&code.once, code.round)
+            {
+                // Whether that one was accepted or not, nothing up to it will be.
+                continue;
+            }
+            let taken =
+                turn.contains_key(&code.factor) || code.once.iter().any(|(name, _)| named.contains(name));
+            if taken || turn.len() == PART {
+                left.push(code);
+                continue;
+            }
+            named.extend(code.once.iter().map(|(name, _)| name));
+            tried.insert((code.factor, code.person), code.position);
+            turn.insert(code.factor, code);
         }
-        for row in script.fetch(connection).await? {
-            let place: i64 = row.try_get(0).map_err(failure)?;
-            accepted.extend(usize::try_from(place));
+        for factor in accept_each(connection, turn.values().copied()).await? {
+            let code = turn.get(&factor).ok_or_else(|| damaged("a factor's id"))?;
+            marks.take(&code.once, code.round);
+            accepted.insert(code.round);
         }
+        waiting = left;
     }
     Ok(accepted)
 }
 
+/// No two of the same factor; the factors whose were accepted.
+async fn accept_each(
+    connection: &mut Connection,
+    passcodes: impl ExactSizeIterator<Item = &Passcode>,
+) -> Result<Vec<FactorId>> {
+    if passcodes.len() == 0 {
+        return Ok(Vec::new());
+    }
+    let count = places(passcodes.len());
+    let mut script = Script::default();
+    script.statement("UPDATE factors SET next = column3 + 1, used = column4 FROM (VALUES ");
+    let rows = passcodes.map(|code| {
+        let position = number(code.position);
+        [
+            code.factor.to_string().into(),
+            code.person.to_string().into(),
+            position.into(),
+            code.at.millis().into(),
+        ]
+    });
+    // No factor has this id.
+    script.rows(rows, count, &["".into(), "".into(), 0_i64.into(), 0_i64.into()]);
+    script.add(
+        ") AS code WHERE id = column1 AND person = column2 AND next <= column3 AND state = 'active'
+         AND EXISTS (SELECT 1 FROM people WHERE people.id = factors.person AND people.status = 'active')
+         RETURNING id",
+    );
+    let rows = script.fetch(connection).await?;
+    rows.iter().map(|row| row.text(0)?.parse().map_err(|_| damaged("a factor's id"))).collect()
+}
+
 /// Uses a recovery or temporary code up, likewise.
 pub(super) async fn accept_code(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     person: PersonId,
     (factor, digest): (FactorId, CodeDigest),
     at: Timestamp,
 ) -> Result<bool> {
-    let done = sqlx::query(
+    let done = Query::new(
         "UPDATE one_time_codes SET uses_left = uses_left - 1
          WHERE factor = $1 AND digest = $3 AND uses_left > 0 AND (expires IS NULL OR expires > $4)
          AND EXISTS (SELECT 1 FROM factors f JOIN people p ON p.id = f.person
@@ -112,34 +152,30 @@ pub(super) async fn accept_code(
     .bind(HEXLOWER.encode(&digest))
     .bind(at.millis())
     .execute(&mut *connection)
-    .await
-    .map_err(failure)?;
-    let accepted = done.rows_affected() == 1;
+    .await?;
+    let accepted = done == 1;
     if accepted {
-        sqlx::query("UPDATE factors SET used = $2 WHERE id = $1")
-            .bind(factor.to_string())
-            .bind(at.millis())
-            .execute(connection)
-            .await
-            .map_err(failure)?;
+        let used = Query::new("UPDATE factors SET used = $2 WHERE id = $1");
+        used.bind(factor.to_string()).bind(at.millis()).execute(connection).await?;
     }
     Ok(accepted)
 }
 
 /// Whether the person may still log in.
-pub(super) async fn is_active(connection: &mut SqliteConnection, person: PersonId) -> Result<bool> {
-    let row = sqlx::query("SELECT 1 FROM people WHERE id = $1 AND status = 'active'")
+pub(super) async fn is_active(connection: &mut Connection, person: PersonId) -> Result<bool> {
+    let row = Query::new("SELECT 1 FROM people WHERE id = $1 AND status = 'active'")
         .bind(person.to_string())
         .fetch_optional(connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     Ok(row.is_some())
 }
 
 #[async_trait]
 impl Logins for Records {
     async fn settle(&self, settlement: Settlement) -> Result<Settled> {
-        let end = Some(Box::new(settlement));
+        let sealed =
+            settlement.message.as_ref().map(|(message, _)| outbox::sealed(self, message)).transpose()?;
+        let end = Some(Box::new(End { settlement, sealed }));
         self.0.writer.round(|answer| Round::Settle(end, answer)).await
     }
 }

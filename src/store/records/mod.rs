@@ -1,23 +1,34 @@
-//! The records store on SQLite: the authority for people, factors, counters and the audit trail.
+//! The records store on SQLite or PostgreSQL: the authority for people, factors, counters and the audit trail.
 //!
-//! One connection writes, in batches ([`writer`]); a few read. WAL, `synchronous = FULL`: what was answered
-//! with `Ok` survives a kill and a power cut. The SQL is portable to PostgreSQL.
+//! One connection writes, in batches ([`writer`]); a few read. What was answered with `Ok` survives a kill and a power cut:
+//! WAL with `synchronous = FULL`, or `synchronous_commit`. The SQL is the same for both ([`query`]); on PostgreSQL several
+//! nodes write, one after the other ([`transaction`]).
 
 mod accounts;
 mod audit;
 mod batch;
 mod chain;
+mod connection;
 mod counters;
+mod database;
 mod factors;
+mod file;
 mod identities;
 mod logins;
+mod marks;
 mod open;
+mod outbox;
 mod people;
+mod pool;
+mod postgres;
+mod query;
+mod reseal;
 mod rounds;
-mod script;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod transaction;
+mod upkeep;
 mod witness;
 mod writer;
 
@@ -25,13 +36,14 @@ pub use open::OpenError;
 
 use super::seal::{Keyring, Place};
 use super::{
-    Acceptances, Attempts, Audit, Factors, Identities, Logins, Passwords, People, Result, StoreError,
+    Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
+    Upkeep,
 };
 use crate::base::{OsRandom, Secret};
 use crate::domain::digest::CodeDigester;
 use accounts::Accounts;
 use batch::Work;
-use sqlx::SqlitePool;
+use pool::Pool;
 use std::sync::{Arc, Mutex};
 use transaction::Transaction;
 use writer::Writer;
@@ -41,7 +53,7 @@ use writer::Writer;
 pub struct Records(Arc<Inner>);
 
 struct Inner {
-    readers: SqlitePool,
+    readers: Pool,
     writer: Writer,
     accounts: Arc<Accounts>,
     keyring: Keyring,
@@ -80,6 +92,10 @@ views! {
     logins: Logins,
     /// People that come from outside directories.
     identities: Identities,
+    /// Messages on their way out.
+    outbox: Outbox,
+    /// Removes what is over.
+    upkeep: Upkeep,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.
@@ -92,7 +108,7 @@ impl Records {
         self.0.digester.clone()
     }
 
-    /// Finishes what is queued and closes the file. Later calls fail.
+    /// Finishes what is queued and closes the connections. Later calls fail.
     pub async fn close(&self) {
         self.0.writer.close().await;
         self.0.accounts.empty();
@@ -121,6 +137,9 @@ fn failure(error: sqlx::Error) -> StoreError {
         }
         if database.is_foreign_key_violation() {
             return StoreError::NotFound("there is no such person or factor any more".into());
+        }
+        if let Some(server) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+            return StoreError::Unavailable(format!("{} ({server})", postgres::hint(server.code())));
         }
         let hint =
             match database.code().as_deref().and_then(|code| code.parse::<u32>().ok()).map(|c| c & 0xff) {

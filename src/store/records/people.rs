@@ -1,43 +1,46 @@
 //! People, their password hashes and acceptances.
 
 use super::accounts::Change;
-use super::factors::{active_factors, codes_of};
+use super::connection::{Connection, Row};
+use super::factors::{codes_of, factor};
+use super::query::Query;
 use super::transaction::Transaction;
-use super::{Records, audit, damaged, failure};
+use super::{Records, audit, damaged};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Origin, Person, PersonId, Status, Username};
 use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, StoreError};
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
 use std::sync::Arc;
 
-fn person(row: &SqliteRow) -> Result<Person> {
-    let text = |at: usize| row.try_get::<String, _>(at).map_err(failure);
+/// Columns that a person is read from.
+const PERSON: usize = 13;
+
+fn person(row: &Row) -> Result<Person> {
+    let text = |at: usize| row.text(at);
+    let optional = |at: usize| row.optional_text(at).map(|text| text.map(str::to_owned));
     let list = |at: usize| -> Result<Vec<String>> {
-        serde_json::from_str(&text(at)?).map_err(|_| damaged("a list of roles or groups"))
+        serde_json::from_str(text(at)?).map_err(|_| damaged("a list of roles or groups"))
     };
     let roles = list(3)?.iter().map(|role| role.parse()).collect::<Result<_, ()>>();
     Ok(Person {
         id: text(0)?.parse().map_err(|_| damaged("a person's id"))?,
-        username: Username::parse(&text(1)?).map_err(|_| damaged("a username"))?,
-        name: text(2)?,
+        username: Username::parse(text(1)?).map_err(|_| damaged("a username"))?,
+        name: text(2)?.to_owned(),
         roles: roles.map_err(|()| damaged("a role"))?,
         groups: list(4)?,
-        email: row.try_get(5).map_err(failure)?,
-        phone: row.try_get(6).map_err(failure)?,
+        email: optional(5)?,
+        phone: optional(6)?,
         status: text(7)?.parse().map_err(|()| damaged("a status"))?,
-        version: row.try_get(8).map_err(failure)?,
-        origin: match (row.try_get(9).map_err(failure)?, row.try_get(10).map_err(failure)?) {
+        version: row.number(8)?,
+        origin: match (optional(9)?, optional(10)?) {
             (Some(directory), Some(dn)) => {
-                let entry: Option<String> = row.try_get(12).map_err(failure)?;
-                Some(Origin { directory, dn, entry: entry.unwrap_or_default() })
+                Some(Origin { directory, dn, entry: optional(12)?.unwrap_or_default() })
             }
             _ => None,
         },
-        valid_until: row.try_get::<Option<i64>, _>(11).map_err(failure)?.map(Timestamp::from_millis),
+        valid_until: row.optional_number(11)?.map(Timestamp::from_millis),
     })
 }
 
@@ -45,7 +48,7 @@ fn gone() -> StoreError {
     StoreError::NotFound("there is no such person any more".into())
 }
 
-async fn insert(connection: &mut SqliteConnection, mut new: NewPerson, at: Timestamp) -> Result<()> {
+async fn insert(connection: &mut Connection, mut new: NewPerson, at: Timestamp) -> Result<()> {
     new.roles.sort_unstable();
     new.roles.dedup();
     new.groups.sort_unstable();
@@ -53,7 +56,7 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson, at: Times
     let roles: Vec<_> = new.roles.iter().map(|role| role.as_str()).collect();
     let json = |list: Result<String, serde_json::Error>| list.map_err(|_| damaged("a list"));
     let id = new.id.to_string();
-    sqlx::query(
+    Query::new(
         "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version, created)
          VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', 1, $8)",
     )
@@ -67,18 +70,17 @@ async fn insert(connection: &mut SqliteConnection, mut new: NewPerson, at: Times
     .bind(at.millis())
     .execute(&mut *connection)
     .await
-    .map_err(|error| match failure(error) {
+    .map_err(|error| match error {
         StoreError::Conflict(_) => StoreError::Conflict(format!("the username {} is taken", new.username)),
         other => other,
     })?;
     if let Some(hash) = &new.password {
-        sqlx::query("INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)")
+        Query::new("INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)")
             .bind(&id)
             .bind(hash.expose())
             .bind(at.millis())
             .execute(&mut *connection)
-            .await
-            .map_err(failure)?;
+            .await?;
     }
     Ok(())
 }
@@ -90,8 +92,25 @@ impl People for Records {
             return Ok(Some(Account::clone(&kept)));
         }
         let ticket = self.0.accounts.ticket();
-        let Some(person) = self.person(username).await? else { return Ok(None) };
-        let mut factors = active_factors(self, person.id).await?;
+        // One row for each active factor; without any, one row in which theirs is empty.
+        let rows = Query::new(
+            "SELECT p.id, p.username, p.name, p.roles, p.member_of, p.email, p.phone, p.status, p.version, p.directory,
+                    p.dn, p.valid_until, p.entry, f.id, f.person, f.kind, f.label, f.state, f.created, f.used, f.next,
+                    f.material
+             FROM people p LEFT JOIN factors f ON f.person = p.id AND f.state = 'active'
+             WHERE p.username = $1 ORDER BY f.created, f.id",
+        )
+        .bind(username.as_str())
+        .fetch_all(&self.0.readers)
+        .await?;
+        let Some(first) = rows.first() else { return Ok(None) };
+        let person = person(first)?;
+        let mut factors = Vec::with_capacity(rows.len());
+        for row in &rows {
+            if row.optional_text(PERSON)?.is_some() {
+                factors.push(factor(self, row, PERSON)?);
+            }
+        }
         if factors.iter().any(|factor| matches!(factor.material, crate::domain::factor::Material::Codes(_))) {
             codes_of(self, person.id, &mut factors).await?;
         }
@@ -101,21 +120,20 @@ impl People for Records {
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
-        let row = sqlx::query(
+        let row = Query::new(
             "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
                     valid_until, entry FROM people
              WHERE username = $1",
         )
         .bind(username.as_str())
         .fetch_optional(&self.0.readers)
-        .await
-        .map_err(failure)?;
+        .await?;
         row.as_ref().map(person).transpose()
     }
 
     async fn list(&self, page: &Page) -> Result<Vec<Person>> {
         let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
-        let rows = sqlx::query(
+        let rows = Query::new(
             "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
                     valid_until, entry FROM people
              WHERE departed IS NULL AND username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
@@ -125,8 +143,7 @@ impl People for Records {
         .bind(like(page.matching.as_deref().unwrap_or_default()))
         .bind(limit)
         .fetch_all(&self.0.readers)
-        .await
-        .map_err(failure)?;
+        .await?;
         rows.iter().map(person).collect()
     }
 
@@ -147,7 +164,7 @@ impl People for Records {
             Box::pin(async move {
                 transaction.change(Change::Person(person));
                 let id = person.to_string();
-                let done = sqlx::query(
+                let done = Query::new(
                     "UPDATE people SET status = CASE WHEN status = 'disabled' AND directory IS NOT NULL THEN status ELSE $2 END, locked = $3,
                             version = version + 1
                      WHERE id = $1 AND departed IS NULL",
@@ -156,17 +173,15 @@ impl People for Records {
                 .bind(status.as_str())
                 .bind(i64::from(status == Status::Locked))
                 .execute(&mut transaction.connection)
-                .await
-                .map_err(failure)?;
-                if done.rows_affected() == 0 {
+                .await?;
+                if done == 0 {
                     return Err(gone());
                 }
                 if status == Status::Active {
-                    sqlx::query("DELETE FROM counters WHERE person = $1")
+                    Query::new("DELETE FROM counters WHERE person = $1")
                         .bind(&id)
                         .execute(&mut transaction.connection)
-                        .await
-                        .map_err(failure)?;
+                        .await?;
                 }
                 audit::append(transaction, entry).await
             })
@@ -185,31 +200,28 @@ fn like(text: &str) -> String {
 async fn new_password(transaction: &mut Transaction, person: PersonId, entry: AuditEntry) -> Result<()> {
     transaction.change(Change::Person(person));
     let id = person.to_string();
-    let done = sqlx::query("UPDATE people SET version = version + 1 WHERE id = $1")
+    let done = Query::new("UPDATE people SET version = version + 1 WHERE id = $1")
         .bind(&id)
         .execute(&mut transaction.connection)
-        .await
-        .map_err(failure)?;
-    if done.rows_affected() == 0 {
+        .await?;
+    if done == 0 {
         return Err(gone());
     }
-    sqlx::query("DELETE FROM counters WHERE person = $1 AND counter = 'password'")
+    Query::new("DELETE FROM counters WHERE person = $1 AND counter = 'password'")
         .bind(&id)
         .execute(&mut transaction.connection)
-        .await
-        .map_err(failure)?;
+        .await?;
     audit::append(transaction, entry).await
 }
 
 #[async_trait]
 impl Passwords for Records {
     async fn hash(&self, person: PersonId) -> Result<Option<Secret<String>>> {
-        let row = sqlx::query("SELECT hash FROM passwords WHERE person = $1")
+        let row = Query::new("SELECT hash FROM passwords WHERE person = $1")
             .bind(person.to_string())
             .fetch_optional(&self.0.readers)
-            .await
-            .map_err(failure)?;
-        row.map(|row| row.try_get::<String, _>(0).map(Secret::new).map_err(failure)).transpose()
+            .await?;
+        row.map(|row| row.text(0).map(|hash| Secret::new(hash.to_owned()))).transpose()
     }
 
     async fn set(&self, person: PersonId, hash: Secret<String>, entry: AuditEntry) -> Result<()> {
@@ -217,7 +229,7 @@ impl Passwords for Records {
             Box::pin(async move {
                 let at = entry.at;
                 new_password(transaction, person, entry).await?;
-                sqlx::query(
+                Query::new(
                     "INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)
                      ON CONFLICT (person) DO UPDATE SET hash = excluded.hash, changed = excluded.changed",
                 )
@@ -225,8 +237,7 @@ impl Passwords for Records {
                 .bind(hash.expose())
                 .bind(at.millis())
                 .execute(&mut transaction.connection)
-                .await
-                .map_err(failure)?;
+                .await?;
                 Ok(())
             })
         })
@@ -240,13 +251,12 @@ impl Passwords for Records {
     async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
-                sqlx::query("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2")
+                Query::new("UPDATE passwords SET hash = $3 WHERE person = $1 AND hash = $2")
                     .bind(person.to_string())
                     .bind(old.expose())
                     .bind(new.expose())
                     .execute(&mut transaction.connection)
-                    .await
-                    .map_err(failure)?;
+                    .await?;
                 Ok(())
             })
         })
@@ -260,7 +270,7 @@ impl Acceptances for Records {
         let version = version.to_owned();
         self.write(move |transaction| {
             Box::pin(async move {
-                sqlx::query(
+                Query::new(
                     "INSERT INTO acceptances (person, version, at) VALUES ($1, $2, $3)
                      ON CONFLICT (person, version) DO NOTHING",
                 )
@@ -268,8 +278,7 @@ impl Acceptances for Records {
                 .bind(&version)
                 .bind(at.millis())
                 .execute(&mut transaction.connection)
-                .await
-                .map_err(failure)?;
+                .await?;
                 audit::append(transaction, entry).await
             })
         })
@@ -278,14 +287,11 @@ impl Acceptances for Records {
 
     async fn latest(&self, person: PersonId) -> Result<Option<(String, Timestamp)>> {
         let row =
-            sqlx::query("SELECT version, at FROM acceptances WHERE person = $1 ORDER BY at DESC LIMIT 1")
+            Query::new("SELECT version, at FROM acceptances WHERE person = $1 ORDER BY at DESC LIMIT 1")
                 .bind(person.to_string())
                 .fetch_optional(&self.0.readers)
-                .await
-                .map_err(failure)?;
-        let read = |row: SqliteRow| -> Result<_, sqlx::Error> {
-            Ok((row.try_get(0)?, Timestamp::from_millis(row.try_get(1)?)))
-        };
-        row.map(|row| read(row).map_err(failure)).transpose()
+                .await?;
+        let read = |row: Row| Ok((row.text(0)?.to_owned(), Timestamp::from_millis(row.number(1)?)));
+        row.map(read).transpose()
     }
 }

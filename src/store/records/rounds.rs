@@ -7,9 +7,12 @@
 use super::accounts::Change;
 use super::audit;
 use super::batch::Answer;
+use super::connection::Row;
 use super::counters::{self, Counters};
 use super::logins::{Passcode, accept, accept_code, is_active};
-use super::script::{Script, places};
+use super::marks::Marks;
+use super::outbox;
+use super::query::{Script, places};
 use super::transaction::Transaction;
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
@@ -17,8 +20,6 @@ use crate::domain::factor::Proof;
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Gate, Throttle};
 use crate::store::{Result, Settled, Settlement, StoreError};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 use std::collections::BTreeSet;
 
 /// What the audit entry of a round that lets someone in says.
@@ -34,11 +35,17 @@ pub(super) struct Charge {
     pub(super) now: Timestamp,
 }
 
+/// A settlement, and what its message says, sealed.
+pub(super) struct End {
+    pub(super) settlement: Settlement,
+    pub(super) sealed: Option<String>,
+}
+
 /// A step of a login round, with who waits for it.
 pub(super) enum Round {
     Charge(Charge, Answer<Vec<Gate>>),
     /// The settlement is taken out when its turn comes.
-    Settle(Option<Box<Settlement>>, Answer<Settled>),
+    Settle(Option<Box<End>>, Answer<Settled>),
 }
 
 impl Round {
@@ -54,17 +61,23 @@ impl Round {
     fn counts(&self) -> Option<PersonId> {
         match self {
             Round::Charge(charge, _) => charge.person,
-            Round::Settle(Some(end), _) if !end.refund.is_empty() => end.person,
-            Round::Settle(..) => None,
+            _ => self.settlement().filter(|end| !end.refund.is_empty()).and_then(|end| end.person),
         }
     }
 
-    /// The passcode that it accepts.
-    fn passcode(&self) -> Option<Passcode> {
-        let Round::Settle(Some(end), _) = self else { return None };
+    fn settlement(&self) -> Option<&Settlement> {
+        match self {
+            Round::Settle(end, _) => end.as_ref().map(|end| &end.settlement),
+            Round::Charge(..) => None,
+        }
+    }
+
+    /// The passcode that the round of this number accepts.
+    fn passcode(&self, round: usize) -> Option<Passcode> {
+        let end = self.settlement()?;
         match (end.person, end.accept) {
             (Some(person), Some(Proof::Position { factor, position })) => {
-                Some(Passcode { person, factor, position, at: end.at })
+                Some(Passcode { round, person, factor, position, at: end.at, once: end.once.clone() })
             }
             _ => None,
         }
@@ -72,10 +85,13 @@ impl Round {
 
     /// Whom it lets in without a proof.
     fn lets_in(&self) -> Option<PersonId> {
-        match self {
-            Round::Settle(Some(end), _) if end.accept.is_none() && end.audit.outcome == ACCEPT => end.person,
-            _ => None,
-        }
+        let end = self.settlement().filter(|end| end.accept.is_none() && end.audit.outcome == ACCEPT);
+        end.and_then(|end| end.person)
+    }
+
+    /// What it uses once.
+    fn once(&self) -> impl Iterator<Item = &str> {
+        self.settlement().into_iter().flat_map(|end| end.once.iter().map(|(name, _)| name.as_str()))
     }
 }
 
@@ -83,14 +99,25 @@ impl Round {
 pub(super) struct Reads {
     counted: Vec<PersonId>,
     let_in: Vec<PersonId>,
+    once: Vec<String>,
+}
+
+/// What the database has answered.
+struct Known {
+    counters: Counters,
+    /// Who of those to be let in may not log in any more.
+    barred: BTreeSet<PersonId>,
+    marks: Marks,
 }
 
 impl Reads {
     pub(super) fn of(rounds: &[Round]) -> Self {
-        let once = |people: BTreeSet<_>| people.into_iter().collect();
+        let each = |people: BTreeSet<_>| people.into_iter().collect();
+        let marks: BTreeSet<_> = rounds.iter().flat_map(Round::once).collect();
         Self {
-            counted: once(rounds.iter().filter_map(Round::counts).collect()),
-            let_in: once(rounds.iter().filter_map(Round::lets_in).collect()),
+            counted: each(rounds.iter().filter_map(Round::counts).collect()),
+            let_in: each(rounds.iter().filter_map(Round::lets_in).collect()),
+            once: marks.into_iter().map(str::to_owned).collect(),
         }
     }
 
@@ -103,21 +130,18 @@ impl Reads {
         );
         // Hardly ever anybody is barred, so the active ones are counted first.
         ask(script, "SELECT count(*) FROM people WHERE status = 'active' AND id IN ", &self.let_in);
+        ask(script, "SELECT id, expires FROM once WHERE id IN ", &self.once);
     }
 
-    /// Reads the answers: the counters, and who of those to be let in may not log in any more.
-    async fn answered(
-        &self,
-        transaction: &mut Transaction,
-        rows: &[SqliteRow],
-    ) -> Result<(Counters, BTreeSet<PersonId>)> {
-        let mut counters = Counters::default();
+    /// Reads the answers, which are told apart by how many columns they have.
+    async fn answered(&self, transaction: &mut Transaction, rows: &[Row]) -> Result<Known> {
+        let (mut counters, mut marks) = (Counters::default(), Marks::default());
         let mut active = 0;
         for row in rows {
-            if row.len() == 1 {
-                active += row.try_get::<i64, _>(0).map_err(super::failure)?;
-            } else {
-                counters.take(row)?;
+            match row.len() {
+                1 => active += row.number(0)?,
+                2 => marks.known(row.text(0)?),
+                _ => counters.take(row)?,
             }
         }
         let mut barred = BTreeSet::new();
@@ -128,15 +152,15 @@ impl Reads {
                 }
             }
         }
-        Ok((counters, barred))
+        Ok(Known { counters, barred, marks })
     }
 }
 
-fn ask(script: &mut Script, question: &str, people: &[PersonId]) {
-    for part in people.chunks(64) {
+fn ask(script: &mut Script, question: &str, ids: &[impl ToString]) {
+    for part in ids.chunks(64) {
         script.statement(question);
-        let filled = part.iter().map(|person| person.to_string().into());
-        // No person has this id.
+        let filled = part.iter().map(|id| id.to_string().into());
+        // Nothing has this id.
         script.row(filled.chain(std::iter::repeat_n("-".into(), places(part.len()) - part.len())));
     }
 }
@@ -153,22 +177,20 @@ pub(super) async fn run(
     transaction: &mut Transaction,
     rounds: &mut [Round],
     reads: &Reads,
-    rows: &[SqliteRow],
+    rows: &[Row],
 ) -> Result<Written> {
-    let (mut counters, barred) = reads.answered(transaction, rows).await?;
+    let mut known = reads.answered(transaction, rows).await?;
     // What is accepted depends on no counter, so it can be first.
-    let passcodes: Vec<_> = rounds.iter().filter_map(Round::passcode).collect();
-    let accepted = accept(&mut transaction.connection, &passcodes).await?;
-    let mut passcode = 0..;
+    let passcodes = rounds.iter().enumerate().filter_map(|(number, round)| round.passcode(number));
+    let passcodes: Vec<_> = passcodes.collect();
+    let accepted = accept(&mut transaction.connection, &passcodes, &mut known.marks).await?;
     let mut entries = Vec::with_capacity(rounds.len());
-    for round in rounds {
-        let accepted = round.passcode().is_some() && passcode.next().is_some_and(|it| accepted.contains(&it));
+    for (number, round) in rounds.iter_mut().enumerate() {
         match round {
-            Round::Charge(charge, answer) => answer.set(Ok(counters.charge(charge))),
+            Round::Charge(charge, answer) => answer.set(Ok(known.counters.charge(charge))),
             Round::Settle(end, answer) => {
                 let Some(end) = end.take() else { continue };
-                let settled = settle(transaction, &mut counters, *end, &barred, accepted).await;
-                match settled {
+                match settle(transaction, &mut known, *end, (number, accepted.contains(&number))).await {
                     Ok((settled, entry)) => {
                         entries.extend(entry.map(|entry| transaction.chain.record(entry)));
                         answer.set(Ok(settled));
@@ -179,29 +201,34 @@ pub(super) async fn run(
             }
         }
     }
+    let Known { counters, marks, .. } = known;
     let (gone, changed) = counters.changes();
     let (mut gone, mut changed, mut entries) = (gone.into_iter(), changed.into_iter(), entries.into_iter());
+    let mut script = Script::default();
+    marks.write(&mut script);
     loop {
         let most = gone.len().max(changed.len()).max(entries.len());
         let count = places(most.min(MOST));
-        let mut script = Script::default();
         counters::delete(&mut script, gone.by_ref().take(count), count);
         counters::write(&mut script, changed.by_ref().take(count), count);
         audit::insert(&mut script, entries.by_ref().take(count), count);
         if most <= MOST {
             return Ok(Written { script, surely: counters.taken() });
         }
-        script.execute(&mut transaction.connection).await.map_err(audit::taken)?;
+        std::mem::take(&mut script).execute(&mut transaction.connection).await.map_err(audit::taken)?;
     }
 }
 
+/// Settles the round of this number, of which the passcode, if it has one, was `accepted` or not.
 async fn settle(
     transaction: &mut Transaction,
-    counters: &mut Counters,
-    end: Settlement,
-    barred: &BTreeSet<PersonId>,
-    accepted: bool,
+    known: &mut Known,
+    End { settlement: end, sealed }: End,
+    (round, accepted): (usize, bool),
 ) -> Result<(Settled, Option<AuditEntry>)> {
+    if !known.marks.are_free(&end.once, round) {
+        return Ok((Settled::Replayed, end.replayed));
+    }
     if let Some(proof) = end.accept {
         let accepted = match (end.person, proof) {
             (Some(person), Proof::Code { factor, digest }) => {
@@ -213,13 +240,19 @@ async fn settle(
             return Ok((Settled::Replayed, end.replayed));
         }
         note(transaction, &end, proof);
-    } else if end.audit.outcome == ACCEPT && end.person.is_none_or(|person| barred.contains(&person)) {
+    } else if end.audit.outcome == ACCEPT && end.person.is_none_or(|person| known.barred.contains(&person)) {
         // Without a proof the caller has no refusal at hand. An error makes no answer, and when the client asks
         // again the lock is seen.
         return Err(StoreError::Conflict("the person was locked while logging in".into()));
     }
+    known.marks.take(&end.once, round);
     if let Some(person) = end.person {
-        counters.settle(person, &end.clear, &end.refund);
+        known.counters.settle(person, &end.clear, &end.refund);
+    }
+    if let (Some((message, limits)), Some(sealed)) = (&end.message, sealed)
+        && let Some(limit) = outbox::add(&mut transaction.connection, message, limits, sealed).await?
+    {
+        return Ok((Settled::Limited(limit), end.limited));
     }
     Ok((Settled::Done, Some(end.audit)))
 }

@@ -6,20 +6,32 @@ mod concurrency;
 mod faults;
 mod files;
 mod identities;
+mod kit;
+mod outbox;
+#[expect(unreachable_pub, reason = "integration tests use it too")]
+#[path = "../../../tests/support/postgres.rs"]
+mod postgres;
 mod rounds;
 mod semantics;
+mod upkeep;
 
-use super::Records;
+use super::connection::Connection;
+use super::database::Database;
+use super::postgres::{Server, options};
+use super::query::Query;
+use super::{OpenError, Records};
 use crate::base::{Secret, Timestamp};
+use crate::config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof};
 use crate::domain::person::{PersonId, Role, Username};
 use crate::domain::throttle::Counter;
 use crate::store::seal::Keyring;
 use crate::store::{NewFactor, NewPerson, Settlement};
+use kit::{Kit, claims};
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, SqliteConnection};
-use std::path::PathBuf;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
@@ -31,11 +43,22 @@ fn ring(ids: &[(&str, u8)]) -> Keyring {
     Keyring::new(&keys).unwrap()
 }
 
-/// A store in a folder of its own.
+/// Settings of a store in a file.
+fn in_file(path: &Path) -> config::Store {
+    config::Store {
+        path: path.to_owned(),
+        postgres: None,
+        timeout: Duration::from_secs(10),
+        busy_timeout: BUSY,
+        readers: 4,
+    }
+}
+
+/// A store of its own: a file in a folder, or a database of PostgreSQL.
 struct Store {
     records: Records,
-    path: PathBuf,
-    _folder: tempfile::TempDir,
+    settings: config::Store,
+    _folder: Option<tempfile::TempDir>,
 }
 
 impl std::ops::Deref for Store {
@@ -46,26 +69,45 @@ impl std::ops::Deref for Store {
 }
 
 impl Store {
+    /// In a file.
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("made/doorward.db");
-        let records = Records::open(&path, BUSY, 4, ring(&[("k1", 1)])).await.unwrap();
-        Self { records, path, _folder: folder }
+        let settings = in_file(&folder.path().join("made/doorward.db"));
+        let records = Records::open(&settings, ring(&[("k1", 1)])).await.unwrap();
+        Self { records, settings, _folder: Some(folder) }
+    }
+
+    /// Another handle to the same store, as another node has one.
+    async fn open(&self, keys: Keyring) -> Result<Records, OpenError> {
+        Records::open(&self.settings, keys).await
     }
 
     /// Closes and opens again.
     async fn reopen(&mut self) {
         self.records.close().await;
-        self.records = Records::open(&self.path, BUSY, 4, ring(&[("k1", 1)])).await.unwrap();
+        self.records = self.open(ring(&[("k1", 1)])).await.unwrap();
     }
 
-    /// Another program's connection to the same file.
-    async fn raw(&self) -> SqliteConnection {
-        SqliteConnectOptions::new().filename(&self.path).busy_timeout(BUSY).connect().await.unwrap()
+    /// The file, where it is one.
+    fn path(&self) -> &Path {
+        &self.settings.path
+    }
+
+    /// Another program's connection to the same database.
+    async fn raw(&self) -> Connection {
+        let database = match &self.settings.postgres {
+            None => Database::Sqlite(Box::new(
+                SqliteConnectOptions::new().filename(self.path()).busy_timeout(BUSY),
+            )),
+            Some(settings) => {
+                Database::Postgres(Arc::new(Server::new(options(settings).unwrap(), Duration::from_secs(10))))
+            }
+        };
+        database.connect().await.unwrap()
     }
 
     async fn sql(&self, sql: &'static str) -> u64 {
-        sqlx::query(sql).execute(&mut self.raw().await).await.unwrap().rows_affected()
+        Query::new(sql).execute(&mut self.raw().await).await.unwrap()
     }
 
     async fn person(&self, name: &str) -> PersonId {

@@ -1,14 +1,17 @@
 //! The open transaction of the writing connection, and how a batch becomes one.
+//!
+//! SQLite lets one write at a time. On PostgreSQL the row that says where the audit chain ends is locked first, which puts
+//! the transactions of all nodes one after the other: there is one chain.
 
 use super::accounts::{Accounts, Change};
+use super::audit;
 use super::batch::{Batch, Ran};
 use super::chain::Chain;
+use super::connection::{Connection, Row};
+use super::query::{Query, Script};
 use super::rounds::{self, Reads};
-use super::script::Script;
-use super::{audit, failure};
 use crate::store::{Result, StoreError};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,8 +19,10 @@ use std::task::Poll;
 
 /// What a job works with: the connection inside a transaction, and the end of the audit chain.
 pub(super) struct Transaction {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: Connection,
     pub(super) chain: Chain,
+    /// Directories that this connection has the lock of.
+    led: BTreeSet<String>,
     accounts: Arc<Accounts>,
     changes: Vec<Change>,
     /// What `data_version` said when memory was brought up to date; none: it must be.
@@ -25,8 +30,34 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn new(connection: SqliteConnection, chain: Chain, accounts: Arc<Accounts>) -> Self {
-        Self { connection, chain, accounts, changes: Vec::new(), version: None }
+    pub(super) fn new(connection: Connection, chain: Chain, accounts: Arc<Accounts>) -> Self {
+        Self { connection, chain, led: BTreeSet::new(), accounts, changes: Vec::new(), version: None }
+    }
+
+    /// Goes on with another connection. Dropping the old one closes it and takes back what it had open.
+    pub(super) fn replace(&mut self, connection: Connection) {
+        self.led.clear();
+        self.connection = connection;
+    }
+
+    /// Takes the lead of a directory if nobody has it; whether it is ours. It ends with the connection: a node that lost its
+    /// own cannot write any more what it has read.
+    pub(super) async fn lead(&mut self, directory: &str) -> Result<bool> {
+        if self.leads(directory) {
+            return Ok(true);
+        }
+        let key = super::postgres::lock_key(&format!("directory {directory}"));
+        let query = Query::new("SELECT CASE WHEN pg_try_advisory_lock($1) THEN CAST(1 AS BIGINT) ELSE 0 END");
+        let ours = query.bind(key).fetch_one(&mut self.connection).await?.number(0)? == 1;
+        if ours {
+            self.led.insert(directory.to_owned());
+        }
+        Ok(ours)
+    }
+
+    /// Whether only we write what is in a directory. One process owns a file.
+    pub(super) fn leads(&self, directory: &str) -> bool {
+        !self.connection.is_postgres() || self.led.contains(directory)
     }
 
     /// Names a change of a person, which reaches the accounts in memory with the commit.
@@ -80,7 +111,17 @@ impl Transaction {
 
     /// Begins, with questions. If another process has written since the last time, or that cannot be told, memory is
     /// brought up to date.
-    async fn begin(&mut self, reads: Option<&Reads>) -> Result<Vec<SqliteRow>> {
+    async fn begin(&mut self, reads: Option<&Reads>) -> Result<Vec<Row>> {
+        if self.connection.is_postgres() {
+            // In one text, so in one go.
+            let text = "BEGIN; SELECT seq, link, mac FROM audit_head WHERE id = 1 FOR UPDATE";
+            let head = self.connection.plain(text).await?;
+            self.chain.recall_from(head.first())?;
+            return match reads {
+                Some(reads) => self.ask(reads).await,
+                None => Ok(Vec::new()),
+            };
+        }
         let mut script = Script::default();
         script.statement("BEGIN IMMEDIATE");
         script.statement("PRAGMA data_version");
@@ -88,7 +129,7 @@ impl Transaction {
             reads.ask(&mut script);
         }
         let mut rows = script.fetch(&mut self.connection).await?.into_iter();
-        let version = rows.next().and_then(|row| row.try_get(0).ok());
+        let version = rows.next().and_then(|row| row.number(0).ok());
         if version.is_none() || self.version != version {
             self.version = None;
             self.accounts.empty();
@@ -99,7 +140,7 @@ impl Transaction {
         Ok(rows.collect())
     }
 
-    async fn ask(&mut self, reads: &Reads) -> Result<Vec<SqliteRow>> {
+    async fn ask(&mut self, reads: &Reads) -> Result<Vec<Row>> {
         let mut script = Script::default();
         reads.ask(&mut script);
         if script.is_empty() { Ok(Vec::new()) } else { script.fetch(&mut self.connection).await }
@@ -129,7 +170,9 @@ impl Transaction {
             // Perhaps nothing was written, and SQLite does not count such a commit.
             self.accounts.witness.distrust();
         }
-        self.chain.write_head(&mut script);
+        if self.chain.has_moved() || !self.connection.is_postgres() {
+            self.chain.write_head(&mut script);
+        }
         script.statement("COMMIT");
         script.execute(&mut self.connection).await.map_err(|error| reason(audit::taken(error)))
     }
@@ -147,12 +190,11 @@ impl Transaction {
         self.accounts.witness.distrust();
         self.changes.clear();
         self.version = None;
-        rolled_back(&mut self.connection).await
+        self.connection.rolled_back().await
     }
 
     async fn execute(&mut self, sql: &'static str) -> Result<(), String> {
-        let done = sqlx::query(sql).execute(&mut self.connection).await;
-        done.map(drop).map_err(|error| reason(failure(error)))
+        Query::new(sql).execute(&mut self.connection).await.map(drop).map_err(reason)
     }
 }
 
@@ -165,17 +207,7 @@ async fn unpanicked(mut work: Pin<Box<dyn Future<Output = Ran> + Send + '_>>) ->
     .await
 }
 
-/// Ends the transaction; whether the connection is without one now.
-async fn rolled_back(connection: &mut SqliteConnection) -> bool {
-    match sqlx::query("ROLLBACK").execute(connection).await {
-        Ok(_) => true,
-        // SQLite does it by itself when the disk is full, and where BEGIN failed there is nothing to roll back.
-        Err(sqlx::Error::Database(error)) => error.message().contains("no transaction is active"),
-        Err(_) => false,
-    }
-}
-
-fn reason(error: StoreError) -> String {
+pub(super) fn reason(error: StoreError) -> String {
     match error {
         StoreError::Unavailable(why) => why,
         other => other.to_string(),

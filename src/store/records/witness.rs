@@ -39,6 +39,16 @@ impl Witness {
         Self { index, begun: AtomicU64::new(DISTRUST) }
     }
 
+    /// For a database that others write to all the time: nothing is ever trusted.
+    pub(super) const fn blind() -> Self {
+        Self { index: None, begun: AtomicU64::new(DISTRUST) }
+    }
+
+    /// Whether anything may ever be trusted.
+    pub(super) const fn sees(&self) -> bool {
+        self.index.is_some()
+    }
+
     /// Whether nobody but us has written since our last transaction began.
     pub(super) fn trusts(&self) -> bool {
         let Ok(begun) = u32::try_from(self.begun.load(Ordering::Acquire)) else { return false };

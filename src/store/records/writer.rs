@@ -6,15 +6,18 @@
 //! anything that concerns the file (locked, full, corrupt) fails the whole batch, and nothing of it is kept. If not even
 //! `BEGIN` was possible, those who came meanwhile fail with it, so that nobody waits for a lock twice. A connection
 //! that is in doubt is replaced before the next batch.
+//!
+//! On PostgreSQL a batch has a deadline as well, and where a connection that was good turns out to be dead at `BEGIN`, the
+//! batch is begun once more on a new one: nothing of it had happened yet.
 
 use super::accounts::Accounts;
 use super::batch::{Answer, Batch, Typed, Waiting, Work};
 use super::chain::Chain;
+use super::connection::Connection;
+use super::database::Database;
 use super::rounds::Round;
-use super::transaction::{Lost, Transaction};
+use super::transaction::{Lost, Transaction, reason};
 use crate::store::{Result, StoreError};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use std::sync::{Arc, Mutex};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -31,16 +34,16 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Takes over the connection; `options` make the next one, should it break.
+    /// Takes over the connection; `database` makes the next one, should it break.
     pub(super) fn start(
-        connection: SqliteConnection,
-        options: SqliteConnectOptions,
+        connection: Connection,
+        database: Database,
         chain: Chain,
         accounts: Arc<Accounts>,
     ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let transaction = Transaction::new(connection, chain, accounts);
-        let task = tokio::spawn(write(transaction, options, receiver));
+        let task = tokio::spawn(write(transaction, database, receiver));
         Self { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) }
     }
 
@@ -82,21 +85,13 @@ impl Writer {
     }
 }
 
-async fn write(
-    mut transaction: Transaction,
-    options: SqliteConnectOptions,
-    mut queue: mpsc::Receiver<Waiting>,
-) {
+async fn write(mut transaction: Transaction, database: Database, mut queue: mpsc::Receiver<Waiting>) {
     let mut waiting = Vec::with_capacity(BATCH);
     let mut batch = Batch::default();
     let mut fit = true;
     while queue.recv_many(&mut waiting, BATCH).await > 0 {
         waiting.drain(..).for_each(|waiting| batch.add(waiting));
-        if !fit && let Ok(connection) = options.connect().await {
-            // Dropping the old one closes it and takes back what it had open.
-            transaction.connection = connection;
-        }
-        let failed = match transaction.commit(&mut batch).await {
+        let failed = match commit(&mut transaction, &database, &mut batch, fit).await {
             Ok(()) => {
                 fit = true;
                 None
@@ -119,7 +114,45 @@ async fn write(
         };
         batch.finish(failed.as_deref());
     }
-    // Tidies up only: what was answered is durable in the log already.
-    let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut transaction.connection).await;
-    let _ = transaction.connection.close().await;
+    transaction.connection.close().await;
+}
+
+/// Commits a batch, on a new connection if the present one is not `fit`.
+async fn commit(
+    transaction: &mut Transaction,
+    database: &Database,
+    batch: &mut Batch,
+    fit: bool,
+) -> Result<(), Lost> {
+    if !fit {
+        renew(transaction, database).await?;
+    }
+    let lost = match within(transaction, database, batch).await {
+        Ok(()) => return Ok(()),
+        Err(lost) => lost,
+    };
+    if !fit || !matches!(lost, Lost::AtBegin(_)) || !transaction.connection.is_doubtful() {
+        return Err(lost);
+    }
+    renew(transaction, database).await?;
+    within(transaction, database, batch).await
+}
+
+async fn renew(transaction: &mut Transaction, database: &Database) -> Result<(), Lost> {
+    let connection = database.connect().await.map_err(|error| Lost::AtBegin(reason(error)))?;
+    transaction.replace(connection);
+    Ok(())
+}
+
+/// Logins are answered in time or not at all; what administrators do may take longer, and each of its questions has a
+/// deadline anyway.
+async fn within(transaction: &mut Transaction, database: &Database, batch: &mut Batch) -> Result<(), Lost> {
+    let Some(limit) = database.timeout().map(|limit| limit * if batch.jobs.is_empty() { 2 } else { 30 })
+    else {
+        return transaction.commit(batch).await;
+    };
+    let in_time = tokio::time::timeout(limit, transaction.commit(batch)).await;
+    in_time.unwrap_or_else(|_| {
+        Err(Lost::Later(format!("PostgreSQL took longer than {limit:?} for what waited")))
+    })
 }

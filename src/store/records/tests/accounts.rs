@@ -151,7 +151,7 @@ async fn readers_never_bring_back_what_was_before_an_answered_change() {
 async fn write_of_another_process_is_seen_at_once_and_afterwards() {
     let store = Store::new().await;
     let alice = store.person("alice").await;
-    let other = Records::open(&store.path, BUSY, 1, ring(&[("k1", 1)])).await.unwrap();
+    let other = store.open(ring(&[("k1", 1)])).await.unwrap();
     for status in [Status::Locked, Status::Disabled, Status::Active] {
         keep(&store, "alice").await;
         other.people().set_status(alice, status, entry("person.status")).await.unwrap();
@@ -179,8 +179,8 @@ async fn commit_that_writes_nothing_does_not_hide_the_next_write_of_another_proc
     let rules = Throttle { hard_stop: 1, ..Throttle::default() };
     let secret = |text: &str| Secret::new(text.to_owned());
     let status = async |status: &'static str| {
-        let text = sqlx::AssertSqlSafe(format!("UPDATE people SET status = '{status}'"));
-        sqlx::query(text).execute(&mut store.raw().await).await.unwrap();
+        let text = format!("UPDATE people SET status = '{status}'");
+        Query::new(text).execute(&mut store.raw().await).await.unwrap();
         assert_eq!(account(&store, "alice").await.person.status.as_str(), status);
     };
     let _ = store.attempts().charge(Some(alice), &[Counter::Password], &rules, NOW).await.unwrap();
@@ -221,7 +221,7 @@ async fn after_a_lost_batch_nothing_is_trusted_until_the_next() {
 #[tokio::test]
 async fn memory_is_bounded_and_who_comes_often_stays() {
     let store = Store::new().await;
-    let accounts = Accounts::with_half(Witness::new(&store.path), 2);
+    let accounts = Accounts::with_half(Witness::new(store.path()), 2);
     for number in 0..20 {
         let who = format!("person{number}");
         store.person(&who).await;

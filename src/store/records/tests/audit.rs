@@ -3,8 +3,20 @@
 use super::*;
 use crate::store::AuditQuery;
 
-async fn trail() -> Store {
-    let store = Store::new().await;
+claims! {
+    whole_trail_verifies_also_after_reopening
+    empty_trail_verifies
+    change_of_any_column_is_found
+    swapped_inserted_and_leading_rows_are_found
+    tail_that_was_cut_off_shows_also_after_a_restart_and_new_entries
+    head_that_was_set_back_together_with_the_tail_shows_while_running
+    emptied_trail_does_not_pass_for_a_new_one
+    entries_are_listed_by_subject_order_and_number
+    verifying_while_entries_arrive_finds_nothing_wrong
+}
+
+async fn trail(kit: &Kit) -> Store {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     for number in 0..4 {
         let told = AuditEntry { detail: format!("n{number}"), person: Some(alice), ..entry("told") };
@@ -14,9 +26,8 @@ async fn trail() -> Store {
     store
 }
 
-#[tokio::test]
-async fn whole_trail_verifies_also_after_reopening() {
-    let mut store = trail().await;
+async fn whole_trail_verifies_also_after_reopening(kit: Kit) {
+    let mut store = trail(&kit).await;
     store.reopen().await;
     store.audit().append(entry("later")).await.unwrap();
     let check = store.audit().verify().await.unwrap();
@@ -26,14 +37,12 @@ async fn whole_trail_verifies_also_after_reopening() {
     assert_eq!((last[0].seq, &last[0].link), (6, &check.head));
 }
 
-#[tokio::test]
-async fn empty_trail_verifies() {
-    let check = Store::new().await.audit().verify().await.unwrap();
+async fn empty_trail_verifies(kit: Kit) {
+    let check = kit.store().await.audit().verify().await.unwrap();
     assert_eq!((check.entries, check.head.as_str(), check.broken), (0, "", None));
 }
 
-#[tokio::test]
-async fn change_of_any_column_is_found() {
+async fn change_of_any_column_is_found(kit: Kit) {
     for sql in [
         "UPDATE audit SET at = at + 1 WHERE seq = 3",
         "UPDATE audit SET actor = 'x' WHERE seq = 3",
@@ -48,15 +57,14 @@ async fn change_of_any_column_is_found() {
         "UPDATE audit SET actor = actor || 'l', action = substr(action, 2) WHERE seq = 3",
         "DELETE FROM audit WHERE seq = 3",
     ] {
-        let store = trail().await;
+        let store = trail(&kit).await;
         assert_eq!(store.sql(sql).await, 1, "{sql}");
         assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(3), "{sql}");
     }
 }
 
-#[tokio::test]
-async fn swapped_inserted_and_leading_rows_are_found() {
-    let store = trail().await;
+async fn swapped_inserted_and_leading_rows_are_found(kit: Kit) {
+    let store = trail(&kit).await;
     store.sql("UPDATE audit SET seq = -seq WHERE seq IN (3, 4)").await;
     store.sql("UPDATE audit SET seq = 7 + seq WHERE seq < 0").await;
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(3));
@@ -64,21 +72,20 @@ async fn swapped_inserted_and_leading_rows_are_found() {
     let copy =
         "INSERT INTO audit SELECT seq + 1, at, actor, action, person, subject, outcome, detail, request, link
                 FROM audit WHERE seq = 5";
-    let store = trail().await;
+    let store = trail(&kit).await;
     store.sql(copy).await;
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(6));
 
     let before =
         "INSERT INTO audit SELECT 0, at, actor, action, person, subject, outcome, detail, request, link
                   FROM audit WHERE seq = 1";
-    let store = trail().await;
+    let store = trail(&kit).await;
     store.sql(before).await;
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(0));
 }
 
-#[tokio::test]
-async fn tail_that_was_cut_off_shows_also_after_a_restart_and_new_entries() {
-    let mut store = trail().await;
+async fn tail_that_was_cut_off_shows_also_after_a_restart_and_new_entries(kit: Kit) {
+    let mut store = trail(&kit).await;
     store.sql("DELETE FROM audit WHERE seq > 3").await;
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(4));
     store.audit().append(entry("later")).await.unwrap();
@@ -88,9 +95,8 @@ async fn tail_that_was_cut_off_shows_also_after_a_restart_and_new_entries() {
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(4));
 }
 
-#[tokio::test]
-async fn head_that_was_set_back_together_with_the_tail_shows_while_running() {
-    let store = trail().await;
+async fn head_that_was_set_back_together_with_the_tail_shows_while_running(kit: Kit) {
+    let store = trail(&kit).await;
     store.sql("CREATE TABLE old AS SELECT * FROM audit_head").await;
     store.audit().append(entry("hidden")).await.unwrap();
     store.sql("DELETE FROM audit WHERE action = 'hidden'").await;
@@ -101,29 +107,27 @@ async fn head_that_was_set_back_together_with_the_tail_shows_while_running() {
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(6), "the gap is not closed by going on");
 }
 
-#[tokio::test]
-async fn emptied_trail_does_not_pass_for_a_new_one() {
+async fn emptied_trail_does_not_pass_for_a_new_one(kit: Kit) {
     for sql in ["DELETE FROM audit_head", "UPDATE audit_head SET seq = 0, link = ''"] {
-        let store = trail().await;
+        let store = trail(&kit).await;
         store.sql("DELETE FROM audit").await;
         store.sql(sql).await;
         assert!(store.broken().await.is_some(), "{sql}");
         assert!(store.audit().append(entry("later")).await.is_err(), "{sql}");
         store.close().await;
-        let opened = Records::open(&store.path, BUSY, 1, ring(&[("k1", 1)])).await;
+        let opened = store.open(ring(&[("k1", 1)])).await;
         assert!(opened.unwrap_err().to_string().contains("audit trail"), "{sql}");
     }
-    let store = trail().await;
+    let store = trail(&kit).await;
     store.close().await;
     store.sql("DELETE FROM audit_head").await;
     store.sql("DELETE FROM secrets").await;
-    let opened = Records::open(&store.path, BUSY, 1, ring(&[("k1", 1)])).await;
+    let opened = store.open(ring(&[("k1", 1)])).await;
     assert!(opened.unwrap_err().to_string().contains("audit trail"));
 }
 
-#[tokio::test]
-async fn entries_are_listed_by_subject_order_and_number() {
-    let store = trail().await;
+async fn entries_are_listed_by_subject_order_and_number(kit: Kit) {
+    let store = trail(&kit).await;
     store.audit().append(AuditEntry { subject: "bob".into(), ..entry("told") }).await.unwrap();
     let seqs = async |query: AuditQuery| -> Vec<i64> {
         store.audit().entries(&query).await.unwrap().iter().map(|entry| entry.seq).collect()
@@ -135,9 +139,8 @@ async fn entries_are_listed_by_subject_order_and_number() {
     assert_eq!(seqs(alice).await, [5]);
 }
 
-#[tokio::test]
-async fn verifying_while_entries_arrive_finds_nothing_wrong() {
-    let store = trail().await;
+async fn verifying_while_entries_arrive_finds_nothing_wrong(kit: Kit) {
+    let store = trail(&kit).await;
     let records = store.records.clone();
     let writer = tokio::spawn(async move {
         for _ in 0..200 {

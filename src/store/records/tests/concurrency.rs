@@ -7,9 +7,21 @@ use crate::store::records::transaction::Transaction;
 use crate::store::{Settled, StoreError};
 use tokio::task::JoinSet;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_thousand_settlements_of_one_position_one_is_done() {
-    let store = Store::new().await;
+claims! {
+    conflict_in_a_batch_leaves_the_others_as_they_are
+    entry_of_a_refused_job_leaves_no_gap_in_the_chain
+    job_that_panics_fails_its_batch_and_the_writer_goes_on
+    caller_who_goes_away_harms_nobody
+    closing_finishes_what_is_queued_and_later_calls_fail
+;
+    parallel
+    of_a_thousand_settlements_of_one_position_one_is_done
+    of_a_thousand_settlements_of_one_code_one_is_done
+    charges_at_once_never_pass_the_gate_more_often_than_allowed
+}
+
+async fn of_a_thousand_settlements_of_one_position_one_is_done(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let mut tasks = JoinSet::new();
@@ -25,9 +37,8 @@ async fn of_a_thousand_settlements_of_one_position_one_is_done() {
     assert_eq!(store.broken().await, None);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_a_thousand_settlements_of_one_code_one_is_done() {
-    let store = Store::new().await;
+async fn of_a_thousand_settlements_of_one_code_one_is_done(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
     let mut tasks = JoinSet::new();
@@ -40,9 +51,8 @@ async fn of_a_thousand_settlements_of_one_code_one_is_done() {
     assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn charges_at_once_never_pass_the_gate_more_often_than_allowed() {
-    let store = Store::new().await;
+async fn charges_at_once_never_pass_the_gate_more_often_than_allowed(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let rules = Throttle { free: 100, hard_stop: 7, ..Throttle::default() };
     let mut tasks = JoinSet::new();
@@ -57,9 +67,8 @@ async fn charges_at_once_never_pass_the_gate_more_often_than_allowed() {
     assert_eq!(store.attempts().failures(alice).await.unwrap()[0].failures.count, 7);
 }
 
-#[tokio::test]
-async fn conflict_in_a_batch_leaves_the_others_as_they_are() {
-    let store = Store::new().await;
+async fn conflict_in_a_batch_leaves_the_others_as_they_are(kit: Kit) {
+    let store = kit.store().await;
     // One thread, so all of these are queued before the writer takes its first: they are one batch.
     let mut tasks = JoinSet::new();
     for who in ["anna", "bob", "anna", "carl"] {
@@ -79,9 +88,8 @@ async fn conflict_in_a_batch_leaves_the_others_as_they_are() {
     assert_eq!(store.broken().await, None);
 }
 
-#[tokio::test]
-async fn entry_of_a_refused_job_leaves_no_gap_in_the_chain() {
-    let store = Store::new().await;
+async fn entry_of_a_refused_job_leaves_no_gap_in_the_chain(kit: Kit) {
+    let store = kit.store().await;
     let mut tasks = JoinSet::new();
     for refused in [false, true, false] {
         let records = store.records.clone();
@@ -101,9 +109,8 @@ async fn entry_of_a_refused_job_leaves_no_gap_in_the_chain() {
     assert_eq!((store.audit().verify().await.unwrap().entries, store.broken().await), (3, None));
 }
 
-#[tokio::test]
-async fn job_that_panics_fails_its_batch_and_the_writer_goes_on() {
-    let store = Store::new().await;
+async fn job_that_panics_fails_its_batch_and_the_writer_goes_on(kit: Kit) {
+    let store = kit.store().await;
     let mut tasks = JoinSet::new();
     let people = store.people();
     tasks.spawn(async move { people.add(vec![new_person("anna")], entry("person.add")).await });
@@ -119,9 +126,8 @@ async fn job_that_panics_fails_its_batch_and_the_writer_goes_on() {
     assert_eq!(store.broken().await, None);
 }
 
-#[tokio::test]
-async fn caller_who_goes_away_harms_nobody() {
-    let store = Store::new().await;
+async fn caller_who_goes_away_harms_nobody(kit: Kit) {
+    let store = kit.store().await;
     let people = store.people();
     let gone = tokio::spawn(async move { people.add(vec![new_person("anna")], entry("person.add")).await });
     tokio::task::yield_now().await;
@@ -131,9 +137,8 @@ async fn caller_who_goes_away_harms_nobody() {
     assert_eq!(store.broken().await, None);
 }
 
-#[tokio::test]
-async fn closing_finishes_what_is_queued_and_later_calls_fail() {
-    let mut store = Store::new().await;
+async fn closing_finishes_what_is_queued_and_later_calls_fail(kit: Kit) {
+    let mut store = kit.store().await;
     let mut tasks = JoinSet::new();
     for number in 0..50 {
         let people = store.people();

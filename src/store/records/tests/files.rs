@@ -6,7 +6,7 @@ use crate::store::records::OpenError;
 use std::os::unix::fs::PermissionsExt;
 
 async fn open_error(path: &std::path::Path) -> OpenError {
-    Records::open(path, BUSY, 1, ring(&[("k1", 1)])).await.unwrap_err()
+    Records::open(&in_file(path), ring(&[("k1", 1)])).await.unwrap_err()
 }
 
 #[tokio::test]
@@ -14,9 +14,9 @@ async fn folder_and_file_are_made_for_their_owner_alone() {
     let store = Store::new().await;
     store.person("alice").await;
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode(store.path.parent().unwrap()), 0o700);
+    assert_eq!(mode(store.path().parent().unwrap()), 0o700);
     for ending in ["", "-wal", "-shm"] {
-        let file = format!("{}{ending}", store.path.display());
+        let file = format!("{}{ending}", store.path().display());
         assert_eq!(mode(std::path::Path::new(&file)), 0o600, "{file}");
     }
 }
@@ -42,9 +42,9 @@ async fn what_was_answered_is_in_the_file_without_a_close() {
     let copy = tempfile::tempdir().unwrap();
     for ending in ["", "-wal"] {
         let to = copy.path().join(format!("copy.db{ending}"));
-        std::fs::copy(format!("{}{ending}", store.path.display()), to).unwrap();
+        std::fs::copy(format!("{}{ending}", store.path().display()), to).unwrap();
     }
-    let copied = Records::open(&copy.path().join("copy.db"), BUSY, 1, ring(&[("k1", 1)])).await.unwrap();
+    let copied = Records::open(&in_file(&copy.path().join("copy.db")), ring(&[("k1", 1)])).await.unwrap();
     assert!(copied.people().person(&name("alice")).await.unwrap().is_some());
     assert_eq!(copied.audit().verify().await.unwrap().broken, None);
 }
@@ -65,8 +65,8 @@ async fn database_of_another_program_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
     let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut other = options.connect().await.unwrap();
-    sqlx::query("CREATE TABLE bookmarks (url TEXT)").execute(&mut other).await.unwrap();
+    let mut other = Database::Sqlite(Box::new(options)).connect().await.unwrap();
+    Query::new("CREATE TABLE bookmarks (url TEXT)").execute(&mut other).await.unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     assert!(matches!(open_error(&path).await, OpenError::Foreign { .. }));
@@ -80,11 +80,11 @@ async fn newer_and_edited_schemas_are_refused_with_what_to_do() {
     let newer = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
                  VALUES (9999, 'later', TRUE, x'00', 0)";
     store.sql(newer).await;
-    let text = open_error(&store.path).await.to_string();
+    let text = open_error(store.path()).await.to_string();
     assert!(text.contains("9999") && text.contains("newer"), "{text}");
     store.sql("DELETE FROM _sqlx_migrations WHERE version = 9999").await;
     store.sql("UPDATE _sqlx_migrations SET checksum = x'00'").await;
-    let error = open_error(&store.path).await;
+    let error = open_error(store.path()).await;
     assert!(matches!(error, OpenError::Schema { .. }), "{error}");
 }
 
@@ -93,7 +93,7 @@ async fn wrong_master_key_is_told_before_anything_is_served() {
     let store = Store::new().await;
     store.close().await;
     for keys in [ring(&[("k1", 2)]), ring(&[("k2", 1)])] {
-        let error = Records::open(&store.path, BUSY, 1, keys).await.unwrap_err();
+        let error = store.open(keys).await.unwrap_err();
         let OpenError::Database { source: StoreError::Sealed(_), .. } = error else { panic!("{error}") };
     }
 }
@@ -105,10 +105,10 @@ async fn new_master_key_takes_over_and_the_old_one_can_go() {
     let id = store.totp(alice, FactorState::Active).await;
     let digest = store.digester().digest(id, "12345678");
     store.close().await;
-    let both = Records::open(&store.path, BUSY, 1, ring(&[("k2", 2), ("k1", 1)])).await.unwrap();
+    let both = store.open(ring(&[("k2", 2), ("k1", 1)])).await.unwrap();
     assert!(both.factors().factor(id).await.is_ok());
     both.close().await;
-    let new = Records::open(&store.path, BUSY, 1, ring(&[("k2", 2)])).await.unwrap();
+    let new = store.open(ring(&[("k2", 2)])).await.unwrap();
     assert!(new.factors().factor(id).await.is_ok());
     assert_eq!(new.digester().digest(id, "12345678"), digest);
     assert_eq!(new.audit().verify().await.unwrap().broken, None);

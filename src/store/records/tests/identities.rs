@@ -5,6 +5,15 @@ use crate::domain::directory::{Change, Identity, Put, What};
 use crate::domain::person::Status;
 use crate::store::{IdentityBatch, SyncPlace};
 
+claims! {
+    batch_and_its_place_are_written_together_and_survive_reopening
+    names_move_on_in_a_row_and_who_leaves_frees_theirs
+    taken_name_shuts_out_and_keeps_the_place_where_it_was
+    two_may_exchange_their_names
+    lock_holds_while_the_directory_switches_off_and_on
+    purge_removes_who_left_long_ago_with_everything_they_had
+}
+
 fn identity(entry: &str, name: &str) -> Box<Identity> {
     Box::new(Identity {
         id: entry.into(),
@@ -23,6 +32,13 @@ fn identity(entry: &str, name: &str) -> Box<Identity> {
 
 fn id(number: u128) -> PersonId {
     PersonId::from_uuid(uuid::Uuid::from_u128(number))
+}
+
+/// A store in which this node follows the directory.
+async fn followed(kit: &Kit) -> Store {
+    let store = kit.store().await;
+    assert!(store.identities().lead("campus").await.unwrap());
+    store
 }
 
 /// Entry, id, whether it is known; the name it gets, or that it leaves.
@@ -54,15 +70,15 @@ async fn place(store: &Store) -> Option<String> {
     store.identities().place("campus").await.unwrap().map(|place| place.state)
 }
 
-#[tokio::test]
-async fn batch_and_its_place_are_written_together_and_survive_reopening() {
-    let mut store = Store::new().await;
+async fn batch_and_its_place_are_written_together_and_survive_reopening(kit: Kit) {
+    let mut store = followed(&kit).await;
     let applied = store
         .identities()
         .apply(batch(&[("a", 1, false, Some("ann")), ("b", 2, false, Some("bob"))], "one"))
         .await;
     assert_eq!(applied.unwrap().written.len(), 2);
     store.reopen().await;
+    assert!(store.identities().lead("campus").await.unwrap());
     assert_eq!(place(&store).await.as_deref(), Some("one"));
     let known = store.identities().known("campus").await.unwrap();
     assert_eq!(known.iter().map(|known| &*known.entry).collect::<Vec<_>>(), ["a", "b"]);
@@ -73,9 +89,8 @@ async fn batch_and_its_place_are_written_together_and_survive_reopening() {
     assert_eq!((name_of(&store, "cyd").await, place(&store).await.as_deref()), (None, Some("one")));
 }
 
-#[tokio::test]
-async fn names_move_on_in_a_row_and_who_leaves_frees_theirs() {
-    let store = Store::new().await;
+async fn names_move_on_in_a_row_and_who_leaves_frees_theirs(kit: Kit) {
+    let store = followed(&kit).await;
     let all = [("a", 1, false, Some("ann")), ("b", 2, false, Some("bob")), ("c", 3, false, Some("cyd"))];
     store.identities().apply(batch(&all, "one")).await.unwrap();
     let moved = [("a", 1, true, Some("bob")), ("b", 2, true, Some("cyd")), ("c", 3, true, None)];
@@ -91,9 +106,8 @@ async fn names_move_on_in_a_row_and_who_leaves_frees_theirs() {
     );
 }
 
-#[tokio::test]
-async fn taken_name_shuts_out_and_keeps_the_place_where_it_was() {
-    let store = Store::new().await;
+async fn taken_name_shuts_out_and_keeps_the_place_where_it_was(kit: Kit) {
+    let store = followed(&kit).await;
     let all = [("a", 1, false, Some("ann")), ("b", 2, false, Some("bob"))];
     store.identities().apply(batch(&all, "one")).await.unwrap();
     let taken = [("b", 2, true, Some("ann")), ("c", 3, false, Some("ann"))];
@@ -113,9 +127,8 @@ async fn taken_name_shuts_out_and_keeps_the_place_where_it_was() {
     );
 }
 
-#[tokio::test]
-async fn two_may_exchange_their_names() {
-    let store = Store::new().await;
+async fn two_may_exchange_their_names(kit: Kit) {
+    let store = followed(&kit).await;
     let all = [("a", 1, false, Some("ann")), ("b", 2, false, Some("bob"))];
     store.identities().apply(batch(&all, "one")).await.unwrap();
     let exchanged = batch(&[("a", 1, true, Some("bob")), ("b", 2, true, Some("ann"))], "two");
@@ -125,9 +138,8 @@ async fn two_may_exchange_their_names() {
     assert!(known.iter().all(|known| known.enabled));
 }
 
-#[tokio::test]
-async fn lock_holds_while_the_directory_switches_off_and_on() {
-    let store = Store::new().await;
+async fn lock_holds_while_the_directory_switches_off_and_on(kit: Kit) {
+    let store = followed(&kit).await;
     store.identities().apply(batch(&[("a", 1, false, Some("ann"))], "one")).await.unwrap();
     let status = async |wanted| {
         let person = store.people().account(&Username::parse("ann").unwrap()).await.unwrap().unwrap().person;
@@ -149,9 +161,8 @@ async fn lock_holds_while_the_directory_switches_off_and_on() {
     status(Status::Locked).await;
 }
 
-#[tokio::test]
-async fn purge_removes_who_left_long_ago_with_everything_they_had() {
-    let store = Store::new().await;
+async fn purge_removes_who_left_long_ago_with_everything_they_had(kit: Kit) {
+    let store = followed(&kit).await;
     let all = [("a", 1, false, Some("ann")), ("b", 2, false, Some("bob"))];
     store.identities().apply(batch(&all, "one")).await.unwrap();
     for number in [1, 2] {

@@ -6,6 +6,15 @@ use crate::domain::throttle::{Gate, Throttle};
 use crate::store::{Result, Settled, StoreError};
 use tokio::task::JoinSet;
 
+claims! {
+    charges_clears_and_refunds_of_one_person_count_in_their_order
+    strangers_and_people_who_are_shut_out_are_written_too
+    of_many_people_at_once_each_gets_what_is_theirs
+    lock_that_waits_with_a_login_wins
+    passcodes_that_wait_together_are_accepted_in_their_order
+    of_many_passcodes_at_once_each_is_accepted_once
+}
+
 fn rules() -> Throttle {
     Throttle { free: 100, hard_stop: 3, ..Throttle::default() }
 }
@@ -48,9 +57,8 @@ async fn count(store: &Store, person: PersonId) -> u32 {
     store.attempts().failures(person).await.unwrap().iter().map(|one| one.failures.count).sum()
 }
 
-#[tokio::test]
-async fn charges_clears_and_refunds_of_one_person_count_in_their_order() {
-    let store = Store::new().await;
+async fn charges_clears_and_refunds_of_one_person_count_in_their_order(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let steps = vec![
         Step::Charge(PASSWORD),
@@ -77,9 +85,8 @@ async fn charges_clears_and_refunds_of_one_person_count_in_their_order() {
     assert_eq!(store.sql("DELETE FROM counters WHERE person <> ''").await, 0, "cleared is gone");
 }
 
-#[tokio::test]
-async fn strangers_and_people_who_are_shut_out_are_written_too() {
-    let store = Store::new().await;
+async fn strangers_and_people_who_are_shut_out_are_written_too(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let delete = |text: &'static str| store.sql(text);
     together(&store, None, vec![Step::Charge(PASSWORD), Step::Charge(PASSWORD)]).await;
@@ -90,9 +97,8 @@ async fn strangers_and_people_who_are_shut_out_are_written_too() {
     assert_eq!(count(&store, alice).await, 3);
 }
 
-#[tokio::test]
-async fn of_many_people_at_once_each_gets_what_is_theirs() {
-    let store = Store::new().await;
+async fn of_many_people_at_once_each_gets_what_is_theirs(kit: Kit) {
+    let store = kit.store().await;
     let people: Vec<_> = (0..200).map(|number| new_person(&format!("person{number}"))).collect();
     let ids: Vec<_> = people.iter().map(|person| person.id).collect();
     store.people().add(people, entry("person.import")).await.unwrap();
@@ -126,9 +132,8 @@ async fn of_many_people_at_once_each_gets_what_is_theirs() {
     assert_eq!(store.broken().await, None);
 }
 
-#[tokio::test]
-async fn lock_that_waits_with_a_login_wins() {
-    let store = Store::new().await;
+async fn lock_that_waits_with_a_login_wins(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let (people, logins) = (store.people(), store.logins());
     let mut tasks = JoinSet::new();
@@ -137,9 +142,8 @@ async fn lock_that_waits_with_a_login_wins() {
     assert_eq!(tasks.join_all().await, [false, false]);
 }
 
-#[tokio::test]
-async fn passcodes_that_wait_together_are_accepted_in_their_order() {
-    let store = Store::new().await;
+async fn passcodes_that_wait_together_are_accepted_in_their_order(kit: Kit) {
+    let store = kit.store().await;
     let (alice, bob) = (store.person("alice").await, store.person("bob").await);
     let id = store.totp(alice, FactorState::Active).await;
     let end = |who, at| Step::End(Box::new(settlement(who, Some(position(id, at)))));
@@ -155,9 +159,8 @@ async fn account_next(store: &Store) -> u64 {
     store.people().account(&name("alice")).await.unwrap().unwrap().factors[0].next
 }
 
-#[tokio::test]
-async fn of_many_passcodes_at_once_each_is_accepted_once() {
-    let store = Store::new().await;
+async fn of_many_passcodes_at_once_each_is_accepted_once(kit: Kit) {
+    let store = kit.store().await;
     let mut people = Vec::new();
     for number in 0..40 {
         let who = store.person(&format!("person{number}")).await;

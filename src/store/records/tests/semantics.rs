@@ -5,6 +5,29 @@ use crate::domain::person::Status;
 use crate::domain::throttle::{Gate, Throttle};
 use crate::store::{Page, Settled, StoreError};
 
+claims! {
+    sealed_seed_in_another_persons_row_does_not_open
+    account_has_the_person_the_active_factors_and_the_codes_left
+    material_of_another_kind_is_refused
+    people_are_added_all_or_none_and_the_taken_name_is_told
+    list_is_sorted_paged_and_takes_wildcards_literally
+    passwords_are_set_with_a_new_version_and_upgraded_only_from_the_same_hash
+    status_raises_the_version_and_unlocking_clears_counters
+    replacing_ends_the_others_of_the_kind_only
+    factor_is_confirmed_once_and_the_code_is_used_up_with_it
+    counter_advances_only_forward_and_clears_failures
+    revoked_factor_leaves_nothing_behind
+    factor_of_nobody_is_refused
+    attempts_are_charged_delayed_and_stopped_per_counter
+    stranger_is_never_shut_out_and_fills_no_table
+    success_clears_and_what_was_not_tried_is_refunded_with_its_delay
+    older_and_same_positions_are_replays_that_change_nothing_else
+    code_is_good_once_in_time_and_for_its_owner
+    lock_that_lands_during_the_login_wins
+    absurd_positions_do_not_spoil_the_factor
+    latest_acceptance_is_found
+}
+
 fn rules() -> Throttle {
     Throttle { free: 2, base: Duration::from_secs(5), max: Duration::from_secs(60), hard_stop: 5 }
 }
@@ -13,9 +36,8 @@ async fn count(store: &Store, person: PersonId) -> u32 {
     store.attempts().failures(person).await.unwrap().iter().map(|one| one.failures.count).sum()
 }
 
-#[tokio::test]
-async fn account_has_the_person_the_active_factors_and_the_codes_left() {
-    let store = Store::new().await;
+async fn account_has_the_person_the_active_factors_and_the_codes_left(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("Alice").await;
     let other = store.person("bob").await;
     let totp = store.totp(alice, FactorState::Active).await;
@@ -52,24 +74,22 @@ async fn every_kind_of_material_comes_back_and_none_in_the_clear() {
     let Material::Pin { hash } = &factors[1].material else { panic!() };
     assert_eq!(hash.expose(), "$argon2id$pin-hash");
     store.close().await;
-    let file = std::fs::read(&store.path).unwrap();
+    let file = std::fs::read(store.path()).unwrap();
     for secret in [&b"hotp-seed"[..], b"pin-hash", b"NBXXI4BNONSWKZBNNBXXI4"] {
         assert!(!file.windows(secret.len()).any(|window| window == secret));
     }
 }
 
-#[tokio::test]
-async fn material_of_another_kind_is_refused() {
-    let store = Store::new().await;
+async fn material_of_another_kind_is_refused(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let new = new_factor(alice, FactorKind::Pin, FactorState::Active, totp_material());
     let refused = store.factors().add(new, false, entry("factor.add")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
-#[tokio::test]
-async fn people_are_added_all_or_none_and_the_taken_name_is_told() {
-    let store = Store::new().await;
+async fn people_are_added_all_or_none_and_the_taken_name_is_told(kit: Kit) {
+    let store = kit.store().await;
     store.person("bob").await;
     let batch = ["anna", "bob", "carl"].map(new_person).to_vec();
     let error = store.people().add(batch, entry("person.import")).await.unwrap_err();
@@ -78,9 +98,8 @@ async fn people_are_added_all_or_none_and_the_taken_name_is_told() {
     assert_eq!(store.actions().await, ["person.add"]);
 }
 
-#[tokio::test]
-async fn list_is_sorted_paged_and_takes_wildcards_literally() {
-    let store = Store::new().await;
+async fn list_is_sorted_paged_and_takes_wildcards_literally(kit: Kit) {
+    let store = kit.store().await;
     let people = ["c_1", "a_1", "b_1", "cx1", "c%1"].map(new_person).to_vec();
     store.people().add(people, entry("person.import")).await.unwrap();
     let names = async |page: Page| -> Vec<String> {
@@ -93,9 +112,8 @@ async fn list_is_sorted_paged_and_takes_wildcards_literally() {
     assert_eq!(names(Page { matching: Some("%".into()), ..Page::default() }).await, ["c%1"]);
 }
 
-#[tokio::test]
-async fn passwords_are_set_with_a_new_version_and_upgraded_only_from_the_same_hash() {
-    let store = Store::new().await;
+async fn passwords_are_set_with_a_new_version_and_upgraded_only_from_the_same_hash(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let secret = |text: &str| Secret::new(text.to_owned());
     let hash = async || store.passwords().hash(alice).await.unwrap().unwrap().expose().clone();
@@ -117,9 +135,8 @@ async fn passwords_are_set_with_a_new_version_and_upgraded_only_from_the_same_ha
     assert!(store.passwords().hash(nobody).await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn status_raises_the_version_and_unlocking_clears_counters() {
-    let store = Store::new().await;
+async fn status_raises_the_version_and_unlocking_clears_counters(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let _ = store.attempts().charge(Some(alice), &[Counter::Password], &rules(), NOW).await.unwrap();
     store.people().set_status(alice, Status::Locked, entry("person.lock")).await.unwrap();
@@ -130,9 +147,8 @@ async fn status_raises_the_version_and_unlocking_clears_counters() {
     assert_eq!((person.status, person.version), (Status::Active, 3));
 }
 
-#[tokio::test]
-async fn replacing_ends_the_others_of_the_kind_only() {
-    let store = Store::new().await;
+async fn replacing_ends_the_others_of_the_kind_only(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let totp = store.totp(alice, FactorState::Active).await;
     store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
@@ -144,9 +160,8 @@ async fn replacing_ends_the_others_of_the_kind_only() {
     assert_eq!(ids, [totp, id]);
 }
 
-#[tokio::test]
-async fn factor_is_confirmed_once_and_the_code_is_used_up_with_it() {
-    let store = Store::new().await;
+async fn factor_is_confirmed_once_and_the_code_is_used_up_with_it(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Pending).await;
     let replay = settlement(alice, Some(position(id, 10)));
@@ -157,9 +172,8 @@ async fn factor_is_confirmed_once_and_the_code_is_used_up_with_it() {
     assert_eq!(store.actions().await.iter().filter(|action| *action == "factor.confirm").count(), 1);
 }
 
-#[tokio::test]
-async fn counter_advances_only_forward_and_clears_failures() {
-    let store = Store::new().await;
+async fn counter_advances_only_forward_and_clears_failures(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let _ = store.attempts().charge(Some(alice), &[Counter::Factor(id)], &rules(), NOW).await.unwrap();
@@ -173,11 +187,11 @@ async fn sealed_seed_of_a_revoked_factor_is_overwritten_in_the_file() {
     let store = Store::new().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
-    let row = sqlx::query("SELECT material FROM factors").fetch_one(&mut store.raw().await).await.unwrap();
-    let sealed: String = sqlx::Row::get(&row, 0);
+    let row = Query::new("SELECT material FROM factors").fetch_one(&mut store.raw().await).await.unwrap();
+    let sealed = row.text(0).unwrap();
     let holds = |file: &[u8]| file.windows(sealed.len()).any(|window| window == sealed.as_bytes());
-    let path = store.path.clone();
-    sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut store.raw().await).await.unwrap();
+    let path = store.path().to_owned();
+    Query::new("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut store.raw().await).await.unwrap();
     assert!(holds(&std::fs::read(&path).unwrap()));
     store.factors().revoke(id, entry("factor.revoke")).await.unwrap();
     store.close().await;
@@ -185,9 +199,8 @@ async fn sealed_seed_of_a_revoked_factor_is_overwritten_in_the_file() {
     assert!(!std::fs::read(format!("{}-wal", path.display())).is_ok_and(|log| holds(&log)));
 }
 
-#[tokio::test]
-async fn revoked_factor_leaves_nothing_behind() {
-    let store = Store::new().await;
+async fn revoked_factor_leaves_nothing_behind(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
     let _ = store.attempts().charge(Some(alice), &[Counter::Factor(id)], &rules(), NOW).await.unwrap();
@@ -199,18 +212,16 @@ async fn revoked_factor_leaves_nothing_behind() {
     assert_eq!(store.logins().settle(gone).await.unwrap(), Settled::Replayed);
 }
 
-#[tokio::test]
-async fn factor_of_nobody_is_refused() {
-    let store = Store::new().await;
+async fn factor_of_nobody_is_refused(kit: Kit) {
+    let store = kit.store().await;
     let nobody = PersonId::from_uuid(uuid::Uuid::nil());
     let new = new_factor(nobody, FactorKind::Totp, FactorState::Active, totp_material());
     let added = store.factors().add(new, false, entry("factor.add")).await;
     assert!(matches!(added, Err(StoreError::NotFound(_))), "{added:?}");
 }
 
-#[tokio::test]
-async fn attempts_are_charged_delayed_and_stopped_per_counter() {
-    let store = Store::new().await;
+async fn attempts_are_charged_delayed_and_stopped_per_counter(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let factor = Counter::Factor(store.totp(alice, FactorState::Active).await);
     let charge = async |counters: &[Counter], at| {
@@ -229,9 +240,8 @@ async fn attempts_are_charged_delayed_and_stopped_per_counter() {
     assert_eq!(count(&store, alice).await, 6);
 }
 
-#[tokio::test]
-async fn stranger_is_never_shut_out_and_fills_no_table() {
-    let store = Store::new().await;
+async fn stranger_is_never_shut_out_and_fills_no_table(kit: Kit) {
+    let store = kit.store().await;
     for number in 0..20 {
         let factor = Counter::Factor(FactorId::from_uuid(uuid::Uuid::from_u128(number)));
         let gates = store.attempts().charge(None, &[Counter::Password, factor], &rules(), NOW).await.unwrap();
@@ -240,9 +250,8 @@ async fn stranger_is_never_shut_out_and_fills_no_table() {
     assert_eq!(store.sql("DELETE FROM counters").await, 2);
 }
 
-#[tokio::test]
-async fn success_clears_and_what_was_not_tried_is_refunded_with_its_delay() {
-    let store = Store::new().await;
+async fn success_clears_and_what_was_not_tried_is_refunded_with_its_delay(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let (password, factor) = (Counter::Password, Counter::Factor(id));
@@ -258,9 +267,8 @@ async fn success_clears_and_what_was_not_tried_is_refunded_with_its_delay() {
     assert_eq!(again, [Gate::Open]);
 }
 
-#[tokio::test]
-async fn older_and_same_positions_are_replays_that_change_nothing_else() {
-    let store = Store::new().await;
+async fn older_and_same_positions_are_replays_that_change_nothing_else(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     assert_eq!(
@@ -283,9 +291,8 @@ async fn older_and_same_positions_are_replays_that_change_nothing_else() {
     );
 }
 
-#[tokio::test]
-async fn code_is_good_once_in_time_and_for_its_owner() {
-    let store = Store::new().await;
+async fn code_is_good_once_in_time_and_for_its_owner(kit: Kit) {
+    let store = kit.store().await;
     let (alice, bob) = (store.person("alice").await, store.person("bob").await);
     let expires = Some(NOW);
     let codes =
@@ -301,9 +308,8 @@ async fn code_is_good_once_in_time_and_for_its_owner() {
     assert_eq!(store.factors().factor(id).await.unwrap().used, Some(NOW));
 }
 
-#[tokio::test]
-async fn lock_that_lands_during_the_login_wins() {
-    let store = Store::new().await;
+async fn lock_that_lands_during_the_login_wins(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let codes = store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
@@ -327,9 +333,8 @@ async fn lock_that_lands_during_the_login_wins() {
     );
 }
 
-#[tokio::test]
-async fn absurd_positions_do_not_spoil_the_factor() {
-    let store = Store::new().await;
+async fn absurd_positions_do_not_spoil_the_factor(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let end = settlement(alice, Some(position(id, u64::MAX)));
@@ -337,9 +342,8 @@ async fn absurd_positions_do_not_spoil_the_factor() {
     assert!(store.factors().factor(id).await.is_ok());
 }
 
-#[tokio::test]
-async fn latest_acceptance_is_found() {
-    let store = Store::new().await;
+async fn latest_acceptance_is_found(kit: Kit) {
+    let store = kit.store().await;
     let alice = store.person("alice").await;
     assert!(store.acceptances().latest(alice).await.unwrap().is_none());
     for (version, at) in [("2025", 1), ("2026", 2)] {
@@ -347,4 +351,25 @@ async fn latest_acceptance_is_found() {
         store.acceptances().record(alice, version, at, entry("accept")).await.unwrap();
     }
     assert_eq!(store.acceptances().latest(alice).await.unwrap().unwrap().0, "2026");
+}
+
+async fn sealed_seed_in_another_persons_row_does_not_open(kit: Kit) {
+    let store = kit.store().await;
+    let (alice, mallory) = (store.person("alice").await, store.person("mallory").await);
+    store.totp(alice, FactorState::Active).await;
+    store.totp(mallory, FactorState::Active).await;
+    store
+        .sql(
+            "UPDATE factors SET material = (SELECT f.material FROM factors f JOIN people p ON p.id = f.person
+                                            WHERE p.username = 'alice')
+             WHERE person = (SELECT id FROM people WHERE username = 'mallory')",
+        )
+        .await;
+    let copied = store.people().account(&name("mallory")).await;
+    assert!(matches!(copied, Err(StoreError::Sealed(_))), "{copied:?}");
+    store.sql("UPDATE factors SET person = (SELECT id FROM people WHERE username = 'mallory')").await;
+    let moved = store.factors().of(mallory).await;
+    assert!(matches!(moved, Err(StoreError::Sealed(_))), "{moved:?}");
+    store.sql("UPDATE factors SET kind = 'hotp'").await;
+    assert!(store.factors().of(mallory).await.is_err());
 }

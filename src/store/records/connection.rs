@@ -1,0 +1,105 @@
+//! One connection to either database, and the rows it gives. All columns are texts and whole numbers, so this is all that the
+//! rest of the store needs to know of the two.
+
+use super::postgres::Session;
+use super::{damaged, failure};
+use crate::store::Result;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row as _, SqliteConnection};
+
+/// A connection.
+pub(super) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(Box<Session>),
+}
+
+impl Connection {
+    /// Whether nobody knows what the other side has done or will do; such a one is never used again.
+    pub(super) fn is_doubtful(&self) -> bool {
+        matches!(self, Connection::Postgres(session) if session.is_doubtful())
+    }
+
+    pub(super) const fn is_postgres(&self) -> bool {
+        matches!(self, Connection::Postgres(_))
+    }
+
+    /// Several statements without values, which PostgreSQL takes at once as well; all their rows.
+    pub(super) async fn plain(&mut self, text: &'static str) -> Result<Vec<Row>> {
+        match self {
+            Connection::Sqlite(connection) => {
+                let rows = sqlx::raw_sql(text).fetch_all(connection).await.map_err(failure)?;
+                Ok(rows.into_iter().map(Row::Sqlite).collect())
+            }
+            Connection::Postgres(session) => session.plain(text).await,
+        }
+    }
+
+    /// Ends the transaction; whether the connection is without one now.
+    pub(super) async fn rolled_back(&mut self) -> bool {
+        match self {
+            Connection::Sqlite(connection) => match sqlx::query("ROLLBACK").execute(connection).await {
+                Ok(_) => true,
+                // SQLite does it by itself when the disk is full, and where BEGIN failed there is nothing to roll back.
+                Err(sqlx::Error::Database(error)) => error.message().contains("no transaction is active"),
+                Err(_) => false,
+            },
+            // Only a warning there if there is none.
+            Connection::Postgres(session) => {
+                !session.is_doubtful() && session.plain("ROLLBACK").await.is_ok()
+            }
+        }
+    }
+
+    /// Says goodbye.
+    pub(super) async fn close(self) {
+        match self {
+            Connection::Sqlite(mut connection) => {
+                // Tidies up only: what was answered is durable in the log already.
+                let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
+                let _ = connection.close().await;
+            }
+            Connection::Postgres(session) => session.close().await,
+        }
+    }
+}
+
+/// A row. Columns are counted from 0.
+pub(super) enum Row {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+impl Row {
+    /// How many columns it has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Row::Sqlite(row) => row.len(),
+            Row::Postgres(row) => row.len(),
+        }
+    }
+
+    pub(super) fn optional_text(&self, at: usize) -> Result<Option<&str>> {
+        match self {
+            Row::Sqlite(row) => row.try_get(at),
+            Row::Postgres(row) => row.try_get(at),
+        }
+        .map_err(failure)
+    }
+
+    pub(super) fn optional_number(&self, at: usize) -> Result<Option<i64>> {
+        match self {
+            Row::Sqlite(row) => row.try_get(at),
+            Row::Postgres(row) => row.try_get(at),
+        }
+        .map_err(failure)
+    }
+
+    pub(super) fn text(&self, at: usize) -> Result<&str> {
+        self.optional_text(at)?.ok_or_else(|| damaged("a text is missing"))
+    }
+
+    pub(super) fn number(&self, at: usize) -> Result<i64> {
+        self.optional_number(at)?.ok_or_else(|| damaged("a number is missing"))
+    }
+}

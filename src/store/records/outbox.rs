@@ -1,0 +1,296 @@
+//! Messages on their way out. They come in with the end of a login round, in its transaction; what one says is sealed, and
+//! erased as soon as it is over.
+
+use super::super::seal::Place;
+use super::connection::{Connection, Row};
+use super::query::{Query, Script, places};
+use super::transaction::Transaction;
+use super::{Records, damaged};
+use crate::base::Timestamp;
+use crate::domain::message::{Content, Limit, MessageState, NewMessage, SendLimits};
+use crate::domain::sent::CodeId;
+use crate::store::{AttemptEnd, Attempted, Claimed, MessageStatus, Outbox, OutboxQuery, Result, StoreError};
+use async_trait::async_trait;
+use data_encoding::HEXLOWER;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// Messages that are claimed at a time at most.
+const MOST: u32 = 64;
+/// Why a node that was ended in the middle of sending leaves a dead letter.
+const PERHAPS_SENT: &str = "it may have been sent: the node that was sending it ended in the middle of it";
+/// What became of one that waited too long.
+const TOO_LATE: &str = "too late: its code had ended before it could be sent";
+
+fn place<'a>(id: &'a str, person: &'a str, channel: &'a str) -> Place<'a> {
+    Place { table: "outbox", row: id, person, kind: channel }
+}
+
+/// What the message says, for the database.
+pub(super) fn sealed(records: &Records, message: &NewMessage) -> Result<String> {
+    let json = serde_json::to_vec(&message.content).map_err(|_| damaged("a message"))?;
+    let (id, person) = (message.id.to_string(), message.person.to_string());
+    records.seal(place(&id, &person, message.channel.as_str()), &Zeroizing::new(json))
+}
+
+/// Adds a message, unless that would be over a limit. Nobody else writes meanwhile, so that it is counted right.
+pub(super) async fn add(
+    connection: &mut Connection,
+    message: &NewMessage,
+    limits: &SendLimits,
+    sealed: String,
+) -> Result<Option<Limit>> {
+    let destination = HEXLOWER.encode(&message.destination);
+    let origin = message.origin.map(|origin| HEXLOWER.encode(&origin));
+    let since = message.created - limits.window;
+    let counts = Query::new(
+        "SELECT (SELECT count(*) FROM outbox WHERE person = $1 AND created > $4),
+                (SELECT count(*) FROM outbox WHERE destination = $2 AND created > $4),
+                (SELECT count(*) FROM outbox WHERE origin = $3 AND created > $4)",
+    );
+    let counts = counts.bind(message.person.to_string()).bind(&destination).bind(&origin);
+    let counts = counts.bind(since.millis()).fetch_one(&mut *connection).await?;
+    let of_each = [
+        (Limit::Person, limits.per_person),
+        (Limit::Destination, limits.per_destination),
+        (Limit::Origin, limits.per_origin),
+    ];
+    for (at, (limit, most)) in of_each.into_iter().enumerate() {
+        if counts.number(at)? >= i64::from(most) && (limit != Limit::Origin || origin.is_some()) {
+            return Ok(Some(limit));
+        }
+    }
+    if let Some(cap) = limits.daily_cost {
+        let spent =
+            Query::new("SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox WHERE created >= $1");
+        let spent = spent.bind(midnight(message.created)).fetch_one(&mut *connection).await?.number(0)?;
+        if u64::try_from(spent).unwrap_or_default().saturating_add(message.cost.into()) > cap {
+            return Ok(Some(Limit::Cost));
+        }
+    }
+    Query::new(
+        "INSERT INTO outbox (id, person, purpose, channel, masked, destination, origin, content, state, created, due,
+                             expires, ended, attempts, claimed, provider, detail, cost)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'waiting', $9, $9, $10, NULL, 0, NULL, '', '', $11)",
+    )
+    .bind(message.id.to_string())
+    .bind(message.person.to_string())
+    .bind(message.purpose.as_str())
+    .bind(message.channel.as_str())
+    .bind(&message.masked)
+    .bind(destination)
+    .bind(origin)
+    .bind(sealed)
+    .bind(message.created.millis())
+    .bind(message.expires.millis())
+    .bind(message.cost)
+    .execute(connection)
+    .await
+    .map_err(|error| match error {
+        StoreError::Conflict(_) => damaged("a message of this id is there already"),
+        other => other,
+    })?;
+    Ok(None)
+}
+
+/// When the day of this moment began (UTC).
+pub(super) const fn midnight(at: Timestamp) -> i64 {
+    let day = 24 * 3600 * 1000;
+    at.millis().div_euclid(day) * day
+}
+
+/// One that was claimed, not opened yet.
+struct Taken {
+    id: String,
+    person: String,
+    channel: String,
+    sealed: String,
+    attempt: u32,
+    expires: Timestamp,
+}
+
+fn taken(row: &Row) -> Result<Taken> {
+    Ok(Taken {
+        id: row.text(0)?.to_owned(),
+        person: row.text(1)?.to_owned(),
+        channel: row.text(2)?.to_owned(),
+        sealed: row.text(3)?.to_owned(),
+        attempt: u32::try_from(row.number(4)?).map_err(|_| damaged("a number of attempts"))? + 1,
+        expires: Timestamp::from_millis(row.number(5)?),
+    })
+}
+
+fn opened(records: &Records, taken: &Taken) -> Result<Claimed> {
+    let place = place(&taken.id, &taken.person, &taken.channel);
+    let json = records.0.keyring.open(place, &taken.sealed)?;
+    let content: Content = serde_json::from_slice(json.expose()).map_err(|_| damaged("a message"))?;
+    Ok(Claimed {
+        id: taken.id.parse().map_err(|_| damaged("a message's id"))?,
+        channel: taken.channel.parse().map_err(|()| damaged("a channel"))?,
+        content,
+        attempt: taken.attempt,
+        expires: taken.expires,
+    })
+}
+
+async fn claim(
+    transaction: &mut Transaction,
+    (most, patience, now): (u32, Duration, Timestamp),
+) -> Result<Vec<Taken>> {
+    let connection = &mut transaction.connection;
+    for (sql, why, before) in [
+        (
+            "UPDATE outbox SET state = 'dead', content = '', ended = $1, detail = $2
+             WHERE state = 'sending' AND claimed <= $3",
+            PERHAPS_SENT,
+            now - patience,
+        ),
+        (
+            "UPDATE outbox SET state = 'dead', content = '', ended = $1, detail = $2
+             WHERE state = 'waiting' AND expires <= $3",
+            TOO_LATE,
+            now,
+        ),
+    ] {
+        let ended = Query::new(sql).bind(now.millis()).bind(why).bind(before.millis());
+        ended.execute(connection).await?;
+    }
+    let rows = Query::new(
+        "SELECT id, person, channel, content, attempts, expires FROM outbox
+         WHERE state = 'waiting' AND due <= $1 ORDER BY due, id LIMIT $2",
+    );
+    let rows = rows.bind(now.millis()).bind(most.min(MOST)).fetch_all(&mut *connection).await?;
+    let all = rows.iter().map(taken).collect::<Result<Vec<_>>>()?;
+    if !all.is_empty() {
+        let mut script = Script::default();
+        script.statement("UPDATE outbox SET state = 'sending', attempts = attempts + 1, claimed = ");
+        script.value(now.millis().into());
+        script.add(" WHERE state = 'waiting' AND id IN ");
+        let ids = all.iter().map(|one| one.id.as_str().into());
+        script.row(ids.chain(std::iter::repeat_n("".into(), places(all.len()) - all.len())));
+        script.execute(connection).await?;
+    }
+    Ok(all)
+}
+
+async fn finish(connection: &mut Connection, end: AttemptEnd) -> Result<()> {
+    // One that is tried again is still to be paid for.
+    let query = match end.outcome {
+        Attempted::Again(due) => Query::new(
+            "UPDATE outbox SET state = 'waiting', due = $5, claimed = NULL, provider = $3, detail = $4
+             WHERE id = $1 AND attempts = $2 AND state = 'sending'",
+        )
+        .bind(end.id.to_string())
+        .bind(end.attempt)
+        .bind(end.provider)
+        .bind(end.detail)
+        .bind(due.millis()),
+        over => Query::new(
+            "UPDATE outbox SET state = $5, ended = $6, cost = $7, content = '', claimed = NULL, provider = $3, detail = $4
+             WHERE id = $1 AND attempts = $2 AND state = 'sending'",
+        )
+        .bind(end.id.to_string())
+        .bind(end.attempt)
+        .bind(end.provider)
+        .bind(end.detail)
+        .bind(if over == Attempted::Sent { MessageState::Sent } else { MessageState::Dead }.as_str())
+        .bind(end.at.millis())
+        .bind(end.cost),
+    };
+    query.execute(connection).await?;
+    Ok(())
+}
+
+fn status(row: &Row) -> Result<MessageStatus> {
+    let text = |at: usize| row.text(at).map(str::to_owned);
+    let count = |at: usize| Ok::<_, StoreError>(u32::try_from(row.number(at)?).unwrap_or(u32::MAX));
+    Ok(MessageStatus {
+        id: text(0)?,
+        person: text(1)?,
+        purpose: text(2)?,
+        channel: text(3)?,
+        destination: text(4)?,
+        state: state(row.text(5)?)?,
+        created: Timestamp::from_millis(row.number(6)?),
+        due: Timestamp::from_millis(row.number(7)?),
+        ended: row.optional_number(8)?.map(Timestamp::from_millis),
+        attempts: count(9)?,
+        provider: text(10)?,
+        detail: text(11)?,
+        cost: count(12)?,
+    })
+}
+
+fn state(text: &str) -> Result<MessageState> {
+    text.parse().map_err(|()| damaged("a message's state"))
+}
+
+#[async_trait]
+impl Outbox for Records {
+    async fn claim(&self, most: u32, patience: Duration, now: Timestamp) -> Result<Vec<Claimed>> {
+        // Looks first, so that nothing is written where there is nothing to do.
+        if self.due(patience).await?.is_none_or(|due| due > now) {
+            return Ok(Vec::new());
+        }
+        let taken = self
+            .write(move |transaction| {
+                Box::pin(async move { claim(transaction, (most, patience, now)).await })
+            })
+            .await?;
+        let mut all = Vec::with_capacity(taken.len());
+        for one in taken {
+            match opened(self, &one) {
+                Ok(claimed) => all.push(claimed),
+                Err(error) => {
+                    tracing::error!(%error, "a message cannot be opened, and is not sent");
+                    let id: CodeId = one.id.parse().map_err(|_| damaged("a message's id"))?;
+                    let outcome = Attempted::Dead;
+                    let (provider, detail) = (String::new(), "it cannot be opened".to_owned());
+                    let end =
+                        AttemptEnd { id, attempt: one.attempt, outcome, provider, detail, cost: 0, at: now };
+                    self.finish(end).await?;
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    async fn finish(&self, end: AttemptEnd) -> Result<()> {
+        self.write(move |transaction| Box::pin(finish(&mut transaction.connection, end))).await
+    }
+
+    async fn due(&self, patience: Duration) -> Result<Option<Timestamp>> {
+        let row = Query::new(
+            "SELECT min(at) FROM (SELECT min(due) AS at FROM outbox WHERE state = 'waiting'
+                                  UNION ALL SELECT min(claimed) + $1 FROM outbox WHERE state = 'sending') AS next",
+        );
+        let patience = i64::try_from(patience.as_millis()).unwrap_or(i64::MAX);
+        let row = row.bind(patience).fetch_one(&self.0.readers).await?;
+        Ok(row.optional_number(0)?.map(Timestamp::from_millis))
+    }
+
+    async fn list(&self, query: &OutboxQuery) -> Result<Vec<MessageStatus>> {
+        let limit = if query.limit == 0 { 100 } else { query.limit.min(1000) };
+        let rows = Query::new(
+            "SELECT o.id, coalesce(p.username, o.person), o.purpose, o.channel, o.masked, o.state, o.created, o.due,
+                    o.ended, o.attempts, o.provider, o.detail, o.cost
+             FROM outbox o LEFT JOIN people p ON p.id = o.person
+             WHERE ($1 = '' OR o.state = $1) AND ($2 = '' OR o.person = $2) AND ($3 = '' OR o.id < $3)
+             ORDER BY o.id DESC LIMIT $4",
+        )
+        .bind(query.state.map_or("", MessageState::as_str))
+        .bind(query.person.map(|person| person.to_string()).unwrap_or_default())
+        .bind(query.before.map(|before| before.to_string()).unwrap_or_default())
+        .bind(limit)
+        .fetch_all(&self.0.readers)
+        .await?;
+        rows.iter().map(status).collect()
+    }
+
+    async fn counts(&self) -> Result<Vec<(MessageState, u64)>> {
+        let rows = Query::new("SELECT state, count(*) FROM outbox GROUP BY state ORDER BY state");
+        let rows = rows.fetch_all(&self.0.readers).await?;
+        let count = |row: &Row| Ok((state(row.text(0)?)?, u64::try_from(row.number(1)?).unwrap_or_default()));
+        rows.iter().map(count).collect()
+    }
+}
