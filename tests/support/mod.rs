@@ -10,8 +10,10 @@
 
 pub(crate) mod directory;
 pub(crate) mod ds389;
+pub(crate) mod gateway;
 pub(crate) mod samba;
 pub(crate) mod slapd;
+pub(crate) mod smtp;
 
 use doorward::wire::radius::{AttributeType, Code, Request, SharedSecret};
 use std::collections::HashMap;
