@@ -21,6 +21,7 @@ fn calls(user: &str, id: &str) -> Vec<(Method, String, Option<Value>, [bool; 3])
         (Method::GET, "people".into(), None, everyone),
         (Method::GET, person(""), None, everyone),
         (Method::GET, person("/factors"), None, everyone),
+        (Method::GET, "outbox".into(), None, everyone),
         (Method::GET, "status".into(), None, everyone),
         (Method::GET, "openapi.json".into(), None, everyone),
         (Method::POST, person("/lock"), Some(json!({})), helps),

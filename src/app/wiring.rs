@@ -9,11 +9,11 @@ use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
 use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
+use crate::engine::upkeep::Keeper;
 use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
-use crate::store::Outbox;
 use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
-use crate::store::delivery::{Nowhere, Providers};
+use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
 use crate::store::records::Records;
@@ -54,7 +54,8 @@ pub struct Running {
     admin: admin::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
-    following: JoinSet<()>,
+    /// What follows directories and cleans up.
+    background: JoinSet<()>,
 }
 
 /// Opens the stores and serves.
@@ -115,8 +116,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         .context("RADIUS cannot be served; is another server running there?")?;
     let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
     tokio::task::spawn_blocking(crate::domain::contact::warm_up);
-    // THE ONE LINE TO CHANGE after the merge: `let outbox = stores.records.outbox();`
-    let outbox: Arc<dyn Outbox> = Arc::new(Nowhere);
+    let outbox = stores.records.outbox();
     let courier = Courier {
         outbox: Arc::clone(&outbox),
         providers: Arc::clone(&providers),
@@ -135,7 +135,11 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     let courier = courier.start();
-    Ok(Running { config, radius, providers, courier, admin, addresses, stores, following: followed.tasks })
+    let keeper =
+        Keeper { store: stores.records.upkeep(), config: Arc::clone(&config), clock: Arc::new(SystemClock) };
+    let mut background = followed.tasks;
+    background.spawn(keeper.run());
+    Ok(Running { config, radius, providers, courier, admin, addresses, stores, background })
 }
 
 /// Where challenges wait for their answers.
@@ -224,7 +228,7 @@ impl Running {
         let drain = self.config.load().radius.drain_timeout;
         let cut_off = self.radius.stop().await;
         self.courier.stop(drain).await;
-        self.following.shutdown().await;
+        self.background.shutdown().await;
         self.stores.records.close().await;
         self.stores.hashes.close();
         cut_off

@@ -10,9 +10,12 @@
 
 pub(crate) mod directory;
 pub(crate) mod ds389;
+pub(crate) mod gateway;
+pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod samba;
 pub(crate) mod slapd;
+pub(crate) mod smtp;
 
 use doorward::wire::radius::{AttributeType, Code, Request, SharedSecret};
 use std::collections::HashMap;

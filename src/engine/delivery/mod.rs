@@ -125,9 +125,18 @@ impl Courier {
         while under_way.join_next().await.is_some() {}
     }
 
+    /// Takes what is due. It is looked for first: a claim is a write, and an idle node should not write.
     async fn claim(&self, most: usize, patience: Duration) -> Option<Vec<Claimed>> {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
-        match self.outbox.claim(most, patience, self.clock.now()).await {
+        let claimed = async {
+            match self.outbox.due(patience).await? {
+                Some(due) if due <= self.clock.now() => {
+                    self.outbox.claim(most, patience, self.clock.now()).await
+                }
+                _ => Ok(Vec::new()),
+            }
+        };
+        match claimed.await {
             Ok(claimed) => Some(claimed),
             Err(error) => {
                 tracing::warn!("messages wait: {error}");

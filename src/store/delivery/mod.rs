@@ -9,10 +9,7 @@ mod http;
 mod said;
 mod smtp;
 
-use super::{AttemptEnd, Claimed, MessageStatus, Outbox, OutboxQuery, Result};
-use crate::base::Timestamp;
 use crate::config::{Config, GatewayKind};
-use crate::domain::message::MessageState;
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
 use crate::domain::texts::Rendered;
@@ -213,29 +210,6 @@ impl Providers {
         let mut list = self.0.load().as_ref().clone();
         list.push(Arc::new(entry));
         Self(ArcSwap::from_pointee(list))
-    }
-}
-
-/// An outbox without messages, until the records store has one.
-#[derive(Debug)]
-pub struct Nowhere;
-
-#[async_trait]
-impl Outbox for Nowhere {
-    async fn claim(&self, _: u32, _: Duration, _: Timestamp) -> Result<Vec<Claimed>> {
-        Ok(Vec::new())
-    }
-    async fn finish(&self, _: AttemptEnd) -> Result<()> {
-        Ok(())
-    }
-    async fn due(&self, _: Duration) -> Result<Option<Timestamp>> {
-        Ok(None)
-    }
-    async fn list(&self, _: &OutboxQuery) -> Result<Vec<MessageStatus>> {
-        Ok(Vec::new())
-    }
-    async fn counts(&self) -> Result<Vec<(MessageState, u64)>> {
-        Ok(Vec::new())
     }
 }
 
