@@ -9,6 +9,8 @@ mod support;
 mod exec;
 #[path = "delivery/http.rs"]
 mod http;
+#[path = "delivery/logs.rs"]
+mod logs;
 #[path = "delivery/mail.rs"]
 mod mail;
 #[path = "delivery/texts.rs"]
