@@ -225,3 +225,19 @@ fn live_socket_is_not_taken_over_and_a_stale_one_is() {
     let daemon = Daemon::serve_in(dir.path(), &[]);
     assert!(daemon.run(&["status"]).status.success());
 }
+
+#[tokio::test]
+async fn outbox_is_listed_and_wrong_questions_are_told() {
+    let daemon = Daemon::demo(&[]);
+    assert_eq!(daemon.json(&["outbox", "list", "--state", "dead"])["messages"], json!([]));
+    let client = Client::new(&daemon.dir.join("admin.sock"));
+    for (path, wanted) in [
+        ("outbox?state=lost", "bad-request"),
+        ("outbox?before=x", "bad-request"),
+        ("outbox?colour=red", "bad-request"),
+        ("outbox?username=nobody-at-all", "person-not-found"),
+    ] {
+        assert_eq!(outcome(&client, Method::GET, path, None).await.as_deref(), Some(wanted), "{path}");
+    }
+    assert!(!daemon.run(&["outbox", "list", "--state", "lost"]).status.success());
+}

@@ -9,6 +9,8 @@ mod support;
 mod exec;
 #[path = "delivery/http.rs"]
 mod http;
+#[path = "delivery/logs.rs"]
+mod logs;
 #[path = "delivery/mail.rs"]
 mod mail;
 #[path = "delivery/texts.rs"]
@@ -92,7 +94,9 @@ fn providers_are_chosen_by_channel_and_beginning_of_the_number_in_order() {
     let text = gateway("german", "prefixes = [\"+49\"]\ncost = 3")
         + &gateway("world", "cost = 9\nchannels = [\"sms\", \"voice\"]")
         + &gateway("arizona", "prefixes = [\"+1520\"]\ncost = 12");
-    let providers = Providers::new(&good(dir.path(), &text)).unwrap();
+    let config = good(dir.path(), &text);
+    assert!(config.warnings.iter().any(|warning| warning.contains("daily_cost")), "{:?}", config.warnings);
+    let providers = Providers::new(&config).unwrap();
     let names = |channel, to: &str| -> Vec<String> {
         providers.towards(channel, to).iter().map(|entry| entry.name.clone()).collect()
     };

@@ -67,6 +67,12 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let catalogue = message::texts(root);
     let smtp = smtp::smtp(&root.table("smtp"), files);
     let gateways = gateway::gateways(root, files);
+    if let (Some(codes), Some(gateways)) = (&codes, &gateways)
+        && codes.limits.daily_cost.is_none()
+        && gateways.iter().any(|gateway| gateway.cost > 0)
+    {
+        files.warn("gateways cost money, and codes.daily_cost sets no cap to it".to_owned());
+    }
     let directories = directory::directories(root, files);
     let retention = retention(&root.table("retention"));
     let admin = admin(&root.table("admin"), files);

@@ -6,6 +6,7 @@
 use super::message::Content;
 use super::method::Channel;
 use std::fmt;
+use zeroize::Zeroize;
 
 /// What a placeholder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,7 +180,7 @@ pub struct Texts {
 }
 
 /// A message as it is sent. It holds the code, so `Debug` tells the kind only.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Zeroize)]
 pub enum Rendered {
     /// An e-mail.
     Mail {

@@ -10,7 +10,7 @@ const INSTITUTION: &str = "[institution]\nname = \"Example & Sons University\"\n
 
 fn texts(text: &str, channel: Channel) -> Rendered {
     let dir = tempfile::tempdir().unwrap();
-    message(&good(dir.path(), text), channel, "x").body
+    message(&good(dir.path(), text), channel, "x").body.clone()
 }
 
 // R-TOP-2
@@ -130,4 +130,20 @@ fn what_is_wrong_with_a_provider_is_told() {
         let shown = wrong(&text);
         assert!(shown.contains(wanted), "{text}\n{shown}");
     }
+}
+
+#[test]
+fn every_example_in_the_manual_is_right() {
+    let manual = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/messages.md")).unwrap();
+    let examples: Vec<_> =
+        manual.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    let dir = tempfile::tempdir().unwrap();
+    super::write(dir.path(), "send-sms", "#!/bin/sh\n", 0o700);
+    for name in ["smtp", "twilio", "sms", "classic"] {
+        super::write(dir.path(), &format!("{name}.secret"), "a-secret\n", 0o600);
+    }
+    let text = examples.join("\n").replace("/usr/local/lib/doorward/send-sms", "send-sms");
+    let config = good(dir.path(), &text);
+    assert_eq!((config.gateways.len(), config.smtp.is_some()), (4, true));
+    doorward::store::delivery::Providers::new(&config).unwrap();
 }

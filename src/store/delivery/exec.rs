@@ -125,10 +125,10 @@ impl Provider for Exec {
             group.0 = None;
         }
         let heard = String::from_utf8_lossy(&heard).into_owned();
-        let detail = |status: &str| said(&format!("{status} {heard}"), &message.code);
+        let detail = |status: &str| said(&format!("{status} {heard}"), message);
         match ended {
             Err(_) => Outcome::Unknown(detail("it did not end in time:")),
-            Ok(Err(error)) => Outcome::Unknown(said(&error.to_string(), &message.code)),
+            Ok(Err(error)) => Outcome::Unknown(said(&error.to_string(), message)),
             Ok(Ok(status)) => match status.code() {
                 Some(0) => Outcome::Sent(detail("")),
                 Some(TEMPORARY) => Outcome::NotTaken(detail("not now:")),

@@ -6,7 +6,7 @@
 //!   other 5xx, no or half an answer, too late, 2xx without its text    nobody knows
 //! ```
 
-use super::said::said;
+use super::said::said_without;
 use super::{DeliveryError, Message, Outcome, Provider};
 use crate::base::percent_encode;
 use crate::config::{Authorization, BodyEncoding, Gateway, HttpGateway, Pattern, Slot};
@@ -96,6 +96,11 @@ impl Http {
         Ok(value)
     }
 
+    fn said(&self, text: &str, message: &Message) -> String {
+        let secret = self.settings.secret.as_ref().map_or("", |secret| secret.expose());
+        said_without(text, message, secret)
+    }
+
     async fn judge(&self, mut answer: Response, message: &Message) -> Outcome {
         let status = answer.status();
         let mut body = Vec::new();
@@ -107,18 +112,16 @@ impl Http {
             }
         };
         let text = String::from_utf8_lossy(&body);
-        let code = &message.code;
-        let detail = said(&format!("{status}: {text}"), code);
+        let detail = self.said(&format!("{status}: {text}"), message);
         if self.settings.success.iter().any(|range| range.contains(&status.as_u16())) {
             let wanted = &self.settings.success_body;
             if !wanted.is_empty() && !text.contains(wanted.as_str()) {
-                return Outcome::Unknown(said(
-                    &format!("{status}, but not the answer of success: {text}"),
-                    code,
-                ));
+                return Outcome::Unknown(
+                    self.said(&format!("{status}, but not the answer of success: {text}"), message),
+                );
             }
             let id = self.id(&body).map(|id| format!("{status}, id {id}"));
-            return Outcome::Sent(said(&id.unwrap_or_else(|| status.to_string()), code));
+            return Outcome::Sent(self.said(&id.unwrap_or_else(|| status.to_string()), message));
         }
         let ours = [
             StatusCode::UNAUTHORIZED,
@@ -132,7 +135,9 @@ impl Http {
         match status.as_u16() {
             // About us or the moment, not about the message: another provider may take it.
             _ if ours.contains(&status) => Outcome::NotTaken(detail),
-            300..=399 => Outcome::NotTaken(said(&format!("{status}: redirects are not followed"), code)),
+            300..=399 => {
+                Outcome::NotTaken(self.said(&format!("{status}: redirects are not followed"), message))
+            }
             400..=499 if whole => Outcome::Refused(detail),
             _ => Outcome::Unknown(detail),
         }
@@ -154,7 +159,7 @@ impl Provider for Http {
     async fn send(&self, message: &Message) -> Outcome {
         let request = match self.request(message) {
             Ok(request) => request,
-            Err(why) => return Outcome::NotTaken(said(&why, &message.code)),
+            Err(why) => return Outcome::NotTaken(self.said(&why, message)),
         };
         match request.send().await {
             Ok(answer) => self.judge(answer, message).await,
@@ -167,7 +172,7 @@ impl Provider for Http {
                     why = format!("{why}: {cause}");
                     source = cause.source();
                 }
-                let why = said(&why, &message.code);
+                let why = self.said(&why, message);
                 if error.is_connect() || error.is_builder() {
                     Outcome::NotTaken(why)
                 } else {

@@ -21,6 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use zeroize::Zeroize;
 
 /// A message, ready to be sent.
 #[derive(Clone)]
@@ -35,6 +36,13 @@ pub struct Message {
     pub body: Rendered,
     /// The code in it: for gateways that read it out themselves, and to keep it out of what they answer.
     pub code: String,
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        self.body.zeroize();
+        self.code.zeroize();
+    }
 }
 
 impl fmt::Debug for Message {

@@ -158,10 +158,9 @@ impl Smtp {
 #[async_trait]
 impl Provider for Smtp {
     async fn send(&self, message: &Message) -> Outcome {
-        let code = &message.code;
         let letter = match self.letter(message) {
             Ok(letter) => letter,
-            Err(why) => return Outcome::Refused(said(&why, code)),
+            Err(why) => return Outcome::Refused(said(&why, message)),
         };
         let deadline = Instant::now() + self.settings.timeout;
         let mut fresh = false;
@@ -169,13 +168,13 @@ impl Provider for Smtp {
             let mut text_sent = false;
             let delivered = timeout_at(deadline, self.deliver(&letter, fresh, &mut text_sent)).await;
             return match delivered {
-                Ok(Ok(answer)) => Outcome::Sent(said(&answer, code)),
+                Ok(Ok(answer)) => Outcome::Sent(said(&answer, message)),
                 // The server had closed a connection that waited: that says nothing about the mail.
                 Ok(Err(Failure::Before(_, true))) if !fresh => {
                     fresh = true;
                     continue;
                 }
-                Ok(Err(failure)) => judge(&failure, code),
+                Ok(Err(failure)) => judge(&failure, message),
                 Err(_) if text_sent => {
                     Outcome::Unknown("the server did not answer in time after the text".to_owned())
                 }
@@ -185,15 +184,17 @@ impl Provider for Smtp {
     }
 }
 
-fn judge(failure: &Failure, code: &str) -> Outcome {
+fn judge(failure: &Failure, message: &Message) -> Outcome {
     match failure {
         // Also 5xx: a wrong password of ours says nothing about the mail.
-        Failure::Before(error, _) => Outcome::NotTaken(said(&error.to_string(), code)),
-        Failure::Envelope(error) if error.is_permanent() => Outcome::Refused(said(&error.to_string(), code)),
-        Failure::Envelope(error) => Outcome::NotTaken(said(&error.to_string(), code)),
-        Failure::Text(error) if error.is_permanent() => Outcome::Refused(said(&error.to_string(), code)),
-        Failure::Text(error) if error.is_transient() => Outcome::NotTaken(said(&error.to_string(), code)),
-        Failure::Text(error) => Outcome::Unknown(said(&error.to_string(), code)),
+        Failure::Before(error, _) => Outcome::NotTaken(said(&error.to_string(), message)),
+        Failure::Envelope(error) if error.is_permanent() => {
+            Outcome::Refused(said(&error.to_string(), message))
+        }
+        Failure::Envelope(error) => Outcome::NotTaken(said(&error.to_string(), message)),
+        Failure::Text(error) if error.is_permanent() => Outcome::Refused(said(&error.to_string(), message)),
+        Failure::Text(error) if error.is_transient() => Outcome::NotTaken(said(&error.to_string(), message)),
+        Failure::Text(error) => Outcome::Unknown(said(&error.to_string(), message)),
     }
 }
 
