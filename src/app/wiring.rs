@@ -74,7 +74,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let realms = Arc::new(config.realms.clone());
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
-    let challenges = challenges(&config)?;
+    let (challenges, redis) = challenges(&config)?;
     let gatekeeper = Arc::new(Gatekeeper {
         people: stores.records.people(),
         attempts: stores.records.attempts(),
@@ -109,20 +109,22 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         desk,
         config: Arc::clone(&config),
         sync: followed.handles,
-        status: status(counters, Arc::clone(&addresses)),
+        status: status(counters, Arc::clone(&addresses), redis),
     };
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     Ok(Running { config, radius, admin, addresses, stores, following: followed.tasks })
 }
 
-/// Where challenges wait for their answers.
-fn challenges(config: &Config) -> Result<Arc<dyn Challenges>> {
-    let Some(redis) = &config.redis else {
-        return Ok(Arc::new(MemoryChallenges::new(config.radius.challenge_entries)));
+/// Where challenges wait for their answers, and Redis if that is there.
+fn challenges(config: &Config) -> Result<(Arc<dyn Challenges>, Option<Arc<RedisChallenges>>)> {
+    let Some(settings) = &config.redis else {
+        return Ok((Arc::new(MemoryChallenges::new(config.radius.challenge_entries)), None));
     };
     let keyring = Keyring::new(&config.keys.master)?;
-    Ok(Arc::new(RedisChallenges::new(redis, keyring, Arc::new(OsRandom)).context("[redis]")?))
+    let redis = RedisChallenges::new(settings, keyring, Arc::new(OsRandom)).context("[redis]")?;
+    let redis = Arc::new(redis);
+    Ok((redis.clone(), Some(redis)))
 }
 
 /// Outside directories, and the tasks that follow them.
@@ -158,6 +160,7 @@ fn shown(radius: &Server) -> Vec<String> {
 fn status(
     counters: Arc<Counters>,
     addresses: Arc<ArcSwap<Vec<String>>>,
+    redis: Option<Arc<RedisChallenges>>,
 ) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
     let started = SystemClock.now().to_string();
     Arc::new(move || admin::Status {
@@ -165,6 +168,7 @@ fn status(
         started: started.clone(),
         radius: counters.snapshot(),
         addresses: addresses.load().to_vec(),
+        redis: redis.as_ref().map(|redis| redis.state().to_string()),
     })
 }
 

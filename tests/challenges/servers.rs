@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/redis.md");
-const PASSWORD: &str = "a-long-random-password";
+pub(crate) const PASSWORD: &str = "a-long-random-password";
 
 /// One login from challenge to answer.
 async fn login<B>(world: &World<B>, number: usize) -> Result<(), StoreError> {
@@ -67,7 +67,7 @@ fn authorities(file: &Path) -> Vec<CertificateDer<'static>> {
 }
 
 /// The rule that the manual tells for a mode, as a line of `redis.conf`.
-fn rule(mode: &str) -> String {
+pub(crate) fn rule(mode: &str) -> String {
     let text = std::fs::read_to_string(DOCUMENT).unwrap();
     let marker = format!("<!-- rule: {mode} -->");
     let after = text.split(&marker).nth(1).unwrap_or_else(|| panic!("no {marker} in the manual"));

@@ -47,6 +47,16 @@ impl Script {
     }
 }
 
+/// `up`, or why not.
+impl std::fmt::Display for RedisState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Up => f.write_str("up"),
+            Self::Down(why) => f.write_str(why),
+        }
+    }
+}
+
 #[derive(Clone)]
 enum Stand {
     /// With its number.
