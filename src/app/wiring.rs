@@ -116,8 +116,11 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     Ok(Running { config, radius, admin, addresses, stores, following: followed.tasks })
 }
 
-/// Where challenges wait for their answers, and Redis if that is there.
-fn challenges(config: &Config) -> Result<(Arc<dyn Challenges>, Option<Arc<RedisChallenges>>)> {
+/// Redis, if challenges wait there.
+type Redis = Option<Arc<RedisChallenges>>;
+
+/// Where challenges wait for their answers.
+fn challenges(config: &Config) -> Result<(Arc<dyn Challenges>, Redis)> {
     let Some(settings) = &config.redis else {
         return Ok((Arc::new(MemoryChallenges::new(config.radius.challenge_entries)), None));
     };
@@ -160,7 +163,7 @@ fn shown(radius: &Server) -> Vec<String> {
 fn status(
     counters: Arc<Counters>,
     addresses: Arc<ArcSwap<Vec<String>>>,
-    redis: Option<Arc<RedisChallenges>>,
+    redis: Redis,
 ) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
     let started = SystemClock.now().to_string();
     Arc::new(move || admin::Status {

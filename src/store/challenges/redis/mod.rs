@@ -184,13 +184,13 @@ impl Challenges for RedisChallenges {
         let attempt = if attempt { "1" } else { "0" };
         let arguments = [millis(now), field(state), attempt.to_owned()];
         let sealed: Option<Vec<String>> = place.run(&place.take, state, &arguments).await?;
-        let sealed = sealed.unwrap_or_default();
-        let mut sealed = sealed.iter();
-        let Some(pending) = sealed.next().and_then(|text| place.seals.pending(state, text, now)) else {
-            return Ok(None);
+        // Only under the purpose that it was sent for does a code open, and to that its digest is bound.
+        let (pending, code) = match sealed.as_deref() {
+            Some([pending, code, purpose]) => (pending, place.seals.code(state, purpose, code, now)),
+            Some([pending, ..]) => (pending, None),
+            _ => return Ok(None),
         };
-        let code = sealed.next().and_then(|text| place.seals.code(state, text, now));
-        Ok(Some(Taken { pending, code }))
+        Ok(place.seals.pending(state, pending, now).map(|pending| Taken { pending, code }))
     }
 
     async fn void(&self, state: &State, code: CodeId) -> Result<()> {
