@@ -6,6 +6,8 @@ mod support;
 
 #[path = "challenges/claims.rs"]
 mod claims;
+#[path = "challenges/nodes.rs"]
+mod nodes;
 #[path = "challenges/same.rs"]
 mod same;
 #[path = "challenges/servers.rs"]

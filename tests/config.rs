@@ -13,6 +13,8 @@ use std::process::Command;
 
 #[path = "config/errors.rs"]
 mod errors;
+#[path = "config/redis.rs"]
+mod redis;
 
 const CLIENT: &str =
     "[[client]]\nname = \"vpn\"\nnetworks = [\"192.0.2.0/24\"]\nsecret_file = \"vpn.secret\"\n";

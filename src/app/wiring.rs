@@ -81,7 +81,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
     let providers = Arc::new(Providers::new(&config)?);
-    let challenges = challenges(&config)?;
+    let (challenges, redis) = challenges(&config)?;
     let config = Arc::new(ArcSwap::from_pointee(config));
     let waker = Waker::default();
     let gatekeeper = Arc::new(Gatekeeper {
@@ -130,7 +130,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         outbox,
         config: Arc::clone(&config),
         sync: followed.handles,
-        status: status(counters, Arc::clone(&addresses)),
+        status: status(counters, Arc::clone(&addresses), redis),
     };
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
@@ -142,13 +142,18 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     Ok(Running { config, radius, providers, courier, admin, addresses, stores, background })
 }
 
+/// Redis, if challenges wait there.
+type Redis = Option<Arc<RedisChallenges>>;
+
 /// Where challenges wait for their answers.
-fn challenges(config: &Config) -> Result<Arc<dyn Challenges>> {
-    let Some(redis) = &config.redis else {
-        return Ok(Arc::new(MemoryChallenges::new(config.radius.challenge_entries)));
+fn challenges(config: &Config) -> Result<(Arc<dyn Challenges>, Redis)> {
+    let Some(settings) = &config.redis else {
+        return Ok((Arc::new(MemoryChallenges::new(config.radius.challenge_entries)), None));
     };
     let keyring = Keyring::new(&config.keys.master)?;
-    Ok(Arc::new(RedisChallenges::new(redis, keyring, Arc::new(OsRandom)).context("[redis]")?))
+    let redis = RedisChallenges::new(settings, keyring, Arc::new(OsRandom)).context("[redis]")?;
+    let redis = Arc::new(redis);
+    Ok((redis.clone(), Some(redis)))
 }
 
 /// Outside directories, and the tasks that follow them.
@@ -184,6 +189,7 @@ fn shown(radius: &Server) -> Vec<String> {
 fn status(
     counters: Arc<Counters>,
     addresses: Arc<ArcSwap<Vec<String>>>,
+    redis: Redis,
 ) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
     let started = SystemClock.now().to_string();
     Arc::new(move || admin::Status {
@@ -191,6 +197,7 @@ fn status(
         started: started.clone(),
         radius: counters.snapshot(),
         addresses: addresses.load().to_vec(),
+        redis: redis.as_ref().map(|redis| redis.state().to_string()),
     })
 }
 

@@ -133,6 +133,16 @@ mod tests {
     }
 
     #[test]
+    fn json_keeps_every_millisecond() {
+        for millis in [0, -1, 1_700_000_000_123] {
+            let time = Timestamp::from_millis(millis);
+            let text = serde_json::to_string(&time).unwrap();
+            assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), time, "{text}");
+        }
+        assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+    }
+
+    #[test]
     fn time_before_is_zero_not_negative() {
         let (a, b) = (Timestamp::from_secs(10), Timestamp::from_secs(12));
         assert_eq!(a.since(b), Duration::ZERO);

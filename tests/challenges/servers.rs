@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/redis.md");
-const PASSWORD: &str = "a-long-random-password";
+pub(crate) const PASSWORD: &str = "a-long-random-password";
 
 /// One login from challenge to answer.
 async fn login<B>(world: &World<B>, number: usize) -> Result<(), StoreError> {
@@ -67,7 +67,7 @@ fn authorities(file: &Path) -> Vec<CertificateDer<'static>> {
 }
 
 /// The rule that the manual tells for a mode, as a line of `redis.conf`.
-fn rule(mode: &str) -> String {
+pub(crate) fn rule(mode: &str) -> String {
     let text = std::fs::read_to_string(DOCUMENT).unwrap();
     let marker = format!("<!-- rule: {mode} -->");
     let after = text.split(&marker).nth(1).unwrap_or_else(|| panic!("no {marker} in the manual"));
@@ -120,6 +120,17 @@ async fn rule_of_the_manual_is_enough_and_needed() {
     let limited = as_user(settings(&[redis.url()]));
     let world = World::new(redis, connect(&limited));
     login(&world, 1).await.unwrap();
+    let commands: Vec<_> =
+        rule("standalone").split(" +").skip(1).map(|word| word.trim().to_owned()).collect();
+    assert!(commands.len() >= 8, "{commands:?}");
+    for command in commands {
+        let () = world.backend.ask("SCRIPT FLUSH");
+        let () = world.backend.ask(&format!("ACL SETUSER doorward -{command}"));
+        let shown = refusal(&World::new((), start(&limited))).await;
+        assert!(shown.contains("docs/redis.md has the ACL rule"), "{command}: {shown}");
+        let () = world.backend.ask(&format!("ACL SETUSER doorward +{command}"));
+    }
+    login(&World::new((), connect(&limited)), 1).await.unwrap();
     let mut elsewhere = limited.clone();
     elsewhere.prefix = "other".into();
     let shown = refusal(&World::new((), connect(&elsewhere))).await;
@@ -218,13 +229,18 @@ async fn redis_that_hangs_costs_the_timeout_and_no_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn memory_that_is_used_up_is_told() {
+async fn server_that_takes_no_changes_is_told_with_what_to_do() {
     let world = World::redis();
     login(&world, 1).await.unwrap();
     let () = world.backend.ask("CONFIG SET maxmemory 1");
     let shown = refusal(&world).await;
     assert!(shown.contains("raise its `maxmemory`"), "{shown}");
     let () = world.backend.ask("CONFIG SET maxmemory 0");
+    login(&world, 1).await.unwrap();
+    let () = world.backend.ask("REPLICAOF 127.0.0.1 1");
+    let shown = refusal(&world).await;
+    assert!(shown.contains("must name the master"), "{shown}");
+    let () = world.backend.ask("REPLICAOF NO ONE");
     login(&world, 1).await.unwrap();
 }
 
@@ -298,6 +314,56 @@ async fn cluster_that_loses_nodes_is_found_again() {
     while outcomes().await < 30 {
         assert!(begin.elapsed() < Duration::from_secs(40));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn slot_that_moved_is_followed() {
+    let nodes = cluster(None, &rule("cluster"));
+    let mut settings = as_user(settings(&[nodes[0].url()]));
+    settings.mode = RedisMode::Cluster;
+    let world = World::new((), connect(&settings));
+    let now = millis(1000);
+    let state = world.challenge(&world.person(1), now).state;
+    let key = format!("doorward:p:{}", data_encoding::HEXLOWER.encode(&state[..8]));
+    login(&world, 1).await.unwrap();
+    let slot: u16 = nodes[0].ask(&format!("CLUSTER KEYSLOT {key}"));
+    let holder = nodes.iter().position(|node| node.calls("evalsha") > 0).unwrap();
+    let next = &nodes[(holder + 1) % 3];
+    let id: String = next.ask("CLUSTER MYID");
+    // On its way: the old holder says for each call where to ask.
+    let old: String = nodes[holder].ask("CLUSTER MYID");
+    let () = next.ask(&format!("CLUSTER SETSLOT {slot} IMPORTING {old}"));
+    let () = nodes[holder].ask(&format!("CLUSTER SETSLOT {slot} MIGRATING {id}"));
+    login(&world, 1).await.unwrap();
+    let asked = next.calls("evalsha");
+    assert!(asked > 0 && next.calls("asking") > 0);
+    for node in [next, &nodes[holder], &nodes[(holder + 2) % 3]] {
+        let () = node.ask(&format!("CLUSTER SETSLOT {slot} NODE {id}"));
+    }
+    login(&world, 1).await.unwrap();
+    assert!(next.calls("evalsha") > asked);
+}
+
+/// The only node that the configuration names is down; the others are known by then.
+#[tokio::test(flavor = "multi_thread")]
+async fn cluster_outlives_the_node_that_was_named() {
+    let mut nodes = cluster(None, "");
+    let mut settings = settings(&[nodes[0].url()]);
+    settings.mode = RedisMode::Cluster;
+    let challenges = connect(&settings);
+    let world = World::new((), Arc::clone(&challenges) as _);
+    nodes[0].kill();
+    let begin = Instant::now();
+    let (mut fine, mut all) = (0, 0);
+    // Several heartbeats.
+    while begin.elapsed() < Duration::from_secs(4) {
+        for number in 0..20 {
+            fine += u32::from(login(&world, number).await.is_ok());
+            all += 1;
+        }
+        assert_eq!(challenges.state(), RedisState::Up);
+    }
+    assert!(fine > all / 3, "{fine} of {all}");
 }
 
 /// A master, a replica, and a Sentinel that has seen both.

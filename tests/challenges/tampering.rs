@@ -34,7 +34,8 @@ async fn nothing_in_redis_names_anybody() {
     let all = format!("{key} {fields:?}");
     let id = challenge.person.to_string();
     let digest = data_encoding::HEXLOWER.encode(&challenge.code.unwrap().code.digest);
-    for secret in [&*id, &id.replace('-', ""), "a11ce", "password", &digest] {
+    let state = data_encoding::HEXLOWER.encode(&challenge.state[8..]);
+    for secret in [&*id, &state, &id.replace('-', ""), "a11ce", "password", &digest] {
         assert!(!all.contains(secret), "{secret} in {all}");
     }
     assert!(key.starts_with("doorward:p:") && key.len() == "doorward:p:".len() + 16, "{key}");
@@ -48,10 +49,12 @@ async fn login_opens_only_under_its_own_state() {
     let (field, value) = before.iter().find(|(field, _)| field.starts_with("s:")).unwrap();
     let mut state = challenge.state;
     state[23] ^= 1;
-    let mut forged = field.clone();
-    let last = forged.pop().unwrap();
-    let flipped = u32::from_str_radix(&last.to_string(), 16).unwrap() ^ 1;
-    forged.push(char::from_digit(flipped, 16).unwrap());
+    let field_of = |state| {
+        use sha2::Digest as _;
+        format!("s:{}", data_encoding::HEXLOWER.encode(&sha2::Sha256::digest(state)[..16]))
+    };
+    assert_eq!(*field, field_of(challenge.state));
+    let forged = field_of(state);
     set(&world.backend, &key, &forged, value);
     assert_eq!(world.take(&state, true, millis(1000)).await, None);
     // The original is still there.

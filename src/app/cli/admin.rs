@@ -296,10 +296,11 @@ impl Admin {
     pub(super) async fn status(&self) -> Result<ExitCode> {
         let answer = self.get("status").await?;
         self.output.show(&answer, |out, answer| {
-            out.fields(
-                answer,
-                &[("version", "version"), ("started", "started"), ("RADIUS on", "addresses")],
-            )?;
+            let mut fields = vec![("version", "version"), ("started", "started"), ("RADIUS on", "addresses")];
+            if !answer["redis"].is_null() {
+                fields.push(("Redis", "redis"));
+            }
+            out.fields(answer, &fields)?;
             out.line("")?;
             let counters = answer["radius"].as_object().into_iter().flatten();
             let rows: Vec<_> = counters.map(|(name, count)| json!({"name": name, "count": count})).collect();

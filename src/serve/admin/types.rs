@@ -409,4 +409,6 @@ pub struct Status {
     pub radius: BTreeMap<String, u64>,
     /// RADIUS addresses served.
     pub addresses: Vec<String>,
+    /// How Redis is: `up`, or a sentence that says why not; none where it is not used.
+    pub redis: Option<String>,
 }

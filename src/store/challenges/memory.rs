@@ -194,3 +194,54 @@ impl Challenges for MemoryChallenges {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::login::First;
+    use crate::domain::person::PersonId;
+    use std::time::Duration;
+
+    fn challenge(person: u8, number: u8) -> NewChallenge {
+        let mut state = [number; super::super::STATE_LENGTH];
+        state[..super::super::HANDLE_LENGTH].fill(person);
+        let person = PersonId::from_uuid(uuid::Uuid::from_u128(u128::from(person)));
+        let expires = Timestamp::from_secs(100 + i64::from(number));
+        let pending = Pending { person, client: "vpn".into(), first: First::Password, rounds: 1, expires };
+        NewChallenge { state, person, pending, code: None }
+    }
+
+    #[tokio::test]
+    async fn full_table_refuses_new_people_until_something_ends() {
+        let table = MemoryChallenges::new(3);
+        let now = Timestamp::from_secs(100);
+        for number in 1..=3 {
+            assert_eq!(table.open(challenge(number, number), now).await.unwrap(), Opened::Kept);
+        }
+        assert_eq!(table.open(challenge(4, 4), now).await.unwrap(), Opened::Full);
+        // Nothing of the others is lost, and the first end makes room.
+        let later = now + Duration::from_secs(1);
+        assert_eq!(table.open(challenge(4, 4), later).await.unwrap(), Opened::Kept);
+        for number in 2..=4 {
+            let state = challenge(number, number).state;
+            assert!(table.take(&state, false, later).await.unwrap().is_some(), "{number}");
+        }
+        assert!(table.is_empty());
+    }
+
+    #[tokio::test]
+    async fn one_person_cannot_fill_the_table() {
+        let table = MemoryChallenges::new(PER_PERSON + 1);
+        let now = Timestamp::from_secs(100);
+        for number in 1..=100 {
+            assert_eq!(table.open(challenge(1, number), now).await.unwrap(), Opened::Kept);
+        }
+        assert_eq!(table.open(challenge(2, 1), now).await.unwrap(), Opened::Kept);
+        assert_eq!(table.open(challenge(3, 1), now).await.unwrap(), Opened::Full);
+    }
+
+    #[test]
+    fn debug_shows_no_state() {
+        assert_eq!(format!("{:?}", MemoryChallenges::new(7)), "MemoryChallenges { limit: 7, .. }");
+    }
+}

@@ -1,4 +1,4 @@
--- One hash holds all of one person: `s:RANDOM` is a State, `c:PURPOSE` is the code under way for that purpose.
+-- One hash holds all of one person: `s:DIGEST` is a State, `c:PURPOSE` is the code under way for that purpose.
 -- What is over, used up or not in this form is as if it were not there.
 local key, now = KEYS[1], tonumber(ARGV[1])
 

@@ -16,6 +16,9 @@ use std::time::Duration;
 
 /// Calls that wait to be written; more wait where they are made, no longer than their timeout.
 const BUFFER: usize = 1024;
+/// So many nodes of a Cluster, taken at random, must be silent before it counts as lost: one that is down is no reason
+/// to give the others up.
+const NODES: usize = 5;
 /// A request in a Cluster is sent again where a node says that another one has the slot by now.
 const REDIRECTS: u32 = 3;
 
@@ -23,23 +26,27 @@ const REDIRECTS: u32 = 3;
 #[derive(Clone)]
 pub(super) enum Connection {
     One(MultiplexedConnection),
+    /// The master that Sentinels named.
+    Master(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
 impl Connection {
     pub(super) async fn run(&mut self, command: &Cmd) -> RedisResult<Value> {
         match self {
-            Self::One(connection) => command.query_async(connection).await,
+            Self::One(connection) | Self::Master(connection) => command.query_async(connection).await,
             Self::Cluster(connection) => command.query_async(connection).await,
         }
     }
 
     /// Whether an error says that another connection is needed. A Cluster's looks after its own.
     pub(super) fn is_lost_by(&self, error: &RedisError) -> bool {
-        let other_server =
-            [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown, ServerErrorKind::BusyLoading];
-        let other_server = other_server.map(ErrorKind::Server).contains(&error.kind());
-        matches!(self, Self::One(_)) && (other_server || error.is_unrecoverable_error())
+        let replica = [ServerErrorKind::ReadOnly, ServerErrorKind::MasterDown].map(ErrorKind::Server);
+        match self {
+            Self::One(_) => error.is_unrecoverable_error(),
+            Self::Master(_) => error.is_unrecoverable_error() || replica.contains(&error.kind()),
+            Self::Cluster(_) => false,
+        }
     }
 }
 
@@ -85,14 +92,11 @@ impl Dialer {
     /// Asks whether it still is what it was.
     pub(super) async fn check(&self, connection: &mut Connection) -> RedisResult<()> {
         match connection {
-            Connection::One(one) if matches!(self.settings.mode, RedisMode::Sentinel(_)) => {
-                is_master(one).await
-            }
             Connection::One(one) => ::redis::cmd("PING").query_async::<()>(one).await,
-            // One node that is down is no reason to give the others up.
+            Connection::Master(master) => is_master(master).await,
             Connection::Cluster(cluster) => {
                 let mut last = Ok(());
-                for _ in &self.settings.servers {
+                for _ in 0..NODES {
                     let random = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
                     last = cluster.route_command(::redis::cmd("PING"), random).await.map(drop);
                     if last.is_ok() {
@@ -109,7 +113,7 @@ impl Dialer {
         let mut last = no_server();
         for RedisServer { endpoint, tls, .. } in &self.settings.servers {
             match self.master_by(endpoint, *tls, name).await {
-                Ok(connection) => return Ok(Connection::One(connection)),
+                Ok(connection) => return Ok(Connection::Master(connection)),
                 Err(error) => last = error,
             }
         }

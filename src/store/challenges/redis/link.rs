@@ -47,6 +47,16 @@ impl Script {
     }
 }
 
+/// `up`, or why not.
+impl std::fmt::Display for RedisState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Up => f.write_str("up"),
+            Self::Down(why) => f.write_str(why),
+        }
+    }
+}
+
 #[derive(Clone)]
 enum Stand {
     /// With its number.
@@ -142,14 +152,18 @@ fn is(done: &::redis::RedisResult<Value>, kind: ServerErrorKind) -> bool {
     done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Server(kind))
 }
 
+const FORBIDDEN: &str = "Redis forbids it to this user: docs/redis.md has the ACL rule that is needed";
+
 /// A sentence about an error that says what to do where that is known.
 pub(super) fn unavailable(error: &RedisError) -> StoreError {
     let hint = match (error.kind(), error.code()) {
         (_, Some("OOM")) => {
             "Redis has no memory left: raise its `maxmemory`, with `maxmemory-policy noeviction`"
         }
-        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => {
-            "Redis forbids it to this user: docs/redis.md has the ACL rule that is needed"
+        // What a script may not do is an error without a code of its own.
+        (ErrorKind::Server(ServerErrorKind::NoPerm), _) => FORBIDDEN,
+        _ if error.detail().is_some_and(|text| text.starts_with("The user executing the script")) => {
+            FORBIDDEN
         }
         (ErrorKind::AuthenticationFailed, _) | (_, Some("WRONGPASS" | "NOAUTH")) => {
             "Redis takes neither user nor password: see `user` and `secret` in [redis]"

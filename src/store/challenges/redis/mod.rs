@@ -8,8 +8,8 @@
 //! Redis keeps what is outstanding; it does not decide who is let in. What somebody gets who can read and write
 //! everything in it:
 //!
-//! - *Reading*: keyed handles instead of people, random halves of States that are answered anyway by who was
-//!   challenged, sizes and times. No name, no address, no code: digests of codes are keyed, and sealed on top.
+//! - *Reading*: keyed handles instead of people, digests instead of States, ids of codes, sizes and times. No name, no
+//!   address, no code: digests of codes are keyed, and sealed on top.
 //! - *Making up a login* ("the password was right"): it does not open, so there is none. A sealed login opens only
 //!   under its own State, a sealed code only at its own person and purpose: moving them gets nothing.
 //! - *Extending an end*: the ends in clear only clean up; those under the seal decide.
@@ -17,7 +17,7 @@
 //!   every guess is charged there too, before it is compared.
 //! - *Putting back* what was taken or voided (or a snapshot of Redis): a State and a code that were accepted are used up
 //!   in the records store, in the transaction that accepted them; what was not accepted can be tried until its sealed
-//!   end, by whoever has the password's State and the code.
+//!   end, by whoever has both State and code.
 //! - *Letting one challenge refer to another code of the person*: the digest is bound to id, person, purpose and
 //!   transaction, so the code fits only where it was sent for.
 //! - *Deleting*: people must begin their login anew.
@@ -28,7 +28,7 @@ mod sealed;
 
 pub use link::RedisState;
 
-use super::{Challenges, HANDLE_LENGTH, NewChallenge, Opened, PER_PERSON, Result, State, Taken, handle};
+use super::{Challenges, NewChallenge, Opened, PER_PERSON, Result, State, Taken, handle};
 use crate::base::{Random, Timestamp};
 use crate::config;
 use crate::domain::sent::CodeId;
@@ -39,6 +39,7 @@ use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 use link::{Link, Script};
 use sealed::Seals;
+use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,9 +140,10 @@ impl Place {
     }
 }
 
-/// Its random part: the handle is in the key.
+/// What a State is kept under: who reads Redis cannot answer a challenge in somebody's place.
 fn field(state: &State) -> String {
-    HEXLOWER.encode(state.get(HANDLE_LENGTH..).unwrap_or_default())
+    let digest = Sha256::digest(state);
+    HEXLOWER.encode(digest.get(..16).unwrap_or_default())
 }
 
 fn millis(time: Timestamp) -> String {
@@ -184,13 +186,13 @@ impl Challenges for RedisChallenges {
         let attempt = if attempt { "1" } else { "0" };
         let arguments = [millis(now), field(state), attempt.to_owned()];
         let sealed: Option<Vec<String>> = place.run(&place.take, state, &arguments).await?;
-        let sealed = sealed.unwrap_or_default();
-        let mut sealed = sealed.iter();
-        let Some(pending) = sealed.next().and_then(|text| place.seals.pending(state, text, now)) else {
-            return Ok(None);
+        // Only under the purpose that it was sent for does a code open, and to that its digest is bound.
+        let (pending, code) = match sealed.as_deref() {
+            Some([pending, code, purpose]) => (pending, place.seals.code(state, purpose, code, now)),
+            Some([pending, ..]) => (pending, None),
+            _ => return Ok(None),
         };
-        let code = sealed.next().and_then(|text| place.seals.code(state, text, now));
-        Ok(Some(Taken { pending, code }))
+        Ok(place.seals.pending(state, pending, now).map(|pending| Taken { pending, code }))
     }
 
     async fn void(&self, state: &State, code: CodeId) -> Result<()> {

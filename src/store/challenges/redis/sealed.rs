@@ -35,7 +35,7 @@ impl Seals {
     }
 
     pub(super) fn seal_code(&self, handle: Handle, purpose: Purpose, code: &SentCode) -> Result<String> {
-        self.seal(&code_row(handle, purpose), "code", code)
+        self.seal(&code_row(handle, purpose.as_str()), "code", code)
     }
 
     fn seal<T: Serialize>(&self, row: &str, kind: &str, value: &T) -> Result<String> {
@@ -53,8 +53,8 @@ impl Seals {
     }
 
     /// The code, unless it is over by its own word.
-    pub(super) fn code(&self, state: &State, text: &str, now: Timestamp) -> Option<SentCode> {
-        let code: SentCode = self.open(&code_row(handle(state), Purpose::Login), "code", text, now)?;
+    pub(super) fn code(&self, state: &State, purpose: &str, text: &str, now: Timestamp) -> Option<SentCode> {
+        let code: SentCode = self.open(&code_row(handle(state), purpose), "code", text, now)?;
         Some(code).filter(|code| code.expires > now)
     }
 
@@ -78,7 +78,7 @@ impl Seals {
     }
 }
 
-fn code_row(handle: Handle, purpose: Purpose) -> String {
+fn code_row(handle: Handle, purpose: &str) -> String {
     format!("{}/{purpose}", HEXLOWER.encode(&handle))
 }
 

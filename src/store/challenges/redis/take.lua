@@ -16,4 +16,4 @@ if code.left > 1 then
 else
   redis.call('HDEL', key, place)
 end
-return { state.sealed, code.sealed }
+return { state.sealed, code.sealed, state.purpose }

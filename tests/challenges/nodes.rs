@@ -1,0 +1,67 @@
+//! Two daemons on one records store and one Redis: a login begins at one and ends at the other.
+
+use super::servers::rule;
+use crate::support::directory::{configure, login_output, unanswered};
+use crate::support::redis::{Redis, Setup};
+use crate::support::slapd::until;
+use crate::support::{Daemon, answer, code, radclient, value};
+
+const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+const PASSWORD: &str = "a passphrase of her own";
+
+fn node(store: &std::path::Path, redis: &Redis) -> (tempfile::TempDir, Daemon) {
+    let dir = tempfile::tempdir().unwrap();
+    let section = format!(
+        "[redis]\nurls = [\"{}\"]\nuser = \"doorward\"\nsecret = \"{}\"\n",
+        redis.url(),
+        super::servers::PASSWORD
+    );
+    configure(dir.path(), &section);
+    let file = dir.path().join("doorward.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("doorward.db", store.to_str().unwrap())).unwrap();
+    let daemon = Daemon::serve_in(dir.path(), &[]);
+    (dir, daemon)
+}
+
+fn until_redis(daemon: &Daemon, up: bool) -> String {
+    until("the state of Redis", || {
+        let state = daemon.json(&["status"])["redis"].as_str()?.to_owned();
+        ((state == "up") == up).then_some(state)
+    })
+}
+
+#[test]
+fn login_ends_at_another_node_than_it_began_and_only_once() {
+    let mut redis = Redis::with(&Setup { extra: rule("standalone"), ..Setup::default() });
+    let store = tempfile::tempdir().unwrap();
+    let (_one_dir, one) = node(&store.path().join("doorward.db"), &redis);
+    let (_other_dir, other) = node(&store.path().join("doorward.db"), &redis);
+    let added = one.run_with(&["person", "add", "zoe", "--name", "Zoe"], &format!("{PASSWORD}\n"));
+    assert!(added.status.success(), "{added:?}");
+    let enrolled = one.run(&["enroll", "totp", "zoe", "--seed", SEED, "--code", &code(SEED, -1)]);
+    assert!(enrolled.status.success(), "{enrolled:?}");
+    for daemon in [&one, &other] {
+        until_redis(daemon, true);
+    }
+
+    let asked = login_output(&one, "zoe", PASSWORD);
+    assert_eq!(answer(&asked), "Access-Challenge", "{asked}");
+    let state = value(&asked, "State").unwrap().to_owned();
+    let reply = |daemon: &Daemon, typed: &str| {
+        let attributes = [("User-Name", "zoe"), ("User-Password", typed), ("State", &state)];
+        answer(&radclient(daemon.address, &attributes)).to_owned()
+    };
+    let passcode = code(SEED, 0);
+    assert_eq!(reply(&other, &passcode), "Access-Accept");
+    assert_eq!(reply(&one, &passcode), "Access-Reject");
+
+    redis.kill();
+    assert!(until_redis(&one, false).contains("Redis"));
+    // It cannot ask back, so it says nothing; what needs no challenge goes on.
+    assert_eq!(unanswered(&one, "zoe", PASSWORD), "no answer");
+    assert_eq!(answer(&login_output(&one, "zoe", &format!("{PASSWORD}{}", code(SEED, 1)))), "Access-Accept");
+    redis.start_again();
+    until_redis(&one, true);
+    assert_eq!(answer(&login_output(&one, "zoe", PASSWORD)), "Access-Challenge");
+}
