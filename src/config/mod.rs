@@ -11,6 +11,7 @@ mod load;
 mod mask;
 mod report;
 mod section;
+mod store;
 mod tree;
 
 pub use directory::{
@@ -25,6 +26,7 @@ use crate::base::{PrefixMap, Secret};
 use crate::domain::policy::{ClientPolicy, LoginTexts};
 use crate::domain::throttle::Throttle;
 use crate::wire::radius::Dictionary;
+use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -89,15 +91,15 @@ pub struct Postgres {
     pub password: Option<Secret<String>>,
     /// TLS, with the certificate and its name checked; else as `sslmode` in the URL says.
     pub verified: bool,
-    /// Who vouches for the server; none: those whom the system trusts.
-    pub ca_file: Option<PathBuf>,
+    /// Who may vouch for the server; none: those whom the system trusts.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 impl PartialEq for Postgres {
     fn eq(&self, other: &Self) -> bool {
         self.url == other.url
             && self.verified == other.verified
-            && self.ca_file == other.ca_file
+            && self.authorities == other.authorities
             && self.password.as_ref().map(Secret::expose) == other.password.as_ref().map(Secret::expose)
     }
 }

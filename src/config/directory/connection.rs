@@ -80,7 +80,10 @@ fn server(text: &str, start_tls: bool) -> Option<LdapServer> {
     Some(LdapServer { url, endpoint: Endpoint::Tcp(host.to_owned(), port), protection })
 }
 
-pub(super) fn authorities(section: &Section<'_>, files: &Files<'_>) -> Option<Vec<CertificateDer<'static>>> {
+pub(in super::super) fn authorities(
+    section: &Section<'_>,
+    files: &Files<'_>,
+) -> Option<Vec<CertificateDer<'static>>> {
     let (name, at) = section.text("ca_file")?;
     if name.is_empty() {
         return Some(Vec::new());
