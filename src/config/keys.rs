@@ -118,6 +118,32 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "store",
+        "url",
+        Some("\"\""),
+        "PostgreSQL in place of the file, for several nodes: `postgres://USER@HOST[:PORT]/DATABASE`, without a password. Another machine is reached with TLS and its certificate checked; on this one, or by a socket (`postgres://USER@%2Frun%2Fpostgresql/DATABASE`), `?sslmode=` decides.",
+    ),
+    key(
+        "store",
+        "secret",
+        None,
+        "Password of the database's user, right here. Better: one of the next two. None where the server needs none.",
+    ),
+    key("store", "secret_file", None, "File with the password; a line end after it is ignored."),
+    key("store", "secret_credential", None, "Name of a systemd credential with the password."),
+    key(
+        "store",
+        "ca_file",
+        Some("\"\""),
+        "Authorities that may vouch for PostgreSQL, in PEM form, beside those that browsers trust; empty: also those that the system trusts.",
+    ),
+    key(
+        "store",
+        "timeout",
+        Some("\"2s\""),
+        "How long PostgreSQL may take to connect or to answer. Then nothing is decided, and RADIUS does not answer.",
+    ),
+    key(
+        "store",
         "busy_timeout",
         Some("\"2s\""),
         "How long a call waits for a lock that another program holds on the file.",

@@ -3,8 +3,8 @@
 use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
-use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention, Store};
-use super::{client, directory, gateway, message, redis, smtp};
+use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention};
+use super::{client, directory, gateway, message, redis, smtp, store};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -52,7 +52,7 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
 
 fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     // Every part is read before any is missed, so that all errors are told.
-    let store = store(&root.table("store"), files);
+    let store = store::store(&root.table("store"), files);
     let keys = keys(&root.table("keys"), files);
     let radius = radius(&root.table("radius"));
     let redis = redis::redis(&root.table("redis"), files);
@@ -100,19 +100,6 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         admin: admin?,
         log: log?,
         warnings: Vec::new(),
-    })
-}
-
-fn store(section: &Section<'_>, files: &Files<'_>) -> Option<Store> {
-    let path = section.path("path", files.base);
-    let busy_timeout = section.duration("busy_timeout", Duration::ZERO..=60 * SECOND);
-    let readers = section.number("readers", 1..=64);
-    Some(Store {
-        path: path?,
-        postgres: None,
-        timeout: 2 * SECOND,
-        busy_timeout: busy_timeout?,
-        readers: readers?,
     })
 }
 

@@ -15,6 +15,7 @@ mod redis;
 mod report;
 mod section;
 mod smtp;
+mod store;
 mod tree;
 
 pub use directory::{
@@ -39,6 +40,7 @@ use crate::domain::sent::CodeRules;
 use crate::domain::texts::Texts;
 use crate::domain::throttle::Throttle;
 use crate::wire::radius::Dictionary;
+use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,15 +117,15 @@ pub struct Postgres {
     pub password: Option<Secret<String>>,
     /// TLS, with the certificate and its name checked; else as `sslmode` in the URL says.
     pub verified: bool,
-    /// Who vouches for the server; none: those whom the system trusts.
-    pub ca_file: Option<PathBuf>,
+    /// Who may vouch for the server; none: those whom the system trusts.
+    pub authorities: Vec<CertificateDer<'static>>,
 }
 
 impl PartialEq for Postgres {
     fn eq(&self, other: &Self) -> bool {
         self.url == other.url
             && self.verified == other.verified
-            && self.ca_file == other.ca_file
+            && self.authorities == other.authorities
             && self.password.as_ref().map(Secret::expose) == other.password.as_ref().map(Secret::expose)
     }
 }

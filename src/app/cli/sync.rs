@@ -57,7 +57,9 @@ impl Admin {
             }
             Ok(())
         })?;
-        let well = all.iter().all(|directory| directory["stage"] == "following");
+        let well = all
+            .iter()
+            .all(|directory| directory["stage"] == "following" || directory["stage"] == "elsewhere");
         Ok(if well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 

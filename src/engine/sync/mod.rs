@@ -7,8 +7,13 @@
 //!                             too many would go ──▼  │ approved, or not so many after all
 //!                                                 held: everything but the removals goes on
 //! ```
+//!
+//! Where several nodes share the store, one of them follows a directory. The others are `elsewhere`, and ask again every few
+//! seconds whether it is still there.
 
 mod progress;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use progress::{Handle, Progress, Stage};
@@ -18,7 +23,7 @@ use crate::config::Membership;
 use crate::domain::audit::AuditEntry;
 use crate::domain::directory::{Change, EntryId, Event, Identity, Mirror, MirrorSettings, Realms, fold};
 use crate::store::ldap::{Batch, LdapError, Servers, Source, groups, people};
-use crate::store::{Identities, StoreError};
+use crate::store::{Identities, IdentityBatch, StoreError};
 use progress::Reload;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -47,6 +52,10 @@ const HELD: Duration = Duration::from_secs(300);
 /// After a load that took so long, so many times as long pause before the next one because of containers, and at least a
 /// second: whoever may change one must not keep us at nothing else.
 const GAP: u32 = 5;
+/// How often a node that does not follow a directory asks whether it may.
+const ASK: Duration = Duration::from_secs(3);
+/// How often one that does looks whether it still may: it would go on with what another has changed meanwhile.
+const STILL: Duration = Duration::from_secs(10);
 /// Containers are often changed several at a time.
 const MOVED: Duration = Duration::from_millis(500);
 
@@ -59,6 +68,8 @@ enum Ended {
     Store(#[from] StoreError),
     #[error("everything is read anew")]
     Reload,
+    #[error("another node follows it")]
+    Elsewhere,
 }
 
 /// See the module.
@@ -160,7 +171,10 @@ impl Follower {
     pub async fn run(mut self) {
         if let Some(mut before) = self.before.take() {
             // Also if that one cannot: then its names are not there to come first.
-            let _ = before.wait_for(|before| before.loads > 0 || before.failures > 0).await;
+            let told = |before: &Progress| {
+                before.loads > 0 || before.failures > 0 || before.stage == Stage::Elsewhere
+            };
+            let _ = before.wait_for(told).await;
         }
         let mut pause = PAUSE.0;
         loop {
@@ -170,6 +184,10 @@ impl Follower {
                 continue;
             }
             self.servers.set_current(false);
+            if matches!(ended, Ended::Elsewhere) {
+                self.elsewhere().await;
+                continue;
+            }
             self.servers.rotate();
             tracing::warn!(directory = %self.name(), error = %ended, "sync interrupted");
             self.progress.send_modify(|progress| {
@@ -186,12 +204,46 @@ impl Follower {
         }
     }
 
+    /// Another node follows the directory: waits a little, or until somebody asks for it here.
+    async fn elsewhere(&mut self) {
+        if self.progress.borrow().stage != Stage::Elsewhere {
+            tracing::info!(directory = %self.name(), "another node follows the directory");
+        }
+        // What was consented to was asked of the one that follows.
+        self.accept_removals = false;
+        self.progress.send_modify(|progress| {
+            progress.stage = Stage::Elsewhere;
+            progress.error = Some("another node follows it; ask there".to_owned());
+        });
+        tokio::select! {
+            () = sleep(ASK) => {}
+            Some(reload) = self.reload.recv() => self.begin_anew(reload),
+        }
+    }
+
+    /// Writes nothing, which only the node may that follows.
+    async fn still_leads(&self) -> Result<(), Ended> {
+        let batch = IdentityBatch {
+            directory: self.name().to_owned(),
+            changes: Vec::new(),
+            ids: Vec::new(),
+            place: None,
+            bulk: false,
+            at: self.clock.now(),
+        };
+        self.identities.apply(batch).await?;
+        Ok(())
+    }
+
     fn begin_anew(&mut self, reload: Reload) {
         self.full = true;
         self.accept_removals = reload.accept_removals;
     }
 
     async fn session(&mut self) -> Result<(), Ended> {
+        if !self.identities.lead(self.name()).await? {
+            return Err(Ended::Elsewhere);
+        }
         // Before the people are read: who is removed for good now is not known to this session.
         self.purge().await?;
         let settings = self.servers.settings();
@@ -214,6 +266,9 @@ impl Follower {
         };
         session.mirror.limit_losing(most_losing);
         self.progress.send_modify(|progress| {
+            if progress.stage == Stage::Elsewhere {
+                progress.error = None;
+            }
             progress.stage = Stage::Loading;
             progress.people = session.mirror.present();
             progress.read = 0;
@@ -253,6 +308,7 @@ impl Follower {
         let mode = source.mode();
         self.progress.send_modify(|progress| progress.mode = Some(mode));
         let mut people = watch_over(source, tasks);
+        let mut looks = tokio::time::interval(STILL);
         loop {
             // Not before everything has been read once: else a large directory would never be.
             let again_at = session.loaded.map(|loaded| {
@@ -295,6 +351,7 @@ impl Follower {
                     self.begin_anew(reload);
                     return Err(Ended::Reload);
                 }
+                _ = looks.tick() => self.still_leads().await?,
                 () = again => {
                     self.full = true;
                     return Err(Ended::Reload);

@@ -21,6 +21,8 @@ pub enum Stage {
     Retrying,
     /// Too many people would be removed; waits for an administrator.
     Held,
+    /// Another node follows the directory.
+    Elsewhere,
 }
 
 /// How a directory's synchronisation stands.

@@ -80,8 +80,10 @@ async fn follow(
             return false;
         }
         let now = watch.borrow_and_update().clone();
-        let ended = now.loads > before.loads || now.failures > before.failures;
-        let refused = now.failures > before.failures && matches!(now.stage, Stage::Held | Stage::Retrying);
+        let elsewhere = now.stage == Stage::Elsewhere;
+        let ended = now.loads > before.loads || now.failures > before.failures || elsewhere;
+        let failed = now.failures > before.failures && matches!(now.stage, Stage::Held | Stage::Retrying);
+        let refused = failed || elsewhere;
         let line = super::types::SyncLine::new(now, &before, ended, refused);
         let Ok(text) = serde_json::to_string(&line) else { return false };
         if lines.send(Ok(Bytes::from(text + "\n"))).await.is_err() {

@@ -299,7 +299,7 @@ pub(super) struct DirectoryServer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Directory {
     directory: String,
-    /// `waiting`, `loading`, `following`, `retrying`, `held`.
+    /// `waiting`, `loading`, `following`, `retrying`, `held`, `elsewhere` (another node follows it).
     stage: String,
     /// `persist`, `refresh`, `poll`, `usn`.
     mode: Option<&'static str>,
@@ -346,6 +346,7 @@ fn stage(stage: Stage) -> String {
         Stage::Following => "following",
         Stage::Retrying => "retrying",
         Stage::Held => "held",
+        Stage::Elsewhere => "elsewhere",
     };
     name.to_owned()
 }

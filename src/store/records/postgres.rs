@@ -7,6 +7,8 @@ use super::failure;
 use super::query::Value;
 use crate::config;
 use crate::store::{Result, StoreError};
+use data_encoding::BASE64;
+use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection as _, PgConnection, Postgres};
@@ -211,9 +213,27 @@ pub(super) fn options(settings: &config::Postgres) -> Result<PgConnectOptions> {
     }
     if settings.verified {
         options = options.ssl_mode(PgSslMode::VerifyFull);
+    } else if !settings.url.contains("sslmode=") {
+        options = options.ssl_mode(PgSslMode::Disable);
     }
-    if let Some(file) = &settings.ca_file {
-        options = options.ssl_root_cert(file);
+    if settings.verified {
+        let system: Vec<_>;
+        let authorities = if settings.authorities.is_empty() {
+            system = rustls_native_certs::load_native_certs().certs;
+            &system
+        } else {
+            &settings.authorities
+        };
+        options = options.ssl_root_cert_from_pem(pem(authorities).into_bytes());
     }
     Ok(options)
+}
+
+/// Those that can be read: the library refuses all for one that cannot.
+fn pem(authorities: &[CertificateDer<'_>]) -> String {
+    let fine = authorities.iter().filter(|one| rustls::RootCertStore::empty().add((*one).clone()).is_ok());
+    let text = |one: &CertificateDer<'_>| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(one))
+    };
+    fine.map(text).collect()
 }

@@ -7,11 +7,12 @@ mod faults;
 mod files;
 mod identities;
 mod kit;
+mod nodes;
 mod outbox;
-#[expect(unreachable_pub, reason = "integration tests use it too")]
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
 mod rounds;
+mod schema;
 mod semantics;
 mod upkeep;
 

@@ -43,9 +43,25 @@ impl Databases {
         self.settings(&server.url(&name))
     }
 
+    /// The server, to be stopped or frozen.
+    pub(super) fn server(&self) -> std::sync::MutexGuard<'_, Postgres> {
+        self.server.lock().unwrap()
+    }
+
+    /// The settings of a database that does not exist.
+    pub(super) fn missing(&self) -> (String, config::Store) {
+        let name = format!("d{}", self.made.fetch_add(1, Ordering::Relaxed));
+        let url = self.server().url(&name);
+        (name, self.settings(&url))
+    }
+
     fn settings(&self, url: &str) -> config::Store {
-        let postgres =
-            config::Postgres { url: url.to_owned(), password: None, verified: false, ca_file: None };
+        let postgres = config::Postgres {
+            url: url.to_owned(),
+            password: None,
+            verified: false,
+            authorities: Vec::new(),
+        };
         let timeout = Duration::from_secs(10);
         config::Store { postgres: Some(postgres), timeout, ..in_file(Path::new("")) }
     }
@@ -60,6 +76,15 @@ impl Kit {
                 let records = Records::open(&settings, ring(&[("k1", 1)])).await.unwrap();
                 Store { records, settings, _folder: None }
             }
+        }
+    }
+}
+
+impl Kit {
+    pub(super) fn databases(&self) -> &Databases {
+        match self {
+            Kit::Postgres(databases) => databases,
+            Kit::Sqlite => panic!("this is about PostgreSQL"),
         }
     }
 }
@@ -100,6 +125,15 @@ pub(super) fn on_postgres(plain: &[Claim], parallel: &[Claim]) {
 
 /// Tests that run on both; those after `parallel` with several threads.
 macro_rules! claims {
+    (postgres only $($plain:ident)*; parallel $($parallel:ident)*) => {
+        #[test]
+        fn postgres() {
+            let plain: &[super::kit::Claim] = &[$((stringify!($plain), |kit| Box::pin($plain(kit)))),*];
+            let parallel: &[super::kit::Claim] =
+                &[$((stringify!($parallel), |kit| Box::pin($parallel(kit)))),*];
+            super::kit::on_postgres(plain, parallel);
+        }
+    };
     ($($plain:ident)* $(; parallel $($parallel:ident)*)?) => {
         mod sqlite {
             use crate::store::records::tests::kit::{Kit, on_sqlite};

@@ -1,0 +1,113 @@
+//! `[store]`: the file, or PostgreSQL and how to reach it safely.
+
+use super::files::Files;
+use super::report::At;
+use super::section::Section;
+use super::{Postgres, Store, client, directory};
+use crate::base::Secret;
+use sqlx::postgres::PgConnectOptions;
+use std::net::IpAddr;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+/// Keys that mean something only with a URL.
+const WITH_URL: [&str; 4] = ["ca_file", "secret", "secret_file", "secret_credential"];
+
+pub(super) fn store(section: &Section<'_>, files: &Files<'_>) -> Option<Store> {
+    let path = section.path("path", files.base);
+    let busy_timeout = section.duration("busy_timeout", Duration::ZERO..=60 * SECOND);
+    let timeout = section.duration("timeout", SECOND / 10..=60 * SECOND);
+    let readers = section.number("readers", 1..=64);
+    let postgres = postgres(section, files);
+    Some(Store {
+        path: path?,
+        postgres: postgres?,
+        timeout: timeout?,
+        busy_timeout: busy_timeout?,
+        readers: readers?,
+    })
+}
+
+/// `Some(None)`: there is no URL, so it is the file.
+fn postgres(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Postgres>> {
+    let (url, at) = section.text("url")?;
+    if url.is_empty() {
+        if let Some(key) =
+            WITH_URL.into_iter().find(|key| section.written(key).is_some_and(|_| !is_empty(section, key)))
+        {
+            section.error(section.place(key), format!("`{key}` belongs to PostgreSQL"), "give its `url` too");
+            return None;
+        }
+        return Some(None);
+    }
+    let password = password(section, files);
+    let authorities = directory::authorities(section, files);
+    let verified = address(section, &url, at);
+    Some(Some(Postgres { url, password: password?, verified: verified?, authorities: authorities? }))
+}
+
+fn is_empty(section: &Section<'_>, key: &str) -> bool {
+    section.text(key).is_some_and(|(text, _)| text.is_empty())
+}
+
+fn password(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Secret<String>>> {
+    let keys = ["secret", "secret_file", "secret_credential"];
+    if !keys.iter().any(|key| section.written(key).is_some()) {
+        return Some(None);
+    }
+    let (secret, at) = client::secret(section, files, "the database")?;
+    match String::from_utf8(secret.expose().clone()) {
+        Ok(text) if !text.is_empty() => Some(Some(Secret::new(text))),
+        _ => {
+            section.error(at, "the password of the database is empty, or no text", "as given to CREATE ROLE");
+            None
+        }
+    }
+}
+
+/// Whether the server must be verified.
+fn address(section: &Section<'_>, url: &str, at: At) -> Option<bool> {
+    let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+    let hint = "such as postgres://doorward@db.example.org/doorward";
+    let Some(rest) = rest else {
+        section.error(at, "`url` is no address of PostgreSQL", hint);
+        return None;
+    };
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    // The last `@`, because a password may hold some.
+    let user = address.rsplit_once('@').map_or("", |(user, _)| user);
+    if user.contains(':') || query.split('&').any(|pair| pair.starts_with("password=")) {
+        section.sink.borrow_mut().secret(at);
+        section.error(
+            at,
+            "a password does not belong into `url`",
+            "put it into `secret_file`, and the user alone here",
+        );
+        return None;
+    }
+    // What the library says may repeat parts of the URL; there is no password in it.
+    let options: PgConnectOptions = match url.parse() {
+        Ok(options) => options,
+        Err(error) => {
+            section.error(at, format!("`url` is not understood: {error}"), hint);
+            return None;
+        }
+    };
+    if user.is_empty() || options.get_database().is_none_or(str::is_empty) {
+        section.error(at, "`url` must name the user and the database", hint);
+        return None;
+    }
+    let host = options.get_host();
+    let local = options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.trim_matches(['[', ']']).parse().is_ok_and(|address: IpAddr| address.is_loopback());
+    let mode = query.split('&').find_map(|pair| pair.strip_prefix("sslmode="));
+    if !local && mode.is_some_and(|mode| mode != "verify-full") {
+        let message =
+            "the connection to another machine is always protected, and the server's certificate checked";
+        section.error(at, message, "leave out `sslmode`; `ca_file` says who may vouch for the server");
+        return None;
+    }
+    Some(!local || mode == Some("verify-full"))
+}

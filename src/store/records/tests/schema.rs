@@ -1,0 +1,133 @@
+//! What is in PostgreSQL when the daemon starts, and what it makes of it.
+
+use super::*;
+use crate::store::records::schema::{Found, look, migrate, newest};
+
+claims! {
+    postgres only
+    empty_database_gets_its_tables_and_several_may_do_so_at_once
+    database_that_is_missing_is_told_with_what_to_do
+    older_schema_is_refused_until_it_is_migrated
+    newer_and_edited_schemas_are_refused
+    tables_of_another_program_are_refused_and_left_alone
+    encoding_that_cannot_hold_everything_is_refused
+    user_without_rights_to_change_tables_may_serve
+    standby_is_refused_with_what_to_do
+    ;
+    parallel
+}
+
+async fn refused(settings: &config::Store) -> String {
+    Records::open(settings, ring(&[("k1", 1)])).await.unwrap_err().to_string()
+}
+
+async fn empty_database_gets_its_tables_and_several_may_do_so_at_once(kit: Kit) {
+    let (name, settings) = kit.databases().missing();
+    kit.databases().server().sql("postgres", &format!("CREATE DATABASE {name}"));
+    let open = async || Records::open(&settings, ring(&[("k1", 1)])).await.unwrap();
+    let nodes: [Records; 4] = tokio::join!(open(), open(), open(), open()).into();
+    let factor = FactorId::from_uuid(uuid::Uuid::nil());
+    let digest = nodes[0].digester().digest(factor, "1");
+    for node in &nodes {
+        assert_eq!(node.digester().digest(factor, "1"), digest, "one key for all");
+        node.audit().append(entry("told")).await.unwrap();
+    }
+    assert_eq!(nodes[0].audit().verify().await.unwrap().broken, None);
+}
+
+async fn database_that_is_missing_is_told_with_what_to_do(kit: Kit) {
+    let (name, settings) = kit.databases().missing();
+    let text = refused(&settings).await;
+    assert!(text.contains(&name) && text.contains("CREATE DATABASE"), "{text}");
+}
+
+async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
+    let store = kit.store().await;
+    store.close().await;
+    for sql in [
+        "DROP TABLE once",
+        "DROP TABLE outbox",
+        "DROP INDEX factors_pending",
+        "DROP INDEX one_time_codes_expires",
+        "DELETE FROM _sqlx_migrations WHERE version = 3",
+    ] {
+        store.sql(sql).await;
+    }
+    let text = refused(&store.settings).await;
+    assert!(text.contains("schema 2") && text.contains("doorward db migrate"), "{text}");
+    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(2));
+    let Some(settings) = &store.settings.postgres else { panic!() };
+    let server = Server::new(options(settings).unwrap(), Duration::from_secs(10));
+    migrate(&server, "x").await.unwrap();
+    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Current);
+    store.open(ring(&[("k1", 1)])).await.unwrap().audit().append(entry("told")).await.unwrap();
+}
+
+async fn newer_and_edited_schemas_are_refused(kit: Kit) {
+    let store = kit.store().await;
+    store.close().await;
+    store
+        .sql(
+            "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+             VALUES (9999, 'later', TRUE, '', 0)",
+        )
+        .await;
+    let text = refused(&store.settings).await;
+    assert!(text.contains("9999") && text.contains("newer"), "{text}");
+    store.sql("DELETE FROM _sqlx_migrations WHERE version = 9999").await;
+    store.sql("UPDATE _sqlx_migrations SET checksum = ''").await;
+    let text = refused(&store.settings).await;
+    assert!(text.contains("is not the one of this version"), "{text}");
+    assert_eq!(newest(), 3);
+}
+
+async fn tables_of_another_program_are_refused_and_left_alone(kit: Kit) {
+    let (name, settings) = kit.databases().missing();
+    kit.databases().server().sql("postgres", &format!("CREATE DATABASE {name}"));
+    kit.databases().server().sql(&name, "CREATE TABLE bookmarks (url TEXT)");
+    let text = refused(&settings).await;
+    assert!(text.contains("another program"), "{text}");
+    assert_eq!(
+        kit.databases().server().sql(&name, "SELECT relname FROM pg_class WHERE relname = 'people'"),
+        ""
+    );
+}
+
+async fn encoding_that_cannot_hold_everything_is_refused(kit: Kit) {
+    let (name, settings) = kit.databases().missing();
+    let sql = format!("CREATE DATABASE {name} ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+    kit.databases().server().sql("postgres", &sql);
+    let text = refused(&settings).await;
+    assert!(text.contains("UTF8"), "{text}");
+}
+
+async fn user_without_rights_to_change_tables_may_serve(kit: Kit) {
+    let mut store = kit.store().await;
+    for sql in [
+        "CREATE ROLE server LOGIN",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO server",
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC",
+    ] {
+        store.sql(sql).await;
+    }
+    let Some(settings) = &mut store.settings.postgres else { panic!() };
+    settings.url = settings.url.replace("postgres://postgres@", "postgres://server@");
+    store.reopen().await;
+    let alice = store.person("alice").await;
+    assert!(store.identities().lead("campus").await.unwrap());
+    let _ = store.logins().settle(settlement(alice, None)).await.unwrap();
+}
+
+async fn standby_is_refused_with_what_to_do(kit: Kit) {
+    let store = kit.store().await;
+    // As near as one server comes to it.
+    let lost = store.write(|transaction| {
+        Box::pin(async move {
+            transaction.connection.plain("ROLLBACK; BEGIN READ ONLY").await?;
+            Query::new("DELETE FROM people").execute(&mut transaction.connection).await.map(drop)
+        })
+    });
+    let text = lost.await.unwrap_err().to_string();
+    assert!(text.contains("standby") && text.contains("store.url"), "{text}");
+    store.person("alice").await;
+}
