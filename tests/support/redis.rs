@@ -62,20 +62,27 @@ impl Redis {
 
     /// The superuser's connection.
     pub(crate) fn superuser(&self) -> redis::Connection {
-        redis::Client::open(format!("redis+{}", self.socket().replacen("unix:", "unix://", 1)))
-            .unwrap()
+        self.connection().unwrap()
+    }
+
+    fn connection(&self) -> redis::RedisResult<redis::Connection> {
+        redis::Client::open(format!("redis+{}", self.socket().replacen("unix:", "unix://", 1)))?
             .get_connection()
-            .unwrap()
     }
 
     /// What the superuser is answered; words are separated by spaces.
     pub(crate) fn ask<T: redis::FromRedisValue>(&self, words: &str) -> T {
+        self.try_ask(words).unwrap()
+    }
+
+    /// The same while a Sentinel cuts everybody off.
+    pub(crate) fn try_ask<T: redis::FromRedisValue>(&self, words: &str) -> redis::RedisResult<T> {
         let mut words = words.split(' ');
         let mut command = redis::cmd(words.next().unwrap());
         words.for_each(|word| {
             command.arg(word);
         });
-        command.query(&mut self.superuser()).unwrap()
+        command.query(&mut self.connection()?)
     }
 
     /// How often a command was called since the last `CONFIG RESETSTAT`.
