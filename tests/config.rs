@@ -268,10 +268,15 @@ fn everything_in_the_example_that_is_commented_out_is_right_too() {
     };
     let text: String =
         text.lines().filter(|line| !without.iter().any(|w| line.starts_with(w))).map(on).collect();
+    // The password is that of PostgreSQL.
+    let text = text.replace("\nurl = \"\"\n", "\nurl = \"postgres://doorward@db.example.org/doorward\"\n");
     let dir = folder(&text);
+    write(dir.path(), "database.secret", "of-the-database\n");
     write(dir.path(), "keys/k1.key", &data_encoding::BASE64.encode(&[7; 32]));
     let config = load_with(dir.path(), &[]).unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!((config.replies.len(), config.admin.roles.len()), (1, 1));
+    let postgres = config.store.postgres.unwrap();
+    assert_eq!((postgres.verified, postgres.password.unwrap().expose().as_str()), (true, "of-the-database"));
 }
 
 #[test]

@@ -376,3 +376,67 @@ fn directory_on_this_machine_may_do_without_tls_and_its_secret_is_never_shown() 
     assert_eq!(config.directories[0].servers.len(), 3);
     assert!(!format!("{config:?}").contains("another-secret"));
 }
+
+#[test]
+fn mistakes_in_the_address_of_postgresql_are_told() {
+    let good_url = "url = \"postgres://u@db.example.org/d\"\n";
+    for (lines, marked, message) in [
+        ("url = \"mysql://u@x/d\"", "\"mysql://u@x/d\"", "no address of PostgreSQL"),
+        (
+            "url = \"postgres://db.example.org/d\"",
+            "\"postgres://db.example.org/d\"",
+            "the user and the database",
+        ),
+        (
+            "url = \"postgres://u@db.example.org\"",
+            "\"postgres://u@db.example.org\"",
+            "the user and the database",
+        ),
+        ("url = \"postgres://u@x:many/d\"", "\"postgres://u@x:many/d\"", "is not understood"),
+        (
+            "url = \"postgres://u@db.example.org/d?sslmode=prefer\"",
+            "\"postgres://u@db.example.org/d?sslmode=prefer\"",
+            "always protected",
+        ),
+        ("secret_file = \"k1.key\"", "\"k1.key\"", "belongs to PostgreSQL"),
+        (&format!("{good_url}ca_file = \"k1.key\""), "\"k1.key\"", "holds no certificates"),
+        (&format!("{good_url}secret_file = \"none\""), "\"none\"", "cannot be read"),
+        (&format!("{good_url}secret = \"\""), "", "is empty"),
+        ("timeout = \"0s\"", "\"0s\"", "timeout"),
+    ] {
+        let report = report(&format!("{KEYS}[store]\n{lines}\n"));
+        let errors = shown(&report);
+        let [error] = errors.as_slice() else { panic!("not one error for {lines}:\n{report}") };
+        assert!(marked.is_empty() || error.marked == marked, "{report}");
+        assert!(error.message.contains(message), "{message} in:\n{report}");
+    }
+    for url in [
+        "postgres://u:hidden-word@x/d",
+        "postgres://u:hidden-word@y@x/d",
+        "postgres://u@x/d?password=hidden-word",
+    ] {
+        let report = report(&format!("{KEYS}[store]\nurl = \"{url}\"\n"));
+        assert!(report.contains("does not belong into `url`") && !report.contains("hidden-word"), "{report}");
+    }
+}
+
+#[test]
+fn postgresql_on_another_machine_is_verified_and_here_need_not_be() {
+    let postgres = |url: &str| {
+        good(&format!("{KEYS}[store]\nurl = \"{url}\"\nsecret = \"hidden-word\"\n")).store.postgres.unwrap()
+    };
+    for (url, verified) in [
+        ("postgres://u@db.example.org/d", true),
+        ("postgresql://u@192.0.2.1:5433/d?sslmode=verify-full", true),
+        ("postgres://u@localhost/d", false),
+        ("postgres://u@127.0.0.1/d?sslmode=require", false),
+        ("postgres://u@[::1]/d", false),
+        ("postgres://u@%2Frun%2Fpostgresql/d", false),
+        ("postgres://u@localhost/d?sslmode=verify-full", true),
+    ] {
+        let postgres = postgres(url);
+        assert_eq!(postgres.verified, verified, "{url}");
+        assert!(!format!("{postgres:?}").contains("hidden-word"));
+    }
+    assert!(good(KEYS).store.postgres.is_none());
+}

@@ -2,6 +2,7 @@
 
 mod admin;
 mod commands;
+mod db;
 mod login;
 mod outbox;
 mod output;
@@ -78,6 +79,9 @@ enum Command {
     /// The audit trail.
     #[command(subcommand)]
     Audit(commands::Audit),
+    /// The database, without the daemon.
+    #[command(subcommand)]
+    Db(db::Db),
     /// Counters and addresses of the daemon.
     Status,
 }
@@ -197,6 +201,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(CheckArgs { reference: true, .. }) => check::reference(),
         Command::Check(args) => check::run(&args.file.unwrap_or(global.config), global.json),
         Command::Try(args) => login::run(&global, args),
+        Command::Db(command) => db::run(&global.config, output::Output::new(&global), command),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let client = Client::new(&socket(&global));

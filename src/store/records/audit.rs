@@ -123,6 +123,15 @@ pub(super) async fn oldest(connection: &mut Connection, most: i64) -> Result<Vec
     rows.bind(most).fetch_all(connection).await?.iter().map(record).collect()
 }
 
+/// A page of those after this number.
+pub(super) async fn after(connection: &mut Connection, seq: i64) -> Result<Vec<AuditRecord>> {
+    let rows = Query::new(
+        "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
+         WHERE seq > $1 ORDER BY seq LIMIT $2",
+    );
+    rows.bind(seq).bind(PAGE).fetch_all(connection).await?.iter().map(record).collect()
+}
+
 /// A walk along the chain.
 pub(super) struct Walk<'a> {
     key: &'a Secret<Vec<u8>>,

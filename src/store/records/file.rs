@@ -3,7 +3,9 @@
 use super::failure;
 use super::open::{MIGRATIONS, OpenError};
 use crate::store::StoreError;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -121,4 +123,40 @@ async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), O
         }
         other => OpenError::Schema { path: path.to_owned(), why: other.to_string() },
     })
+}
+
+/// Why a file cannot be had alone.
+pub(super) enum AloneError {
+    Missing(io::Error),
+    Foreign,
+    InUse,
+    Store(StoreError),
+}
+
+/// Opens a file that is there, for reading; in a transaction that keeps everybody else out. Who has it open already, as a
+/// running daemon has, is noticed: the lock is one that none may have beside us.
+pub(super) async fn open_alone(path: &Path) -> Result<SqliteConnection, AloneError> {
+    std::fs::metadata(path).map_err(AloneError::Missing)?;
+    // Who only reads it for a moment, or is just closing it, is waited for.
+    if !is_ours(path, Duration::from_secs(2)).await.map_err(AloneError::Store)? {
+        return Err(AloneError::Foreign);
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .locking_mode(SqliteLockingMode::Exclusive)
+        .busy_timeout(Duration::from_secs(2))
+        .disable_statement_logging();
+    let begun = async {
+        let mut connection = options.connect().await?;
+        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
+        Ok(connection)
+    };
+    let mut connection = begun.await.map_err(|error: sqlx::Error| match &error {
+        sqlx::Error::Database(database) if matches!(database.code().as_deref(), Some("5" | "6" | "261")) => {
+            AloneError::InUse
+        }
+        _ => AloneError::Store(failure(error)),
+    })?;
+    quick_check(path, &mut connection).await.map_err(AloneError::Store)?;
+    Ok(connection)
 }

@@ -9,6 +9,7 @@ mod audit;
 mod batch;
 mod chain;
 mod connection;
+mod copy;
 mod counters;
 mod database;
 mod factors;
@@ -32,6 +33,7 @@ mod upkeep;
 mod witness;
 mod writer;
 
+pub use copy::{CopyError, CopyProgress};
 pub use open::OpenError;
 
 use super::seal::{Keyring, Place};

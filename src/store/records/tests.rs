@@ -3,6 +3,7 @@
 mod accounts;
 mod audit;
 mod concurrency;
+mod copy;
 mod faults;
 mod files;
 mod identities;
@@ -108,7 +109,13 @@ impl Store {
     }
 
     async fn sql(&self, sql: &'static str) -> u64 {
-        Query::new(sql).execute(&mut self.raw().await).await.unwrap()
+        let mut raw = self.raw().await;
+        let changed = Query::new(sql).execute(&mut raw).await.unwrap();
+        if let Connection::Sqlite(raw) = raw {
+            // To be gone for certain, for those who want the file alone.
+            sqlx::Connection::close(raw).await.unwrap();
+        }
+        changed
     }
 
     async fn person(&self, name: &str) -> PersonId {
