@@ -1,14 +1,13 @@
 //! Two daemons on one PostgreSQL: what one has used is used for the other, and both go on when the database was gone.
 
-#[expect(dead_code, reason = "unit tests use the rest")]
-#[path = "support/postgres.rs"]
-mod server;
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 mod support;
 
-use server::{Options, Postgres};
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
+use support::postgres::{Options, Postgres};
 use support::{DOORWARD, Daemon, Someone, answer, code, radclient, radclient_by, read};
 
 /// A folder like that of the demonstration.

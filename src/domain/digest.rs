@@ -4,6 +4,7 @@ use super::factor::{CodeDigest, FactorId};
 use super::person::PersonId;
 use super::sent::{CodeId, Purpose};
 use crate::base::Secret;
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -58,6 +59,11 @@ impl CodeDigester {
     /// Digest of where a request came from, likewise.
     pub fn digest_origin(&self, origin: &str) -> CodeDigest {
         self.of(&["origin", origin])
+    }
+
+    /// Digest of a State that was used.
+    pub fn digest_state(&self, state: &[u8]) -> CodeDigest {
+        self.of(&["state", &HEXLOWER.encode(state)])
     }
 
     /// Names a person where the real id is not to be seen: the first half of a digest.

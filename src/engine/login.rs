@@ -201,7 +201,7 @@ impl Gatekeeper {
             detail: decision.reason().as_str().to_owned(),
             request: round.request.to_owned(),
         };
-        let once = used_up(round, &ending, at + config.codes.rules.lifetime);
+        let once = self.used_up(round, &ending, at + config.codes.rules.lifetime);
         let accepts = ending.accept.is_some() || !once.is_empty();
         let sends = opened.as_ref().is_some_and(|opened| opened.message.is_some());
         let settlement = Settlement {
@@ -314,6 +314,19 @@ impl Gatekeeper {
         (NewCode { code, purpose: Purpose::Login, transaction, tries, resend_after }, Box::new(message))
     }
 
+    /// What an accept uses up for good: the State that it answers, and the code that was sent. The marks outlive both,
+    /// and the clock of a node that lags.
+    fn used_up(&self, round: &Round<'_>, ending: &Ending, until: Timestamp) -> Vec<(String, Timestamp)> {
+        if ending.decision.outcome() != "accept" {
+            return Vec::new();
+        }
+        let until = until + MARGIN;
+        let digest = |state: State| HEXLOWER.encode(&self.digester.digest_state(&state));
+        let answered = state(round).map(|state| format!("state:{}", digest(state)));
+        let code = ending.code.map(|(code, _)| format!("code:{code}"));
+        answered.into_iter().chain(code).map(|mark| (mark, until)).collect()
+    }
+
     fn fresh_state(&self, person: PersonId) -> State {
         let mut state = [0; STATE_LENGTH];
         let (handle, random) = state.split_at_mut(HANDLE_LENGTH);
@@ -347,18 +360,6 @@ fn state(round: &Round<'_>) -> Option<State> {
 
 fn could_be_sent(round: &Round<'_>) -> bool {
     round.typed.as_ref().is_some_and(|typed| passcode::sent_shape(typed.expose()).is_some())
-}
-
-/// What an accept uses up for good: the State that it answers, and the code that was sent. The marks outlive both, and
-/// the clock of a node that lags.
-fn used_up(round: &Round<'_>, ending: &Ending, until: Timestamp) -> Vec<(String, Timestamp)> {
-    if ending.decision.outcome() != "accept" {
-        return Vec::new();
-    }
-    let until = until + MARGIN;
-    let answered = state(round).map(|state| format!("state:{}", HEXLOWER.encode(&state)));
-    let code = ending.code.map(|(code, _)| format!("code:{code}"));
-    answered.into_iter().chain(code).map(|mark| (mark, until)).collect()
 }
 
 fn verdict(decision: Decision, state: State) -> Verdict {
