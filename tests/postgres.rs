@@ -1,5 +1,7 @@
 //! Two daemons on one PostgreSQL: what one has used is used for the other, and both go on when the database was gone.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
 #[expect(dead_code, reason = "unit tests use the rest")]
 #[path = "support/postgres.rs"]
 mod server;

@@ -13,18 +13,18 @@ const PORT: u16 = 54321;
 
 /// Settings of a server.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// Whether commits are durable; slow, and needed only where the server is killed.
-    pub durable: bool,
+    pub(crate) durable: bool,
     /// Further settings, such as `max_connections=20`.
-    pub settings: Vec<String>,
+    pub(crate) settings: Vec<String>,
     /// TCP port on 127.0.0.1 beside the socket.
-    pub port: Option<u16>,
+    pub(crate) port: Option<u16>,
 }
 
 /// The server; it ends when this is dropped.
 #[derive(Debug)]
-pub struct Postgres {
+pub(crate) struct Postgres {
     folder: tempfile::TempDir,
     options: Options,
     process: Option<Child>,
@@ -32,7 +32,7 @@ pub struct Postgres {
 
 impl Postgres {
     /// Makes a cluster and starts it.
-    pub fn start(options: Options) -> Self {
+    pub(crate) fn start(options: Options) -> Self {
         let folder = tempfile::Builder::new().prefix("doorward-pg").tempdir().expect("a temporary folder");
         if let Some(user) = user() {
             chown(folder.path(), Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("chown");
@@ -50,23 +50,34 @@ impl Postgres {
     }
 
     /// Where its files are.
-    pub fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
     /// Address of a database by its socket.
-    pub fn url(&self, database: &str) -> String {
+    pub(crate) fn url(&self, database: &str) -> String {
         let folder = self.folder.path().display().to_string().replace('/', "%2F");
         format!("postgres://postgres@{folder}:{}/{database}", self.port())
     }
 
+    /// Writes one of its configuration files; it counts from the next start on.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).expect("a file of the server");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("its mode");
+        if let Some(user) = user() {
+            chown(&path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("chown");
+        }
+    }
+
     /// What it has logged.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()
     }
 
     /// Runs SQL as the superuser, by psql; what it prints.
-    pub fn sql(&self, database: &str, sql: &str) -> String {
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
         let run = self
             .program("psql")
             .args([
@@ -91,12 +102,12 @@ impl Postgres {
     }
 
     /// Stops it in order; sessions are ended.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.end(rustix::process::Signal::INT);
     }
 
     /// As a crash would: nothing is tidied up.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         let Some(process) = &self.process else { return };
         // Its children notice that it is gone, and end; only then may another one be started.
         let children = children(process.id());
@@ -109,7 +120,7 @@ impl Postgres {
     }
 
     /// Holds all its processes up, or lets them go on: a server that does not answer.
-    pub fn freeze(&self, frozen: bool) {
+    pub(crate) fn freeze(&self, frozen: bool) {
         let signal = if frozen { rustix::process::Signal::STOP } else { rustix::process::Signal::CONT };
         let Some(process) = &self.process else { return };
         for id in children(process.id()).into_iter().chain([process.id()]) {
@@ -118,7 +129,7 @@ impl Postgres {
     }
 
     /// Starts it again after [`Self::stop`] or [`Self::kill`].
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let mut command = self.program("postgres");
         command.arg("-D").arg(self.data());
         let listen = if self.options.port.is_some() { "127.0.0.1" } else { "" };

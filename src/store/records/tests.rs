@@ -10,12 +10,12 @@ mod identities;
 mod kit;
 mod nodes;
 mod outbox;
-#[expect(unreachable_pub, reason = "integration tests use it too")]
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
 mod rounds;
 mod schema;
 mod semantics;
+mod tls;
 mod upkeep;
 
 use super::connection::Connection;
