@@ -60,6 +60,17 @@ impl Postgres {
         format!("postgres://postgres@{folder}:{}/{database}", self.port())
     }
 
+    /// Writes one of its configuration files; it counts from the next start on.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let path = self.data().join(name);
+        std::fs::write(&path, text).expect("a file of the server");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))
+            .expect("its mode");
+        if let Some(user) = user() {
+            chown(&path, Some(user.uid.as_raw()), Some(user.gid.as_raw())).expect("chown");
+        }
+    }
+
     /// What it has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.log_file()).unwrap_or_default()

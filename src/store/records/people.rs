@@ -17,6 +17,13 @@ use std::sync::Arc;
 /// Columns that a person is read from.
 const PERSON: usize = 13;
 
+/// A person with one row for each active factor; without any, one row in which theirs is empty.
+pub(super) const ACCOUNT: &str = "
+    SELECT p.id, p.username, p.name, p.roles, p.member_of, p.email, p.phone, p.status, p.version, p.directory,
+           p.dn, p.valid_until, p.entry, f.id, f.person, f.kind, f.label, f.state, f.created, f.used, f.next, f.material
+    FROM people p LEFT JOIN factors f ON f.person = p.id AND f.state = 'active'
+    WHERE p.username = $1 ORDER BY f.created, f.id";
+
 fn person(row: &Row) -> Result<Person> {
     let text = |at: usize| row.text(at);
     let optional = |at: usize| row.optional_text(at).map(|text| text.map(str::to_owned));
@@ -92,17 +99,7 @@ impl People for Records {
             return Ok(Some(Account::clone(&kept)));
         }
         let ticket = self.0.accounts.ticket();
-        // One row for each active factor; without any, one row in which theirs is empty.
-        let rows = Query::new(
-            "SELECT p.id, p.username, p.name, p.roles, p.member_of, p.email, p.phone, p.status, p.version, p.directory,
-                    p.dn, p.valid_until, p.entry, f.id, f.person, f.kind, f.label, f.state, f.created, f.used, f.next,
-                    f.material
-             FROM people p LEFT JOIN factors f ON f.person = p.id AND f.state = 'active'
-             WHERE p.username = $1 ORDER BY f.created, f.id",
-        )
-        .bind(username.as_str())
-        .fetch_all(&self.0.readers)
-        .await?;
+        let rows = Query::new(ACCOUNT).bind(username.as_str()).fetch_all(&self.0.readers).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let person = person(first)?;
         let mut factors = Vec::with_capacity(rows.len());

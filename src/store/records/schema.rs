@@ -4,7 +4,7 @@
 
 use super::connection::Connection;
 use super::open::{MIGRATIONS, OpenError};
-use super::postgres::Server;
+use super::postgres::{Server, lock_key};
 use super::query::Query;
 use super::{damaged, failure};
 use crate::store::{Result, StoreError};
@@ -34,11 +34,16 @@ fn wrong(url: &str, why: String) -> OpenError {
 pub(super) async fn prepare(server: &Server, url: &str) -> Result<(), OpenError> {
     let failed = |source| OpenError::Server { url: url.to_owned(), source };
     let mut connection = server.connect(false).await.map_err(failed)?;
+    let found = look(&mut connection, url).await?;
+    connection.close().await;
+    if found == Found::Current {
+        return Ok(());
+    }
+    // Perhaps another node is just making them: it is waited for, and then looked again.
+    let mut connection = locked(server).await.map_err(failed)?;
     match look(&mut connection, url).await? {
         Found::Current => {}
-        Found::Empty => {
-            migrate(server, url).await?;
-        }
+        Found::Empty => run(&mut connection).await.map_err(failed)?,
         Found::Behind(version) => {
             let why = format!(
                 "it has schema {version}, and this version needs {}. Stop the other nodes, make a backup, and run \
@@ -50,6 +55,14 @@ pub(super) async fn prepare(server: &Server, url: &str) -> Result<(), OpenError>
     }
     connection.close().await;
     Ok(())
+}
+
+/// A connection for long work that holds the lock of the schema until it is closed.
+async fn locked(server: &Server) -> Result<Connection> {
+    let mut connection = server.connect_patiently().await?;
+    let lock = Query::new("SELECT 1 FROM (SELECT pg_advisory_lock($1)) AS locked");
+    lock.bind(lock_key("schema")).execute(&mut connection).await?;
+    Ok(connection)
 }
 
 /// What is there; `Err` where it cannot be used.
@@ -108,15 +121,19 @@ pub(super) async fn tables(connection: &mut Connection) -> Result<Vec<String>> {
 /// Brings the tables to the present schema; several that try wait for each other.
 pub(super) async fn migrate(server: &Server, url: &str) -> Result<(), OpenError> {
     let failed = |source| OpenError::Server { url: url.to_owned(), source };
-    let mut connection = server.connect_patiently().await.map_err(failed)?;
-    let Connection::Postgres(session) = &mut connection else {
-        return Err(failed(damaged("no connection to PostgreSQL")));
+    let mut connection = locked(server).await.map_err(failed)?;
+    run(&mut connection).await.map_err(failed)?;
+    connection.close().await;
+    Ok(())
+}
+
+async fn run(connection: &mut Connection) -> Result<()> {
+    let Connection::Postgres(session) = connection else {
+        return Err(damaged("no connection to PostgreSQL"));
     };
     MIGRATIONS.run(session.raw()).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::Execute(error)
-        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => failed(failure(error)),
-        other => failed(StoreError::Unavailable(other.to_string())),
-    })?;
-    connection.close().await;
-    Ok(())
+        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => failure(error),
+        other => StoreError::Unavailable(other.to_string()),
+    })
 }

@@ -15,6 +15,7 @@ mod postgres;
 mod rounds;
 mod schema;
 mod semantics;
+mod tls;
 mod upkeep;
 
 use super::connection::Connection;

@@ -373,3 +373,14 @@ async fn sealed_seed_in_another_persons_row_does_not_open(kit: Kit) {
     store.sql("UPDATE factors SET kind = 'hotp'").await;
     assert!(store.factors().of(mallory).await.is_err());
 }
+
+#[tokio::test]
+async fn account_is_found_by_the_indexes_of_names_and_owners() {
+    let store = Store::new().await;
+    let plan =
+        Query::new(format!("EXPLAIN QUERY PLAN {}", crate::store::records::people::ACCOUNT)).bind("alice");
+    let plan = plan.fetch_all(&mut store.raw().await).await.unwrap();
+    let plan: Vec<_> = plan.iter().map(|row| row.text(3).unwrap().to_owned()).collect();
+    let uses = |part: &str| plan.iter().any(|line| line.contains(part));
+    assert!(uses("username=?") && uses("factors_person (person=?)") && !uses("SCAN"), "{plan:?}");
+}
