@@ -4,6 +4,7 @@
 
 mod support;
 
+use doorward::wire::radius::{AttributeType, Code, Request};
 use nix::sys::signal::Signal;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +13,7 @@ use std::time::Duration;
 use support::postgres::{Options, Postgres};
 use support::redis::Redis;
 use support::slapd::until;
-use support::{Daemon, PATIENCE, access_request, answer, code, radclient, radclient_by, read, udp, value};
+use support::{Daemon, PATIENCE, answer, code, radclient, radclient_by, read, secret, udp, value};
 
 const PASSWORD: &str = "a-good-long-password";
 
@@ -147,14 +148,26 @@ fn respond(node: &Daemon, user: &str, output: &str, typed: &str) -> String {
     radclient(node.address, &[("User-Name", user), ("User-Password", typed), ("State", &state)])
 }
 
-/// How many of many requests at once, sent to the nodes in turns, are let in.
-fn accepted_at_once(nodes: [SocketAddr; 2], user: &str, typed: &str, count: u8) -> usize {
+/// How many of many requests at once, sent to the nodes in turns, are let in; each has the State of its number, if any.
+fn accepted_at_once(
+    nodes: [SocketAddr; 2],
+    (user, typed): (&str, &str),
+    states: &[Vec<u8>],
+    count: u8,
+) -> usize {
     let threads: Vec<_> = (0..count)
         .map(|number| {
             let (user, typed) = (user.to_owned(), typed.to_owned());
+            let state = states.get(usize::from(number)).cloned();
             std::thread::spawn(move || {
                 let socket = udp("127.0.0.1", PATIENCE);
-                let request = access_request(number, [number; 16], &user, &typed);
+                let mut request = Request::new(Code::ACCESS_REQUEST, number, [number; 16])
+                    .attribute(AttributeType::USER_NAME, user.as_bytes())
+                    .password(typed.as_str().into());
+                if let Some(state) = &state {
+                    request = request.attribute(AttributeType::STATE, state);
+                }
+                let request = request.seal(&secret()).unwrap();
                 socket.send_to(&request, nodes[usize::from(number % 2)]).unwrap();
                 let mut buffer = [0; 4096];
                 socket.recv(&mut buffer).unwrap();
@@ -234,13 +247,79 @@ fn same_passcode_at_both_nodes_at_once_is_accepted_once() {
     let seed = nodes.add("ann");
     for steps in [0, 1] {
         let typed = format!("{PASSWORD}{}", code(&seed, steps));
-        let accepted = accepted_at_once([nodes.a.address, nodes.b.address], "ann", &typed, 40);
+        let accepted = accepted_at_once([nodes.a.address, nodes.b.address], ("ann", &typed), &[], 40);
         assert_eq!(accepted, 1, "step {steps}");
         // The others were failures as long as nobody knew better.
         assert!(nodes.a.run(&["person", "unlock", "ann"]).status.success());
     }
     let verified = nodes.b.json(&["audit", "verify"]);
     assert!(verified["broken"].is_null(), "{verified}");
+}
+
+fn state_of(challenge: &str) -> Vec<u8> {
+    let hex = value(challenge, "State").unwrap_or_else(|| panic!("no challenge: {challenge}"));
+    data_encoding::HEXLOWER.decode(hex.trim_start_matches("0x").as_bytes()).unwrap()
+}
+
+// R-CODE-1, invariant 1
+#[test]
+fn joined_code_lets_in_one_of_all_who_answer_with_it_at_once() {
+    let nodes = Nodes::start();
+    nodes.add("ann");
+    // Three tries: no more can join with any of them.
+    let at = |number: usize| if number.is_multiple_of(2) { &nodes.a } else { &nodes.b };
+    let challenges: Vec<_> =
+        (0..3).map(|number| ask(at(number), "ann", &format!("{PASSWORD},sms"))).collect();
+    let states: Vec<_> = challenges.iter().map(|challenge| state_of(challenge)).collect();
+    let sent = nodes.only_code();
+    let accepted = accepted_at_once([nodes.a.address, nodes.b.address], ("ann", &sent), &states, 3);
+    assert_eq!(accepted, 1);
+    let trail = nodes.b.json(&["audit", "list"]).to_string();
+    assert!(trail.contains("passcode-replayed"), "{trail}");
+}
+
+// R-CODE-1, invariant 1
+#[test]
+fn snapshot_of_redis_that_is_put_back_lets_nobody_in_again() {
+    let nodes = Nodes::start();
+    let seed = nodes.add("ann");
+    let texted = ask(&nodes.a, "ann", &format!("{PASSWORD},sms"));
+    let joined = ask(&nodes.b, "ann", &format!("{PASSWORD},sms"));
+    let plain = ask(&nodes.b, "ann", PASSWORD);
+    let sent = nodes.only_code();
+    let keys: Vec<String> = nodes.redis.ask("KEYS *");
+    let [key] = keys.as_slice() else { panic!("{keys:?}") };
+    let snapshot: Vec<u8> = redis::cmd("DUMP").arg(key).query(&mut nodes.redis.superuser()).unwrap();
+    assert_eq!(answer(&respond(&nodes.a, "ann", &texted, &sent)), "Access-Accept");
+    assert_eq!(answer(&respond(&nodes.a, "ann", &plain, &code(&seed, 0))), "Access-Accept");
+    let mut superuser = nodes.redis.superuser();
+    let _: () =
+        redis::cmd("RESTORE").arg(key).arg(0).arg(&snapshot).arg("REPLACE").query(&mut superuser).unwrap();
+    // The same State and code; another State with the code; the other State with a code that is still good.
+    assert_eq!(answer(&respond(&nodes.b, "ann", &texted, &sent)), "Access-Reject");
+    assert_eq!(answer(&respond(&nodes.b, "ann", &joined, &sent)), "Access-Reject");
+    assert_eq!(answer(&respond(&nodes.b, "ann", &plain, &code(&seed, 1))), "Access-Reject");
+    let replayed = nodes.b.json(&["audit", "list"]).to_string().matches("passcode-replayed").count();
+    assert_eq!(replayed, 3);
+}
+
+// R-RAD-2
+#[test]
+fn code_whose_message_was_never_written_is_not_waited_for() {
+    let nodes = Nodes::start();
+    nodes.add("ann");
+    let first = ask(&nodes.a, "ann", &format!("{PASSWORD},sms"));
+    let lost = nodes.only_code();
+    // As if node A had been killed between Redis and PostgreSQL.
+    nodes.postgres.sql("doorward", "DELETE FROM outbox");
+    let second = ask(&nodes.b, "ann", &format!("{PASSWORD},sms"));
+    let sent = until("another message", || nodes.said().get(1).cloned()).1;
+    assert_eq!(answer(&respond(&nodes.a, "ann", &first, &lost)), "Access-Reject", "it is void");
+    assert_eq!(answer(&respond(&nodes.a, "ann", &second, &sent)), "Access-Accept");
+    // The next login waits for no code that is used.
+    let third = ask(&nodes.a, "ann", &format!("{PASSWORD},sms"));
+    let sent = until("a message for the next login", || nodes.said().get(2).cloned()).1;
+    assert_eq!(answer(&respond(&nodes.b, "ann", &third, &sent)), "Access-Accept");
 }
 
 // R-CODE-1, invariant 1
@@ -260,10 +339,11 @@ fn redis_that_comes_back_empty_voids_what_was_outstanding_and_admits_nobody() {
     assert_eq!(answer(&ask(&nodes.b, "ann", &fresh)), "Access-Accept", "one string needs no Redis");
 
     nodes.redis.start_again();
-    until("a challenge again", || {
-        let challenge = ask_briefly(&nodes.b, "ann", PASSWORD);
-        (answer(&challenge) == "Access-Challenge").then_some(())
-    });
+    for node in [&nodes.a, &nodes.b] {
+        until("a challenge again", || {
+            (answer(&ask_briefly(node, "ann", PASSWORD)) == "Access-Challenge").then_some(())
+        });
+    }
     assert_eq!(answer(&respond(&nodes.b, "ann", &challenge, &code(&seed, 1))), "Access-Reject");
     assert_eq!(answer(&respond(&nodes.a, "ann", &texted, &sent)), "Access-Reject", "the code is void");
     for typed in [&used, &fresh] {

@@ -39,16 +39,17 @@ impl CodeDigester {
         self.of(&[&factor.to_string(), code])
     }
 
-    /// Digest of a sent code: in another transaction, or of another person, it fits nothing.
+    /// Digest of a sent code: of another person, in another transaction, or once the person is not reached there any
+    /// more, it fits nothing.
     pub fn digest_sent(
         &self,
         id: CodeId,
         person: PersonId,
-        (purpose, transaction): (Purpose, &str),
+        (purpose, transaction, to): (Purpose, &str, &str),
         code: &str,
     ) -> CodeDigest {
         let (id, person) = (id.to_string(), person.to_string());
-        self.of(&["sent", &id, &person, purpose.as_str(), code, transaction])
+        self.of(&["sent", &id, &person, purpose.as_str(), code, to, transaction])
     }
 
     /// Digest of a telephone number or e-mail address, to count messages to it without keeping it.

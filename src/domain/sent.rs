@@ -13,6 +13,13 @@ id! {
     CodeId
 }
 
+impl CodeId {
+    /// Name of the mark that the code was used.
+    pub fn mark(self) -> String {
+        format!("code:{self}")
+    }
+}
+
 /// What a code is for: one that was sent for something else is worth nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

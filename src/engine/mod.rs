@@ -1,6 +1,7 @@
 //! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, later portal and API)
 //! goes through here, so a login is decided in one place.
 
+mod closing;
 pub mod delivery;
 pub mod desk;
 pub mod enroll;

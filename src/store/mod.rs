@@ -245,6 +245,8 @@ pub struct Settlement {
     /// What may be used once, with when it is over anyway: it is used up together with `accept`, or, where that was
     /// done before, the settlement is `Replayed`. States and sent codes; names begin with what they are.
     pub once: Vec<(String, Timestamp)>,
+    /// The code that the challenge joined: it holds only if its message was asked for and the code is not used up.
+    pub joins: Option<CodeId>,
     /// A message to be sent, if the limits allow it.
     pub message: Option<(Box<NewMessage>, SendLimits)>,
     /// Counters to reset: what was verified right.
@@ -271,6 +273,8 @@ pub enum Settled {
     Replayed,
     /// A limit does not allow the message; none was written.
     Limited(Limit),
+    /// No message carries the code that was joined, or it was used; nothing was written.
+    Unsent,
 }
 
 /// Ends of login rounds.

@@ -114,14 +114,14 @@ async fn second_challenge_at_the_same_client_joins_the_code(world: &World<impl B
     let later = now + 29 * SECOND;
     let second = world.challenge(&alice, later).with(world.code(Channel::Sms, "vpn", later));
     assert_eq!(world.open(first.clone(), now).await, Opened::Kept);
-    assert_eq!(world.open(second.clone(), later).await, Opened::Joined);
     let code = first.code.unwrap().code;
+    assert_eq!(world.open(second.clone(), later).await, Opened::Joined(code.id));
     for state in [second.state, first.state] {
         assert_eq!(world.take(&state, true, later).await.unwrap().code, Some(code.clone()));
     }
     // Two tries are gone; it is joined with the last.
     let third = world.challenge(&alice, later).with(world.code(Channel::Sms, "vpn", later));
-    assert_eq!(world.open(third.clone(), later).await, Opened::Joined);
+    assert_eq!(world.open(third.clone(), later).await, Opened::Joined(code.id));
     assert_eq!(world.take(&third.state, true, later).await.unwrap().code, Some(code));
 }
 
@@ -149,7 +149,7 @@ async fn code_without_a_try_left_is_not_joined(world: &World<impl Backend>) {
     let second = second.with(world.code(Channel::Sms, "vpn", now));
     let third = world.challenge(&alice, now).with(world.code(Channel::Sms, "vpn", now));
     assert_eq!(world.open(first.clone(), now).await, Opened::Kept);
-    assert_eq!(world.open(second.clone(), now).await, Opened::Joined);
+    assert_eq!(world.open(second.clone(), now).await, Opened::Joined(code.code.id));
     assert_eq!(world.take(&first.state, true, now).await.unwrap().code, Some(code.code));
     assert_eq!(world.take(&second.state, true, now).await.unwrap().code, None);
     assert_eq!(world.open(third.clone(), now).await, Opened::Kept);
@@ -174,7 +174,7 @@ async fn void_takes_out_code_and_state(world: &World<impl Backend>) {
     let second = world.challenge(&alice, now).with(world.code(Channel::Sms, "vpn", now));
     let id = first.code.clone().unwrap().code.id;
     assert_eq!(world.open(first.clone(), now).await, Opened::Kept);
-    assert_eq!(world.open(second.clone(), now).await, Opened::Joined);
+    assert_eq!(world.open(second.clone(), now).await, Opened::Joined(id));
     world.void(&first.state, id).await;
     assert_eq!(world.take(&first.state, true, now).await, None);
     assert_eq!(world.take(&second.state, true, now).await.unwrap().code, None);

@@ -235,7 +235,13 @@ impl<'a> Login<'a> {
             let same = self.account.as_ref().is_some_and(|account| {
                 account.person.id == pending.person && pending.client == self.context.client
             });
-            if !same || pending.expires <= self.context.now {
+            // What was right before must still be what the client asks first.
+            let fits = match self.policy().kind {
+                LoginKind::Password | LoginKind::PasswordAndPasscode => pending.first == First::Password,
+                LoginKind::PinAndPasscode => pending.first == First::Pin,
+                LoginKind::Passcode => true,
+            };
+            if !same || !fits || pending.expires <= self.context.now {
                 return self.reject(Reason::StateInvalid);
             }
             // Checked again: it may have changed since the challenge.

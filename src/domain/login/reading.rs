@@ -65,7 +65,13 @@ impl Login<'_> {
         let (code, typed) = self.sent_code()?;
         let person = self.account.as_ref()?.person.id;
         let Context { digester, client, .. } = self.context;
-        let digest = digester.digest_sent(code.id, person, (Purpose::Login, client), typed);
+        // Where it went must still be theirs, and the channel still allowed here.
+        let offers = self.offers();
+        let to = offers.iter().find_map(|offer| match offer {
+            Offer::Sent(channel, destination) if *channel == code.channel => Some(&destination.to),
+            _ => None,
+        })?;
+        let digest = digester.digest_sent(code.id, person, (Purpose::Login, client, to), typed);
         bool::from(digest.ct_eq(&code.digest)).then_some(Matched::Sent(code.id, code.expires))
     }
 

@@ -151,8 +151,8 @@ impl Challenges for MemoryChallenges {
                 let same = old.transaction == new.transaction && old.code.channel == new.code.channel;
                 old.code.id == new.code.id || same && now < old.joined_until
             });
-            if joined.as_ref().is_some_and(|old| old.code.id != new.code.id) {
-                opened = Opened::Joined;
+            if let Some(old) = joined.as_ref().filter(|old| old.code.id != new.code.id) {
+                opened = Opened::Joined(old.code.id);
             }
             let code = joined.unwrap_or(Code {
                 code: new.code,

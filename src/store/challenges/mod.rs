@@ -21,7 +21,7 @@ use super::Result;
 use crate::base::Timestamp;
 use crate::domain::login::Pending;
 use crate::domain::person::PersonId;
-use crate::domain::sent::{Purpose, SentCode};
+use crate::domain::sent::{CodeId, Purpose, SentCode};
 use async_trait::async_trait;
 use std::time::Duration;
 
@@ -79,8 +79,8 @@ pub struct NewCode {
 pub enum Opened {
     /// It is kept, and its code if it has one: the message is to be sent.
     Kept,
-    /// It is kept; a code is under way already, and the new one was thrown away: no message.
-    Joined,
+    /// It is kept; this code is under way already, and the new one was thrown away: no message.
+    Joined(CodeId),
     /// There is no room; nothing is kept. Redis never says so: it is unavailable when its memory is used up.
     Full,
 }
@@ -110,5 +110,5 @@ pub trait Challenges: Send + Sync {
     /// Voids the code with this id, of the person that a State belonging to it names, and takes out that State: it was
     /// used, or its message could not be sent. The handle is the State's; the State itself may be gone, and so may the
     /// code: a newer one stays.
-    async fn void(&self, state: &State, code: crate::domain::sent::CodeId) -> Result<()>;
+    async fn void(&self, state: &State, code: CodeId) -> Result<()>;
 }

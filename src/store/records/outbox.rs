@@ -33,6 +33,14 @@ pub(super) fn sealed(records: &Records, message: &NewMessage) -> Result<String> 
     records.seal(place(&id, &person, message.channel.as_str()), &Zeroizing::new(json))
 }
 
+/// Whether a message with this code was asked for, and the code was not used yet.
+pub(super) async fn carries(connection: &mut Connection, code: CodeId) -> Result<bool> {
+    let known =
+        Query::new("SELECT id FROM outbox WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM once WHERE id = $2)");
+    let known = known.bind(code.to_string()).bind(code.mark());
+    Ok(known.fetch_optional(connection).await?.is_some())
+}
+
 /// Adds a message, unless that would be over a limit. Nobody else writes meanwhile, so that it is counted right.
 pub(super) async fn add(
     connection: &mut Connection,

@@ -226,6 +226,11 @@ async fn settle(
     End { settlement: end, sealed }: End,
     (round, accepted): (usize, bool),
 ) -> Result<(Settled, Option<AuditEntry>)> {
+    if let Some(code) = end.joins
+        && !outbox::carries(&mut transaction.connection, code).await?
+    {
+        return Ok((Settled::Unsent, None));
+    }
     if !known.marks.are_free(&end.once, round) {
         return Ok((Settled::Replayed, end.replayed));
     }

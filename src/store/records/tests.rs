@@ -198,6 +198,7 @@ fn entry(action: &'static str) -> AuditEntry {
 fn settlement(person: PersonId, proof: Option<Proof>) -> Settlement {
     Settlement {
         once: Vec::new(),
+        joins: None,
         message: None,
         limited: None,
         person: Some(person),

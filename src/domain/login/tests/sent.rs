@@ -29,7 +29,8 @@ impl World {
 
     fn sent(&self) -> SentCode {
         let id = CodeId::from_uuid(uuid::Uuid::from_u128(7));
-        let digest = self.digester.digest_sent(id, self.person(), (Purpose::Login, "vpn"), CODE);
+        let digest =
+            self.digester.digest_sent(id, self.person(), (Purpose::Login, "vpn", "+15550101234"), CODE);
         let expires = self.now + Duration::from_secs(300);
         SentCode { id, digest, channel: Channel::Sms, digits: 6, expires }
     }
@@ -151,17 +152,20 @@ fn right_code_behind_a_shut_gate_is_refused() {
 }
 
 #[test]
-fn code_of_another_person_client_purpose_or_time_fits_nothing() {
+fn code_of_another_person_client_destination_or_time_fits_nothing() {
     let world = World::reachable(Vec::new());
     let sent = world.first("correct horse,sms");
     let id = world.sent().id;
     let stranger = PersonId::from_uuid(uuid::Uuid::from_u128(5));
     let other = CodeId::from_uuid(uuid::Uuid::from_u128(8));
-    let digest = |id, person, client| world.digester.digest_sent(id, person, (Purpose::Login, client), CODE);
-    let digests: [CodeDigest; 3] = [
-        digest(id, stranger, "vpn"),
-        digest(id, world.person(), "wifi"),
-        digest(other, world.person(), "vpn"),
+    let digest =
+        |id, person, client, to| world.digester.digest_sent(id, person, (Purpose::Login, client, to), CODE);
+    let to = "+15550101234";
+    let digests: [CodeDigest; 4] = [
+        digest(id, stranger, "vpn", to),
+        digest(id, world.person(), "wifi", to),
+        digest(other, world.person(), "vpn", to),
+        digest(id, world.person(), "vpn", "+15550109999"),
     ];
     for digest in digests {
         let code = SentCode { digest, ..world.sent() };
@@ -214,4 +218,26 @@ fn person_who_may_not_log_in_is_sent_nothing() {
     world.account.as_mut().unwrap().person.status = Status::Locked;
     assert_eq!(channel(&world.first("correct horse,sms")), None);
     assert_eq!(channel(&world.answer(sent.pending(), "voice")), None);
+}
+
+#[test]
+fn code_does_not_outlive_what_allowed_it() {
+    let mut world = World::reachable(vec![totp()]);
+    let sent = world.first("correct horse,sms");
+    let answer = |world: &World| world.answer_with(sent.pending(), world.sent(), CODE).reason();
+    assert_eq!(answer(&world), Reason::PasswordAndPasscode);
+    world.policy.default.methods = vec![APP, VOICE];
+    assert_ne!(answer(&world), Reason::PasswordAndPasscode, "the channel was taken away");
+    world.policy.default.methods = vec![APP, SMS];
+    world.account.as_mut().unwrap().person.phone = None;
+    assert_ne!(answer(&world), Reason::PasswordAndPasscode, "the number was taken away");
+}
+
+#[test]
+fn challenge_does_not_outlive_a_change_of_what_is_asked_first() {
+    let mut world = World::reachable(vec![totp()]);
+    world.policy.default.kind = LoginKind::Passcode;
+    let sent = world.first("app");
+    world.policy.default.kind = LoginKind::PasswordAndPasscode;
+    assert_eq!(world.answer(sent.pending(), &world.code()).reason(), Reason::StateInvalid);
 }

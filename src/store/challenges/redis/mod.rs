@@ -42,22 +42,9 @@ use sealed::Seals;
 use sha2::{Digest, Sha256};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::Semaphore;
-
-/// Calls whose outcome is unknown and that are undone at the same time; beyond it people wait for `resend_after`.
-const UNDONE: usize = 256;
-/// Between two attempts at it; each waits for Redis as long as any call.
-const AGAIN: Duration = Duration::from_millis(200);
 
 /// Outstanding challenges and codes in Redis.
 pub struct RedisChallenges {
-    place: Arc<Place>,
-    undoing: Arc<Semaphore>,
-}
-
-/// What the calls need, and what undoes them.
-struct Place {
     link: Link,
     seals: Seals,
     prefix: String,
@@ -69,7 +56,7 @@ struct Place {
 /// Keys open doors: only where Redis is is shown.
 impl fmt::Debug for RedisChallenges {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisChallenges").field("prefix", &self.place.prefix).finish_non_exhaustive()
+        f.debug_struct("RedisChallenges").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 
@@ -83,40 +70,21 @@ impl RedisChallenges {
     /// Connects in the background, from now on and whenever the connection is lost; needs a tokio runtime.
     /// It fails only where the settings can never work.
     pub fn new(settings: &config::Redis, keyring: Keyring, random: Arc<dyn Random>) -> Result<Self> {
-        let place = Place {
+        Ok(Self {
             link: Link::start(settings)?,
             seals: Seals::new(keyring, random),
             prefix: settings.prefix.clone(),
             open: script!("open.lua"),
             take: script!("take.lua"),
             void: script!("void.lua"),
-        };
-        Ok(Self { place: Arc::new(place), undoing: Arc::new(Semaphore::new(UNDONE)) })
+        })
     }
 
     /// Whether Redis can be reached, as far as known without asking: it is asked every second.
     pub fn state(&self) -> RedisState {
-        self.place.link.state()
+        self.link.state()
     }
 
-    /// A code that nobody knows to be kept gets no message; were it kept, the next login would wait for that. So it is
-    /// voided as soon as Redis answers again, unless by then nobody joins it any more.
-    fn undo(&self, state: State, code: CodeId, joined_for: Duration) {
-        let Ok(permit) = Arc::clone(&self.undoing).try_acquire_owned() else { return };
-        let place = Arc::clone(&self.place);
-        tokio::spawn(async move {
-            let void = async {
-                while place.void(&state, code).await.is_err() {
-                    tokio::time::sleep(AGAIN).await;
-                }
-            };
-            let _ = tokio::time::timeout(joined_for, void).await;
-            drop(permit);
-        });
-    }
-}
-
-impl Place {
     /// Where everything of the person is whom a State names.
     fn key(&self, state: &State) -> String {
         format!("{}:p:{}", self.prefix, HEXLOWER.encode(&handle(state)))
@@ -134,10 +102,6 @@ impl Place {
             StoreError::Unavailable(what)
         })
     }
-
-    async fn void(&self, state: &State, code: CodeId) -> Result<()> {
-        self.run(&self.void, state, &["0".to_owned(), field(state), code.to_string()]).await
-    }
 }
 
 /// What a State is kept under: who reads Redis cannot answer a challenge in somebody's place.
@@ -154,8 +118,7 @@ fn millis(time: Timestamp) -> String {
 impl Challenges for RedisChallenges {
     async fn open(&self, challenge: NewChallenge, now: Timestamp) -> Result<Opened> {
         let NewChallenge { state, pending, code, .. } = challenge;
-        let place = &self.place;
-        let sealed = place.seals.seal_pending(&state, &pending)?;
+        let sealed = self.seals.seal_pending(&state, &pending)?;
         let mut arguments =
             vec![millis(now), field(&state), millis(pending.expires), sealed, PER_PERSON.to_string()];
         if let Some(new) = &code {
@@ -166,36 +129,32 @@ impl Challenges for RedisChallenges {
                 new.tries.to_string(),
                 millis(now + new.resend_after),
                 sealed::binding(new.code.channel, &new.transaction),
-                place.seals.seal_code(handle(&state), new.purpose, &new.code)?,
+                self.seals.seal_code(handle(&state), new.purpose, &new.code)?,
             ]);
         }
-        match (place.run(&place.open, &state, &arguments).await, code) {
-            (Ok(true), _) => Ok(Opened::Joined),
-            (Ok(false), _) => Ok(Opened::Kept),
-            (Err(error), code) => {
-                if let Some(new) = code {
-                    self.undo(state, new.code.id, new.resend_after);
-                }
-                Err(error)
-            }
+        let joined: String = self.run(&self.open, &state, &arguments).await?;
+        if joined.is_empty() {
+            return Ok(Opened::Kept);
         }
+        let code =
+            joined.parse().map_err(|_| StoreError::Unavailable("Redis holds a code without an id".into()))?;
+        Ok(Opened::Joined(code))
     }
 
     async fn take(&self, state: &State, attempt: bool, now: Timestamp) -> Result<Option<Taken>> {
-        let place = &self.place;
         let attempt = if attempt { "1" } else { "0" };
         let arguments = [millis(now), field(state), attempt.to_owned()];
-        let sealed: Option<Vec<String>> = place.run(&place.take, state, &arguments).await?;
+        let sealed: Option<Vec<String>> = self.run(&self.take, state, &arguments).await?;
         // Only under the purpose that it was sent for does a code open, and to that its digest is bound.
         let (pending, code) = match sealed.as_deref() {
-            Some([pending, code, purpose]) => (pending, place.seals.code(state, purpose, code, now)),
+            Some([pending, code, purpose]) => (pending, self.seals.code(state, purpose, code, now)),
             Some([pending, ..]) => (pending, None),
             _ => return Ok(None),
         };
-        Ok(place.seals.pending(state, pending, now).map(|pending| Taken { pending, code }))
+        Ok(self.seals.pending(state, pending, now).map(|pending| Taken { pending, code }))
     }
 
     async fn void(&self, state: &State, code: CodeId) -> Result<()> {
-        self.place.void(state, code).await
+        self.run(&self.void, state, &["0".to_owned(), field(state), code.to_string()]).await
     }
 }

@@ -36,4 +36,4 @@ if purpose ~= '-' and not joined then
 end
 -- The end of a place that nobody comes back to; never what decides. A day is more than anything lives.
 redis.call('PEXPIRE', key, string.format('%.0f', math.min(latest - now, 86400000)))
-return joined and id ~= ARGV[7] and 1 or 0
+return joined and id ~= ARGV[7] and id or ''

@@ -1,0 +1,238 @@
+//! How a round ends: its challenge is kept, its settlement written, with the message that carries a code.
+//!
+//! A challenge is kept first: a State that is kept and not written admits nobody, since it leaves with no answer. A code
+//! that is kept and whose message was not written (a kill, a limit) would make the next login wait for nothing, so a
+//! login that joins a code holds only if the store knows its message and has not used the code up; else it opens anew.
+
+use super::login::{Gatekeeper, Round, Undecided, Verdict};
+use crate::base::rng::decimal_code;
+use crate::base::{Secret, Timestamp};
+use crate::config::Config;
+use crate::domain::audit::AuditEntry;
+use crate::domain::login::{Decision, Dispatch, Ending};
+use crate::domain::message::{Content, NewMessage};
+use crate::domain::person::PersonId;
+use crate::domain::reason::Reason;
+use crate::domain::sent::{CodeId, Purpose, SentCode};
+use crate::store::challenges::{HANDLE_LENGTH, NewChallenge, NewCode, Opened, STATE_LENGTH, State};
+use crate::store::{Settled, Settlement, StoreError};
+use data_encoding::HEXLOWER;
+use std::time::Duration;
+
+/// How far the clocks of nodes may be apart.
+const MARGIN: Duration = Duration::from_secs(3600);
+/// A code is kept a moment before its message is written: so often and at such intervals it is looked for.
+const LOOKS: u32 = 5;
+const BETWEEN: Duration = Duration::from_millis(50);
+/// Challenges that are opened for one round at most: one, and one in place of a code that never left.
+const OPENINGS: u32 = 3;
+
+/// A challenge that is kept.
+struct Open {
+    state: State,
+    /// To be sent with it.
+    message: Option<Box<NewMessage>>,
+    /// The code that it joined.
+    joined: Option<CodeId>,
+}
+
+/// The end of a round on its way into the store.
+pub(super) struct Closing<'a> {
+    pub(super) gatekeeper: &'a Gatekeeper,
+    pub(super) config: &'a Config,
+    pub(super) round: &'a Round<'a>,
+    /// The name as it stands in the trail.
+    pub(super) subject: String,
+    pub(super) ending: Ending,
+    pub(super) at: Timestamp,
+}
+
+impl Closing<'_> {
+    /// Writes the ending; only then does its decision hold.
+    pub(super) async fn run(mut self) -> Result<Verdict, Undecided> {
+        for _ in 0..OPENINGS {
+            let opened = self.open().await?;
+            let settled = self.settle(opened.as_ref()).await?;
+            if settled != Settled::Unsent {
+                return Ok(self.verdict(settled, opened));
+            }
+            if let Some(Open { state, joined: Some(code), .. }) = opened {
+                self.gatekeeper.challenges.void(&state, code).await?;
+            }
+        }
+        Err(Undecided::Store(StoreError::Unavailable("no code could be kept for this login".into())))
+    }
+
+    /// Keeps the challenge, if it is one, with a fresh code where one is to be sent.
+    async fn open(&mut self) -> Result<Option<Open>, Undecided> {
+        let Decision::Challenge { pending, .. } = &self.ending.decision else { return Ok(None) };
+        let (mut pending, person) = (pending.clone(), pending.person);
+        let state = self.fresh_state(person);
+        let (code, message) = match &self.ending.send {
+            Some(dispatch) => {
+                let (code, message) = self.compose(person, dispatch);
+                // Whoever is sent a code may use it as long as it says.
+                pending.expires = pending.expires.max(code.code.expires);
+                (Some(code), Some(message))
+            }
+            None => (None, None),
+        };
+        let sends = code.is_some();
+        let challenge = NewChallenge { state, person, pending, code };
+        let opened = match self.gatekeeper.challenges.open(challenge, self.at).await? {
+            Opened::Kept => Open { state, message, joined: None },
+            Opened::Joined(code) => Open { state, message: None, joined: Some(code) },
+            Opened::Full => return Err(Undecided::ChallengesFull),
+        };
+        if let (Decision::Challenge { reason, .. }, true) = (&mut self.ending.decision, sends) {
+            let joined = opened.joined.is_some();
+            *reason = if joined { Reason::PasscodeUnderWay } else { Reason::PasscodeSent };
+        }
+        Ok(Some(opened))
+    }
+
+    /// A fresh code and the message that carries it.
+    fn compose(
+        &self,
+        person: PersonId,
+        Dispatch { channel, destination, name }: &Dispatch,
+    ) -> (NewCode, Box<NewMessage>) {
+        let Self { gatekeeper: Gatekeeper { digester, random, reach, .. }, config, round, at, .. } = self;
+        let rules = config.codes.rules;
+        let id = CodeId::from_uuid(uuid::Uuid::now_v7());
+        let digits = Secret::new(decimal_code(&**random, usize::from(rules.digits)));
+        let bound = (Purpose::Login, round.client, destination.to.as_str());
+        let expires = *at + rules.lifetime;
+        let code = SentCode {
+            id,
+            digest: digester.digest_sent(id, person, bound, digits.expose()),
+            channel: *channel,
+            digits: rules.digits,
+            expires,
+        };
+        let digest = digester.digest_destination(&destination.to);
+        let message = NewMessage {
+            id,
+            person,
+            purpose: Purpose::Login,
+            channel: *channel,
+            masked: destination.masked.clone(),
+            destination: digest,
+            origin: (!round.origin.is_empty()).then(|| digester.digest_origin(round.origin)),
+            cost: reach.cost(*channel, destination),
+            content: Content {
+                to: destination.to.clone(),
+                code: digits.expose().clone(),
+                name: name.clone(),
+                minutes: rules.lifetime.as_secs().div_ceil(60),
+            },
+            created: *at,
+            expires,
+        };
+        let new = NewCode {
+            code,
+            purpose: Purpose::Login,
+            transaction: format!("{} {}", HEXLOWER.encode(&digest), round.client),
+            tries: rules.tries,
+            resend_after: rules.resend_after,
+        };
+        (new, Box::new(message))
+    }
+
+    /// Writes it. A joined code's message may be about to be written elsewhere, so it is looked for a few times.
+    async fn settle(&self, opened: Option<&Open>) -> Result<Settled, Undecided> {
+        let settlement = self.settlement(opened);
+        for _ in 0..LOOKS {
+            let settled = self.gatekeeper.logins.settle(settlement.clone()).await?;
+            if settled != Settled::Unsent {
+                if settled == Settled::Done && settlement.message.is_some() {
+                    self.gatekeeper.courier.wake();
+                }
+                return Ok(settled);
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+        Ok(Settled::Unsent)
+    }
+
+    fn settlement(&self, opened: Option<&Open>) -> Settlement {
+        let Self { config, ending, at, .. } = self;
+        let message = opened.and_then(|opened| opened.message.clone());
+        let once = self.used_up();
+        let accepts = ending.accept.is_some() || !once.is_empty();
+        Settlement {
+            person: ending.person,
+            accept: ending.accept,
+            once,
+            joins: opened.and_then(|opened| opened.joined),
+            audit: self.entry(&ending.decision),
+            replayed: accepts.then(|| self.entry(&self.replayed())),
+            limited: message.is_some().then(|| self.entry(&self.limited())),
+            message: message.map(|message| (message, config.codes.limits.clone())),
+            clear: ending.clear.clone(),
+            refund: ending.refund.clone(),
+            at: *at,
+        }
+    }
+
+    /// What an accept uses up for good: the State that it answers, and the code that was sent. The marks outlive both,
+    /// and the clock of a node that lags.
+    fn used_up(&self) -> Vec<(String, Timestamp)> {
+        if self.ending.decision.outcome() != "accept" {
+            return Vec::new();
+        }
+        let until = self.at + self.config.codes.rules.lifetime + MARGIN;
+        let digest = |state: &[u8]| HEXLOWER.encode(&self.gatekeeper.digester.digest_state(state));
+        let answered = self.round.state.map(|state| format!("state:{}", digest(state)));
+        let code = self.ending.code.map(|(code, _)| code.mark());
+        answered.into_iter().chain(code).map(|mark| (mark, until)).collect()
+    }
+
+    fn entry(&self, decision: &Decision) -> AuditEntry {
+        AuditEntry {
+            at: self.at,
+            actor: format!("{}:{}", self.round.front, self.round.client),
+            action: "login",
+            person: self.ending.person,
+            subject: self.subject.clone(),
+            outcome: decision.outcome(),
+            detail: decision.reason().as_str().to_owned(),
+            request: self.round.request.to_owned(),
+        }
+    }
+
+    fn replayed(&self) -> Decision {
+        Ending::replayed(&self.config.texts.failed)
+    }
+
+    fn limited(&self) -> Decision {
+        Ending::limited(&self.config.texts.send_limited)
+    }
+
+    fn fresh_state(&self, person: PersonId) -> State {
+        let mut state = [0; STATE_LENGTH];
+        let (handle, random) = state.split_at_mut(HANDLE_LENGTH);
+        handle.copy_from_slice(&self.gatekeeper.digester.handle(person));
+        self.gatekeeper.random.fill(random);
+        state
+    }
+
+    fn verdict(self, settled: Settled, opened: Option<Open>) -> Verdict {
+        let decision = match settled {
+            Settled::Replayed => self.replayed(),
+            Settled::Limited(limit) => {
+                tracing::warn!(limit = limit.as_str(), "no passcode was sent: a limit of [codes] is reached");
+                self.limited()
+            }
+            _ => self.ending.decision,
+        };
+        match decision {
+            Decision::Accept { person, reason } => Verdict::Accept { person, reason },
+            Decision::Reject { message, reason } => Verdict::Reject { message, reason },
+            Decision::Challenge { prompt, reason, .. } => {
+                let state = opened.map(|opened| opened.state).unwrap_or([0; STATE_LENGTH]);
+                Verdict::Challenge { prompt, state, reason }
+            }
+        }
+    }
+}
