@@ -18,8 +18,10 @@ claims! {
     server_that_stands_still_is_told_in_time_and_it_goes_on_afterwards
     node_that_stands_still_does_not_hold_the_others_up_for_long
     answered_commits_are_durable_whatever_the_server_is_set_to
+    import_takes_few_statements
     ;
     parallel
+    import_does_not_keep_the_other_node_waiting
     passcode_is_accepted_once_of_fifty_over_both
     mark_is_taken_once_of_fifty_over_both
     charges_over_both_are_counted_exactly
@@ -328,4 +330,42 @@ async fn answered_commits_are_durable_whatever_the_server_is_set_to(kit: Kit) {
         .await;
     store.sql("ALTER ROLE postgres RESET ALL").await;
     assert_eq!(settings.unwrap(), ("on".to_owned(), "read committed".to_owned()));
+}
+
+async fn import_takes_few_statements(kit: Kit) {
+    let store = kit.store().await;
+    let people: Vec<_> = (0..2000).map(|number| new_person(&format!("person{number}"))).collect();
+    store.people().add(people, entry("person.import")).await.unwrap();
+    let asked = store
+        .write(|transaction| {
+            Box::pin(async move {
+                let asked =
+                    "SELECT CAST(sum(generic_plans + custom_plans) AS BIGINT) FROM pg_prepared_statements";
+                Query::new(asked).fetch_one(&mut transaction.connection).await?.number(0)
+            })
+        })
+        .await
+        .unwrap();
+    assert!(asked < 60, "{asked} statements for 2000 people");
+}
+
+async fn import_does_not_keep_the_other_node_waiting(kit: Kit) {
+    let (store, other) = two(&kit).await;
+    let people: Vec<_> = (0..20_000).map(|number| new_person(&format!("person{number}"))).collect();
+    let records = store.records.clone();
+    let started = Instant::now();
+    let import = tokio::spawn(async move {
+        records.people().add(people, entry("person.import")).await.unwrap();
+        started.elapsed()
+    });
+    let mut longest = Duration::ZERO;
+    while !import.is_finished() {
+        let started = Instant::now();
+        other.audit().append(entry("told")).await.unwrap();
+        longest = longest.max(started.elapsed());
+    }
+    let took = import.await.unwrap();
+    println!("20,000 people took {took:?}, the other node waited {longest:?}");
+    assert!(longest < Duration::from_secs(8), "{longest:?}");
+    assert_eq!(store.broken().await, None);
 }
