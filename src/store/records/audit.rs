@@ -86,7 +86,8 @@ fn record(row: &Row) -> Result<AuditRecord> {
     })
 }
 
-async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+/// A part of the trail.
+pub(super) async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
     // Four texts, because one with `OR` would not use the index on the subject.
     let sql = match (&query.subject, query.newest_first) {
@@ -113,14 +114,6 @@ async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>>
     }
     let rows = statement.fetch_all(readers).await?;
     rows.iter().map(record).collect()
-}
-
-/// The first of all.
-pub(super) async fn oldest(connection: &mut Connection, most: i64) -> Result<Vec<AuditRecord>> {
-    let rows = Query::new(
-        "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit ORDER BY seq LIMIT $1",
-    );
-    rows.bind(most).fetch_all(connection).await?.iter().map(record).collect()
 }
 
 /// A page of those after this number.
