@@ -62,7 +62,7 @@ impl Records {
             return Ok((None, None));
         }
         let anchor = chain::anchor(readers, &self.0.audit_key).await?;
-        let newest = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).seq;
+        let newest = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).at.seq;
         let oldest = AuditQuery { after: i64::MIN, limit: ENTRIES, ..AuditQuery::default() };
         let rows = audit::entries(readers, &oldest).await?;
         let mut walk = Walk::new(&self.0.audit_key, anchor.clone());
