@@ -641,11 +641,17 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("codes", "window", Some("\"15m\""), "Time over which messages are counted for the next three."),
     key("codes", "per_person", Some("5"), "Messages for one person, 1 to 1000."),
+    key(
+        "codes",
+        "per_person_day",
+        Some("15"),
+        "Messages for one person in 24 hours, 1 to 10000. Those that certainly nobody has taken do not count.",
+    ),
     key("codes", "per_destination", Some("5"), "Messages to one number or address, 1 to 1000."),
     key(
         "codes",
         "per_origin",
-        Some("20"),
+        Some("60"),
         "Messages that are asked for from one place, by the address that the client tells (Calling-Station-Id), 1 to 1000000.",
     ),
     key(

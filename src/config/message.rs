@@ -18,6 +18,7 @@ pub(super) fn codes(section: &Section<'_>) -> Option<Codes> {
     let resend_after = section.duration("resend_after", 5 * SECOND..=600 * SECOND);
     let window = section.duration("window", 60 * SECOND..=24 * 3600 * SECOND);
     let per_person = section.number("per_person", 1..=1000);
+    let per_person_day = section.number("per_person_day", 1..=10_000);
     let per_destination = section.number("per_destination", 1..=1000);
     let per_origin = section.number("per_origin", 1..=1_000_000);
     let daily_cost: Option<u64> = section.number("daily_cost", 0..=1_000_000_000);
@@ -35,6 +36,7 @@ pub(super) fn codes(section: &Section<'_>) -> Option<Codes> {
         limits: SendLimits {
             window: window?,
             per_person: per_person?,
+            per_person_day: per_person_day?,
             per_destination: per_destination?,
             per_origin: per_origin?,
             daily_cost: daily_cost.map(|cost| (cost > 0).then_some(cost))?,

@@ -10,6 +10,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// What the address may say behind `?`. The library knows other names for some of these, which would be looked at by it alone.
+const IN_URL: [&str; 6] = ["sslmode", "host", "port", "options", "sslcert", "sslkey"];
 /// Keys that mean something only with a URL.
 const WITH_URL: [&str; 4] = ["ca_file", "secret", "secret_file", "secret_credential"];
 
@@ -83,6 +85,17 @@ fn address(section: &Section<'_>, url: &str, at: At) -> Option<bool> {
             "a password does not belong into `url`",
             "put it into `secret_file`, and the user alone here",
         );
+        return None;
+    }
+    let keys = query.split('&').filter(|pair| !pair.is_empty());
+    let keys: Vec<_> = keys.map(|pair| pair.split_once('=').map_or(pair, |(key, _)| key)).collect();
+    let twice = |at: usize, key: &&str| keys.iter().take(at).any(|other| other == key);
+    if let Some((_, key)) = keys.iter().enumerate().find(|(at, key)| !IN_URL.contains(key) || twice(*at, key))
+    {
+        // Whatever it is, perhaps it is a password.
+        section.sink.borrow_mut().secret(at);
+        let message = format!("`url` says `{key}` behind `?`, which is unknown there, or said twice");
+        section.error(at, message, format!("known: {}", IN_URL.join(", ")));
         return None;
     }
     // What the library says may repeat parts of the URL; there is no password in it.

@@ -64,6 +64,8 @@ pub struct SendLimits {
     pub window: Duration,
     /// For one person.
     pub per_person: u32,
+    /// For one person in 24 hours.
+    pub per_person_day: u32,
     /// To one destination.
     pub per_destination: u32,
     /// From one origin.

@@ -1,5 +1,5 @@
-//! What is kept, behind small traits. The records store (SQLite) is the authority for people, factors,
-//! failure counters, the audit trail and acceptances; challenges live in process.
+//! What is kept, behind small traits. The records store (SQLite, or PostgreSQL for several nodes) is the authority for
+//! people, factors, failure counters, the audit trail, messages and acceptances; challenges live in process or in Redis.
 //!
 //! `Err` always means "could not decide": the caller must not say yes, and RADIUS does not answer.
 //! Every method that changes something takes the [`AuditEntry`] that belongs to it and writes both in one
@@ -307,8 +307,10 @@ pub enum Attempted {
     Sent,
     /// Nobody has taken it for certain: once more at this moment.
     Again(Timestamp),
-    /// No further attempt: it was refused, is too old, or may have been taken without our knowing.
+    /// No further attempt, and nobody has taken it: it was refused, or is too old.
     Dead,
+    /// No further attempt: it may have been taken without our knowing.
+    Unknown,
 }
 
 /// The end of an attempt.

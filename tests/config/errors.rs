@@ -392,6 +392,9 @@ fn mistakes_in_the_address_of_postgresql_are_told() {
             "\"postgres://u@db.example.org\"",
             "the user and the database",
         ),
+        ("url = \"postgres://u@db.example.org/d?ssl-mode=disable\"", "", "`ssl-mode` behind `?`"),
+        ("url = \"postgres://u@localhost/d?port=1&sslmod=x\"", "", "`sslmod` behind `?`"),
+        ("url = \"postgres://u@localhost/d?sslmode=disable&sslmode=require\"", "", "or said twice"),
         ("url = \"postgres://u@x:many/d\"", "\"postgres://u@x:many/d\"", "is not understood"),
         (
             "url = \"postgres://u@db.example.org/d?sslmode=prefer\"",

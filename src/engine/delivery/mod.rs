@@ -165,7 +165,9 @@ impl Courier {
             Attempted::Again(at) => {
                 tracing::warn!(%id, %channel, attempt, provider, again = %at, "message not taken: {detail}");
             }
-            Attempted::Dead => tracing::warn!(%id, %channel, attempt, provider, "message is dead: {detail}"),
+            Attempted::Dead | Attempted::Unknown => {
+                tracing::warn!(%id, %channel, attempt, provider, "message is dead: {detail}")
+            }
         }
         let deadline = Instant::now() + WRITE;
         while let Err(error) = self.outbox.finish(end.clone()).await {
@@ -201,7 +203,7 @@ impl Courier {
                 Outcome::Refused(detail) => (Attempted::Dead, format!("refused: {detail}"), 0),
                 // Perhaps it costs something, so it counts.
                 Outcome::Unknown(detail) => (
-                    Attempted::Dead,
+                    Attempted::Unknown,
                     format!("it may have been taken, so it is not sent again: {detail}"),
                     entry.cost,
                 ),

@@ -104,7 +104,7 @@ impl Outbox for Memory {
         (row.provider, row.detail, row.cost) = (end.provider, end.detail, end.cost);
         row.state = match end.outcome {
             Attempted::Sent => MessageState::Sent,
-            Attempted::Dead => MessageState::Dead,
+            Attempted::Dead | Attempted::Unknown => MessageState::Dead,
             Attempted::Again(at) => {
                 row.due = at;
                 MessageState::Waiting

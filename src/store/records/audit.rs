@@ -1,6 +1,6 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
-use super::chain::{self, Position};
+use super::chain::{self, Kept, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
 use super::query::{Query, Script, Value};
@@ -86,7 +86,8 @@ fn record(row: &Row) -> Result<AuditRecord> {
     })
 }
 
-async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+/// A part of the trail.
+pub(super) async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
     // Four texts, because one with `OR` would not use the index on the subject.
     let sql = match (&query.subject, query.newest_first) {
@@ -113,14 +114,6 @@ async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>>
     }
     let rows = statement.fetch_all(readers).await?;
     rows.iter().map(record).collect()
-}
-
-/// The first of all.
-pub(super) async fn oldest(connection: &mut Connection, most: i64) -> Result<Vec<AuditRecord>> {
-    let rows = Query::new(
-        "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit ORDER BY seq LIMIT $1",
-    );
-    rows.bind(most).fetch_all(connection).await?.iter().map(record).collect()
 }
 
 /// A page of those after this number.
@@ -211,7 +204,7 @@ impl Records {
     async fn walk_all(&self) -> Result<(Position, AuditCheck)> {
         let (readers, key) = (&self.0.readers, &self.0.audit_key);
         // The ends first: entries that arrive while reading come after them.
-        let kept = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Kept { at: kept, lost } = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let head = chain::head(readers, key).await;
         let (anchor, false_anchor) = match chain::anchor(readers, key).await {
             Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
@@ -231,7 +224,10 @@ impl Records {
             (Ok(()), Ok(head)) if head.seq > reached => {
                 Some((reached + 1, format!("entries up to {} are missing at the end", head.seq)))
             }
-            (Ok(()), Ok(_)) => false_anchor,
+            (Ok(()), Ok(_)) => false_anchor.or_else(|| {
+                let why = "this node had written entries up to here, and the database has lost some of them";
+                lost.map(|seq| (seq, why.to_owned()))
+            }),
         };
         Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link, broken }))
     }

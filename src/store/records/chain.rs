@@ -105,6 +105,14 @@ impl Mark {
     }
 }
 
+/// Where this process left the chain at its last commit.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Kept {
+    pub(super) at: Position,
+    /// The last entry that it had written when the database went back behind it, if that has happened.
+    pub(super) lost: Option<i64>,
+}
+
 fn broken(what: &str) -> StoreError {
     StoreError::Sealed(format!(
         "the record of where the audit trail ends {what}; restore the database from a backup"
@@ -144,7 +152,7 @@ pub(super) struct Chain {
     /// As the head row has it.
     stored: Position,
     /// At the last commit; shared with those who verify.
-    kept: Arc<Mutex<Position>>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 impl Chain {
@@ -170,15 +178,40 @@ impl Chain {
     /// At the start of a transaction, if another process may have written since the last: where to go on. Its
     /// entries are taken up; a head that was set back is not followed, so that the gap shows.
     pub(super) async fn recall(&mut self, connection: &mut Connection) -> Result<()> {
-        let row = row_of(Mark::Head, connection).await?;
+        let row = Query::new(self.question()).fetch_optional(connection).await?;
         self.recall_from(row.as_ref())
     }
 
-    /// The same, where the row was read already.
+    /// Asks for the head, for the last entry of this process as it stands there now, and where the trail begins.
+    pub(super) fn question(&self) -> String {
+        let seq = self.kept().at.seq;
+        format!(
+            "SELECT h.seq, h.link, h.mac, a.link, b.seq FROM audit_head h LEFT JOIN audit a ON a.seq = {seq}
+             LEFT JOIN audit_head b ON b.id = 2 WHERE h.id = 1"
+        )
+    }
+
+    /// The same, where the question was asked already.
     pub(super) fn recall_from(&mut self, row: Option<&Row>) -> Result<()> {
         self.stored = head_in(row, &self.key)?;
-        let kept = self.kept().clone();
-        self.now = if self.stored.seq > kept.seq { self.stored.clone() } else { kept };
+        let kept = self.kept().at.clone();
+        if self.stored.seq <= kept.seq {
+            self.now = kept;
+            return Ok(());
+        }
+        self.now = self.stored.clone();
+        let (Some(row), 1..) = (row, kept.seq) else { return Ok(()) };
+        let there = match row.optional_text(3)? {
+            Some(link) => link == kept.link,
+            None => row.optional_number(4)?.is_some_and(|anchor| anchor >= kept.seq),
+        };
+        if !there && self.kept().lost.replace(kept.seq).is_none() {
+            tracing::error!(
+                seq = kept.seq,
+                "the database has gone back behind what this node had written, and others went on from there: entries of \
+                 the audit trail are lost, and with them used passcodes may be good again; look at the last failover"
+            );
+        }
         Ok(())
     }
 
@@ -219,11 +252,11 @@ impl Chain {
     /// After a commit.
     pub(super) fn committed(&mut self) {
         self.stored.clone_from(&self.now);
-        self.kept().clone_from(&self.now);
+        self.kept().at.clone_from(&self.now);
     }
 
     /// Where the chain ended at the last commit of this process.
-    pub(super) fn shared(&self) -> Arc<Mutex<Position>> {
+    pub(super) fn shared(&self) -> Arc<Mutex<Kept>> {
         self.kept.clone()
     }
 
@@ -232,7 +265,7 @@ impl Chain {
         Mark::Head.write(&self.key, &self.now, script);
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Position> {
+    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

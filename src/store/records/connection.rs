@@ -35,6 +35,14 @@ impl Connection {
         }
     }
 
+    /// Commits, or says that it was not done.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        match self {
+            Connection::Sqlite(_) => self.plain("COMMIT").await.map(drop),
+            Connection::Postgres(session) => session.commit().await,
+        }
+    }
+
     /// Ends the transaction; whether the connection is without one now.
     pub(super) async fn rolled_back(&mut self) -> bool {
         match self {

@@ -55,6 +55,12 @@ pub enum CopyError {
     /// What arrived is not what was sent.
     #[error("nothing was copied, all was taken back: {0}")]
     Differs(String),
+    /// The last word of PostgreSQL did not arrive.
+    #[error(
+        "it is not known whether all was copied or nothing: PostgreSQL was not heard any more when it was to keep it ({0}). \
+         Run it again: a database that holds everything is refused as not empty"
+    )]
+    Unknown(StoreError),
     /// A database failed in the middle.
     #[error("nothing was copied, all was taken back: {0}")]
     Failed(#[from] StoreError),
@@ -211,7 +217,10 @@ async fn copy_all(
         compare(table, *total, (source, target), progress).await?;
     }
     verify(target, keyring).await?;
-    target.plain("COMMIT").await?;
+    if let Err(error) = target.commit().await {
+        let unknown = target.is_doubtful();
+        return Err(if unknown { CopyError::Unknown(error) } else { CopyError::Failed(error) });
+    }
     Ok(counts)
 }
 

@@ -62,7 +62,7 @@ struct Inner {
     digester: CodeDigester,
     audit_key: Secret<Vec<u8>>,
     /// Where the audit chain ended at the last commit.
-    chain_end: Arc<Mutex<chain::Position>>,
+    chain_end: Arc<Mutex<chain::Kept>>,
 }
 
 impl std::fmt::Debug for Records {

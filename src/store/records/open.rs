@@ -138,7 +138,7 @@ pub(super) async fn own_keys(connection: &mut Connection, keyring: &Keyring) -> 
     let digests = own_key(connection, keyring, "code-digest").await?;
     let audit = own_key(connection, keyring, "audit").await?;
     let chain = Chain::load(connection, audit.clone(), fresh).await?;
-    connection.plain("COMMIT").await?;
+    connection.commit().await?;
     reseal::all(connection, keyring).await?;
     Ok(Own { digests, audit, chain })
 }

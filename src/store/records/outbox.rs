@@ -21,6 +21,27 @@ const MOST: u32 = 64;
 const PERHAPS_SENT: &str = "it may have been sent: the node that was sending it ended in the middle of it";
 /// What became of one that waited too long.
 const TOO_LATE: &str = "too late: its code had ended before it could be sent";
+/// What became of one that waited while the same person asked again.
+const SUPERSEDED: &str = "a newer code took its place";
+/// What became of one that nobody can read.
+const DAMAGED: &str = "it cannot be opened";
+/// Over which the messages of a person are counted once more.
+const DAY: Duration = Duration::from_secs(24 * 3600);
+/// Counts what may have been taken, or may still be: dead ones that keep `claimed` are in doubt. One that would lose its
+/// place to the new one is none of them.
+const COUNTS: &str = "SELECT (SELECT count(*) FROM outbox WHERE person = $1 AND created > $5
+             AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
+             AND NOT (state = 'waiting' AND purpose = $4)),
+            (SELECT count(*) FROM outbox WHERE person = $1 AND created > $6
+             AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
+             AND NOT (state = 'waiting' AND purpose = $4)),
+            (SELECT count(*) FROM outbox WHERE destination = $2 AND created > $5
+             AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
+             AND NOT (state = 'waiting' AND person = $1 AND purpose = $4)),
+            (SELECT count(*) FROM outbox WHERE origin = $3 AND created > $5),
+            (SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox WHERE created >= $7)
+            - (SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox
+               WHERE person = $1 AND created > $6 AND created >= $7 AND state = 'waiting' AND purpose = $4)";
 
 fn place<'a>(id: &'a str, person: &'a str, channel: &'a str) -> Place<'a> {
     Place { table: "outbox", row: id, person, kind: channel }
@@ -41,25 +62,21 @@ pub(super) async fn carries(connection: &mut Connection, code: CodeId) -> Result
     Ok(known.fetch_optional(connection).await?.is_some())
 }
 
-/// Adds a message, unless that would be over a limit. Nobody else writes meanwhile, so that it is counted right.
-pub(super) async fn add(
+/// Which limit one more would be over. Nobody else writes meanwhile, so that it is counted right.
+async fn over(
     connection: &mut Connection,
     message: &NewMessage,
     limits: &SendLimits,
-    sealed: String,
+    (destination, origin): (&String, &Option<String>),
 ) -> Result<Option<Limit>> {
-    let destination = HEXLOWER.encode(&message.destination);
-    let origin = message.origin.map(|origin| HEXLOWER.encode(&origin));
-    let since = message.created - limits.window;
-    let counts = Query::new(
-        "SELECT (SELECT count(*) FROM outbox WHERE person = $1 AND created > $4),
-                (SELECT count(*) FROM outbox WHERE destination = $2 AND created > $4),
-                (SELECT count(*) FROM outbox WHERE origin = $3 AND created > $4)",
-    );
-    let counts = counts.bind(message.person.to_string()).bind(&destination).bind(&origin);
-    let counts = counts.bind(since.millis()).fetch_one(&mut *connection).await?;
+    // Where there is no cap, the cost of no day is summed.
+    let day = limits.daily_cost.map_or(i64::MAX, |_| midnight(message.created));
+    let counts = Query::new(COUNTS).bind(message.person.to_string()).bind(destination).bind(origin);
+    let counts = counts.bind(message.purpose.as_str()).bind((message.created - limits.window).millis());
+    let counts = counts.bind((message.created - DAY).millis()).bind(day).fetch_one(connection).await?;
     let of_each = [
         (Limit::Person, limits.per_person),
+        (Limit::Person, limits.per_person_day),
         (Limit::Destination, limits.per_destination),
         (Limit::Origin, limits.per_origin),
     ];
@@ -68,14 +85,31 @@ pub(super) async fn add(
             return Ok(Some(limit));
         }
     }
-    if let Some(cap) = limits.daily_cost {
-        let spent =
-            Query::new("SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox WHERE created >= $1");
-        let spent = spent.bind(midnight(message.created)).fetch_one(&mut *connection).await?.number(0)?;
-        if u64::try_from(spent).unwrap_or_default().saturating_add(message.cost.into()) > cap {
-            return Ok(Some(Limit::Cost));
-        }
+    let spent = u64::try_from(counts.number(of_each.len())?).unwrap_or_default();
+    let cost = spent.saturating_add(message.cost.into());
+    Ok(limits.daily_cost.is_some_and(|cap| cost > cap).then_some(Limit::Cost))
+}
+
+/// Adds a message, unless that would be over a limit. Those of the same person and purpose that still wait are not sent any
+/// more: their codes are void.
+pub(super) async fn add(
+    connection: &mut Connection,
+    message: &NewMessage,
+    limits: &SendLimits,
+    sealed: String,
+) -> Result<Option<Limit>> {
+    let destination = HEXLOWER.encode(&message.destination);
+    let origin = message.origin.map(|origin| HEXLOWER.encode(&origin));
+    if let Some(limit) = over(connection, message, limits, (&destination, &origin)).await? {
+        return Ok(Some(limit));
     }
+    let older = Query::new(
+        "UPDATE outbox SET state = 'dead', content = '', cost = 0, ended = $4, detail = $5
+         WHERE person = $1 AND purpose = $2 AND state = 'waiting' AND created > $3",
+    );
+    let older = older.bind(message.person.to_string()).bind(message.purpose.as_str());
+    let older = older.bind((message.created - DAY).millis()).bind(message.created.millis()).bind(SUPERSEDED);
+    older.execute(&mut *connection).await?;
     Query::new(
         "INSERT INTO outbox (id, person, purpose, channel, masked, destination, origin, content, state, created, due,
                              expires, ended, attempts, claimed, provider, detail, cost)
@@ -154,7 +188,7 @@ async fn claim(
             now - patience,
         ),
         (
-            "UPDATE outbox SET state = 'dead', content = '', ended = $1, detail = $2
+            "UPDATE outbox SET state = 'dead', content = '', cost = 0, ended = $1, detail = $2
              WHERE state = 'waiting' AND expires <= $3",
             TOO_LATE,
             now,
@@ -168,7 +202,13 @@ async fn claim(
          WHERE state = 'waiting' AND due <= $1 ORDER BY due, id LIMIT $2",
     );
     let rows = rows.bind(now.millis()).bind(most.min(MOST)).fetch_all(&mut *connection).await?;
-    let all = rows.iter().map(taken).collect::<Result<Vec<_>>>()?;
+    let mut all = Vec::with_capacity(rows.len());
+    for row in &rows {
+        match taken(row) {
+            Ok(one) => all.push(one),
+            Err(error) => bury(connection, row.text(0)?, &error, now).await?,
+        }
+    }
     if !all.is_empty() {
         let mut script = Script::default();
         script.statement("UPDATE outbox SET state = 'sending', attempts = attempts + 1, claimed = ");
@@ -181,7 +221,23 @@ async fn claim(
     Ok(all)
 }
 
+/// Ends one that cannot be read. It was not sent, and says nothing about the others.
+async fn bury(connection: &mut Connection, id: &str, why: &StoreError, now: Timestamp) -> Result<()> {
+    tracing::error!(id, error = %why, "a message cannot be opened, and is not sent");
+    Query::new(
+        "UPDATE outbox SET state = 'dead', content = '', cost = 0, claimed = NULL, ended = $2, detail = $3
+         WHERE id = $1 AND state IN ('waiting', 'sending')",
+    )
+    .bind(id)
+    .bind(now.millis())
+    .bind(DAMAGED)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 async fn finish(connection: &mut Connection, end: AttemptEnd) -> Result<()> {
+    let (id, at, again) = (end.id.to_string(), end.at, matches!(end.outcome, Attempted::Again(_)));
     // One that is tried again is still to be paid for.
     let query = match end.outcome {
         Attempted::Again(due) => Query::new(
@@ -194,7 +250,8 @@ async fn finish(connection: &mut Connection, end: AttemptEnd) -> Result<()> {
         .bind(end.detail)
         .bind(due.millis()),
         over => Query::new(
-            "UPDATE outbox SET state = $5, ended = $6, cost = $7, content = '', claimed = NULL, provider = $3, detail = $4
+            "UPDATE outbox SET state = $5, ended = $6, cost = $7, content = '', provider = $3, detail = $4,
+                               claimed = CASE WHEN $8 = 1 THEN claimed END
              WHERE id = $1 AND attempts = $2 AND state = 'sending'",
         )
         .bind(end.id.to_string())
@@ -203,9 +260,19 @@ async fn finish(connection: &mut Connection, end: AttemptEnd) -> Result<()> {
         .bind(end.detail)
         .bind(if over == Attempted::Sent { MessageState::Sent } else { MessageState::Dead }.as_str())
         .bind(end.at.millis())
-        .bind(end.cost),
+        .bind(end.cost)
+        .bind(i64::from(over == Attempted::Unknown)),
     };
-    query.execute(connection).await?;
+    query.execute(&mut *connection).await?;
+    if again {
+        // The person may have asked for another meanwhile.
+        let newer = Query::new(
+            "UPDATE outbox SET state = 'dead', content = '', cost = 0, ended = $2, detail = $3
+             WHERE id = $1 AND state = 'waiting' AND EXISTS
+             (SELECT 1 FROM outbox n WHERE n.person = outbox.person AND n.purpose = outbox.purpose AND n.id > $1)",
+        );
+        newer.bind(id).bind(at.millis()).bind(SUPERSEDED).execute(connection).await?;
+    }
     Ok(())
 }
 
@@ -250,13 +317,13 @@ impl Outbox for Records {
             match opened(self, &one) {
                 Ok(claimed) => all.push(claimed),
                 Err(error) => {
-                    tracing::error!(%error, "a message cannot be opened, and is not sent");
-                    let id: CodeId = one.id.parse().map_err(|_| damaged("a message's id"))?;
-                    let outcome = Attempted::Dead;
-                    let (provider, detail) = (String::new(), "it cannot be opened".to_owned());
-                    let end =
-                        AttemptEnd { id, attempt: one.attempt, outcome, provider, detail, cost: 0, at: now };
-                    self.finish(end).await?;
+                    let buried = self.write(move |transaction| {
+                        Box::pin(async move { bury(&mut transaction.connection, &one.id, &error, now).await })
+                    });
+                    if let Err(error) = buried.await {
+                        // It stays claimed, and ends with that.
+                        tracing::error!(%error, "a message that cannot be opened was not ended");
+                    }
                 }
             }
         }

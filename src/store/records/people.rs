@@ -3,7 +3,7 @@
 use super::accounts::Change;
 use super::connection::{Connection, Row};
 use super::factors::{codes_of, factor};
-use super::query::Query;
+use super::query::{Query, Script, Value, places};
 use super::transaction::Transaction;
 use super::{Records, audit, damaged};
 use crate::base::{Secret, Timestamp};
@@ -12,7 +12,11 @@ use crate::domain::login::Account;
 use crate::domain::person::{Origin, Person, PersonId, Status, Username};
 use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, StoreError};
 use async_trait::async_trait;
+use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// People in one statement at most.
+const PART: usize = 256;
 
 /// Columns that a person is read from.
 const PERSON: usize = 13;
@@ -55,39 +59,58 @@ fn gone() -> StoreError {
     StoreError::NotFound("there is no such person any more".into())
 }
 
-async fn insert(connection: &mut Connection, mut new: NewPerson, at: Timestamp) -> Result<()> {
+/// Columns of a new person, as [`insert`] writes them.
+fn columns(new: &mut NewPerson, at: Timestamp) -> Result<[Value; 8]> {
     new.roles.sort_unstable();
     new.roles.dedup();
     new.groups.sort_unstable();
     new.groups.dedup();
     let roles: Vec<_> = new.roles.iter().map(|role| role.as_str()).collect();
     let json = |list: Result<String, serde_json::Error>| list.map_err(|_| damaged("a list"));
-    let id = new.id.to_string();
-    Query::new(
-        "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version, created)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, 'active', 1, $8)",
-    )
-    .bind(&id)
-    .bind(new.username.as_str())
-    .bind(&new.name)
-    .bind(json(serde_json::to_string(&roles))?)
-    .bind(json(serde_json::to_string(&new.groups))?)
-    .bind(&new.email)
-    .bind(&new.phone)
-    .bind(at.millis())
-    .execute(&mut *connection)
-    .await
-    .map_err(|error| match error {
-        StoreError::Conflict(_) => StoreError::Conflict(format!("the username {} is taken", new.username)),
-        other => other,
-    })?;
-    if let Some(hash) = &new.password {
-        Query::new("INSERT INTO passwords (person, hash, changed) VALUES ($1, $2, $3)")
-            .bind(&id)
-            .bind(hash.expose())
-            .bind(at.millis())
-            .execute(&mut *connection)
-            .await?;
+    Ok([
+        new.id.to_string().into(),
+        new.username.as_str().into(),
+        (&new.name).into(),
+        json(serde_json::to_string(&roles))?.into(),
+        json(serde_json::to_string(&new.groups))?.into(),
+        (&new.email).into(),
+        (&new.phone).into(),
+        at.millis().into(),
+    ])
+}
+
+/// Adds people and their passwords, many in a statement: other nodes wait until all are there.
+async fn insert(connection: &mut Connection, people: &mut [NewPerson], at: Timestamp) -> Result<()> {
+    const NONE: Value = Value::Text(None);
+    for part in people.chunks_mut(PART) {
+        // Of few sizes, so that prepared statements are found again.
+        let count = if part.len() > 64 { PART } else { places(part.len()) };
+        let rows = part.iter_mut().map(|new| columns(new, at)).collect::<Result<Vec<_>>>()?;
+        let mut script = Script::default();
+        script.statement(
+            "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version, created)
+             SELECT column1, column2, column3, column4, column5, column6, column7, 'active', 1, column8 FROM (VALUES ",
+        );
+        script.rows(rows, count, &[NONE, NONE, NONE, NONE, NONE, NONE, NONE, Value::Number(None)]);
+        script.add(") AS new WHERE column1 IS NOT NULL ON CONFLICT (username) DO NOTHING RETURNING username");
+        let added = script.fetch(connection).await?;
+        let mut added = added.iter().map(|row| row.text(0)).collect::<Result<BTreeSet<_>>>()?;
+        // Whoever is not among them, or is for the second time, has a name that was taken.
+        if let Some(new) = part.iter().find(|new| !added.remove(new.username.as_str())) {
+            return Err(StoreError::Conflict(format!("the username {} is taken", new.username)));
+        }
+        let passwords = part.iter().filter_map(|new| {
+            let hash = new.password.as_ref()?.expose();
+            Some([new.id.to_string().into(), hash.into(), at.millis().into()])
+        });
+        let passwords: Vec<[Value; 3]> = passwords.collect();
+        let mut script = Script::default();
+        script.statement(
+            "INSERT INTO passwords (person, hash, changed) SELECT column1, column2, column3 FROM (VALUES ",
+        );
+        script.rows(passwords, count, &[NONE, NONE, Value::Number(None)]);
+        script.add(") AS new WHERE column1 IS NOT NULL");
+        script.execute(connection).await?;
     }
     Ok(())
 }
@@ -144,12 +167,10 @@ impl People for Records {
         rows.iter().map(person).collect()
     }
 
-    async fn add(&self, people: Vec<NewPerson>, entry: AuditEntry) -> Result<()> {
+    async fn add(&self, mut people: Vec<NewPerson>, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
-                for new in people {
-                    insert(&mut transaction.connection, new, entry.at).await?;
-                }
+                insert(&mut transaction.connection, &mut people, entry.at).await?;
                 audit::append(transaction, entry).await
             })
         })

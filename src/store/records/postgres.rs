@@ -1,6 +1,6 @@
 //! Connections to PostgreSQL. Every question has a deadline on both sides, so that neither a partition nor a frozen node
-//! holds up the others: here a timer, there `statement_timeout`, `lock_timeout` and
-//! `idle_in_transaction_session_timeout`.
+//! holds up the others: here a timer, there `statement_timeout`, `lock_timeout`, `idle_in_transaction_session_timeout` and,
+//! for an answer that nobody takes, `tcp_user_timeout`.
 
 use super::connection::{Connection, Row};
 use super::failure;
@@ -84,16 +84,20 @@ fn late(limit: Duration) -> StoreError {
 
 /// What a session needs, whatever the server's own settings are. The writer reads after it has waited for its lock, and must
 /// then see what the others have committed: `read committed`. A commit that was answered is durable: on `remote_apply`
-/// it is more than that, which stays. The server notices within half a minute that a node is gone.
+/// it is more than that, which stays. The server notices within half a minute that a node is gone, or that it does not take
+/// its answers: no other deadline counts while it waits for that. On a Unix socket these settings do nothing.
 fn settings(timeout: Duration, reads: bool) -> String {
     let millis = timeout.as_millis();
     let (statement, lock, idle) = (millis * 9 / 10, millis * 8 / 10, millis * 2);
+    // It also ends sessions that keep-alives would, so it may neither be longer than those nor hasty.
+    let taken = (millis * 3).clamp(5_000, 25_000);
     let reads = if reads { "on" } else { "off" };
     format!(
         "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
          SET idle_in_transaction_session_timeout = {idle}; \
          SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = {reads}; \
          SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
+         SET tcp_user_timeout = {taken}; \
          SELECT set_config('synchronous_commit', 'on', false) \
          WHERE current_setting('synchronous_commit') <> 'remote_apply'"
     )
@@ -126,6 +130,11 @@ impl Session {
     pub(super) async fn plain(&mut self, text: impl Into<String>) -> Result<Vec<Row>> {
         let asked = sqlx::raw_sql(AssertSqlSafe(text.into())).fetch_all(&mut self.connection);
         wrapped(answered(self.timeout, &mut self.doubtful, asked).await)
+    }
+
+    /// Commits. In a transaction that has failed the server would answer COMMIT as if all were well; this it refuses.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        self.plain("SELECT 1; COMMIT").await.map(drop)
     }
 
     pub(super) async fn rows(&mut self, text: &str, values: &[Value]) -> Result<Vec<Row>> {

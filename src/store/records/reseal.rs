@@ -8,8 +8,8 @@ use crate::base::OsRandom;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{Result, StoreError};
 
-/// Rows in one transaction.
-const STEP: i64 = 500;
+/// Rows in one transaction: few, because they are read while nobody else can write.
+const STEP: i64 = 100;
 
 /// What is sealed in a table, and how it is bound to its row.
 struct Sealed {
@@ -62,7 +62,7 @@ pub(super) async fn all(connection: &mut Connection, keyring: &Keyring) -> Resul
                 }
                 place.row.clone_into(&mut after);
             }
-            connection.plain("COMMIT").await?;
+            connection.commit().await?;
             if i64::try_from(stale.len()).is_ok_and(|count| count < STEP) {
                 break;
             }

@@ -46,8 +46,8 @@ pub(super) async fn prepare(server: &Server, url: &str) -> Result<(), OpenError>
         Found::Empty => run(&mut connection).await.map_err(failed)?,
         Found::Behind(version) => {
             let why = format!(
-                "it has schema {version}, and this version needs {}. Stop the other nodes, make a backup, and run \
-                 `doorward db migrate`",
+                "it has schema {version}, and this version needs {}. Make a backup and run `doorward db migrate` once. \
+                 Nodes of the old version that run go on, but cannot be started again after it",
                 newest()
             );
             return Err(wrong(url, why));

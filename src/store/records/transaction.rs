@@ -112,10 +112,9 @@ impl Transaction {
     /// Begins, with questions. If another process has written since the last time, or that cannot be told, memory is
     /// brought up to date.
     async fn begin(&mut self, reads: Option<&Reads>) -> Result<Vec<Row>> {
-        if self.connection.is_postgres() {
+        if let Connection::Postgres(session) = &mut self.connection {
             // In one text, so in one go.
-            let text = "BEGIN; SELECT seq, link, mac FROM audit_head WHERE id = 1 FOR UPDATE";
-            let head = self.connection.plain(text).await?;
+            let head = session.plain(format!("BEGIN; {} FOR UPDATE OF h", self.chain.question())).await?;
             self.chain.recall_from(head.first())?;
             return match reads {
                 Some(reads) => self.ask(reads).await,
@@ -173,8 +172,16 @@ impl Transaction {
         if self.chain.has_moved() || !self.connection.is_postgres() {
             self.chain.write_head(&mut script);
         }
-        script.statement("COMMIT");
-        script.execute(&mut self.connection).await.map_err(|error| reason(audit::taken(error)))
+        let done = if self.connection.is_postgres() {
+            match script.execute(&mut self.connection).await {
+                Ok(()) => self.connection.commit().await,
+                failed => failed,
+            }
+        } else {
+            script.statement("COMMIT");
+            script.execute(&mut self.connection).await
+        };
+        done.map_err(|error| reason(audit::taken(error)))
     }
 
     /// After a commit, before anybody is answered.

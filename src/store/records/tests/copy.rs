@@ -13,6 +13,8 @@ claims! {
     wrong_master_key_takes_all_back
     broken_trail_takes_all_back
     character_that_cannot_be_kept_takes_all_back
+    row_that_arrives_changed_takes_all_back
+    commit_without_an_answer_is_not_told_as_taken_back
     table_that_nobody_knows_is_refused
     file_of_an_older_schema_is_refused
     ;
@@ -178,4 +180,39 @@ async fn file_of_an_older_schema_is_refused(kit: Kit) {
     let (_, settings) = target(&kit);
     let text = copy(&file, &settings).await.unwrap_err().to_string();
     assert!(text.contains("older schema"), "{text}");
+}
+
+/// A database with tables and a trigger on people.
+async fn with_trigger(kit: &Kit, body: &str, trigger: &str) -> Store {
+    let store = kit.store().await;
+    store.close().await;
+    for sql in [
+        format!("CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {body} END $$"),
+        trigger.to_owned(),
+    ] {
+        Query::new(sql).execute(&mut store.raw().await).await.unwrap();
+    }
+    store
+}
+
+async fn row_that_arrives_changed_takes_all_back(kit: Kit) {
+    let file = filled().await;
+    file.close().await;
+    let changes = "IF NEW.username = 'person700-ü' THEN NEW.email = NULL; END IF; RETURN NEW;";
+    let trigger = "CREATE TRIGGER t BEFORE INSERT ON people FOR EACH ROW EXECUTE FUNCTION meddle()";
+    let store = with_trigger(&kit, changes, trigger).await;
+    let text = copy(&file, &store.settings).await.unwrap_err().to_string();
+    assert!(text.contains("taken back") && text.contains("of people is not the same"), "{text}");
+    assert_eq!(Query::new("SELECT 1 FROM people").fetch_all(&mut store.raw().await).await.unwrap().len(), 0);
+}
+
+async fn commit_without_an_answer_is_not_told_as_taken_back(kit: Kit) {
+    let file = filled().await;
+    file.close().await;
+    let ends = "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL;";
+    let trigger = "CREATE CONSTRAINT TRIGGER t AFTER INSERT ON people DEFERRABLE INITIALLY DEFERRED
+                   FOR EACH ROW WHEN (NEW.username = 'alice') EXECUTE FUNCTION meddle()";
+    let store = with_trigger(&kit, ends, trigger).await;
+    let copied = copy(&file, &store.settings).await;
+    assert!(matches!(copied, Err(CopyError::Unknown(_))), "{copied:?}");
 }

@@ -18,8 +18,14 @@ claims! {
     server_that_stands_still_is_told_in_time_and_it_goes_on_afterwards
     node_that_stands_still_does_not_hold_the_others_up_for_long
     answered_commits_are_durable_whatever_the_server_is_set_to
+    import_takes_few_statements
+    entries_that_the_database_lost_show_though_another_node_went_on
+    entry_that_another_node_removed_in_time_is_not_lost
+    failed_transaction_is_not_committed_silently
+    deadline_for_taking_answers_does_no_harm_on_a_socket
     ;
     parallel
+    import_does_not_keep_the_other_node_waiting
     passcode_is_accepted_once_of_fifty_over_both
     mark_is_taken_once_of_fifty_over_both
     charges_over_both_are_counted_exactly
@@ -328,4 +334,100 @@ async fn answered_commits_are_durable_whatever_the_server_is_set_to(kit: Kit) {
         .await;
     store.sql("ALTER ROLE postgres RESET ALL").await;
     assert_eq!(settings.unwrap(), ("on".to_owned(), "read committed".to_owned()));
+}
+
+async fn import_takes_few_statements(kit: Kit) {
+    let store = kit.store().await;
+    let people: Vec<_> = (0..2000).map(|number| new_person(&format!("person{number}"))).collect();
+    store.people().add(people, entry("person.import")).await.unwrap();
+    let asked = store
+        .write(|transaction| {
+            Box::pin(async move {
+                let asked =
+                    "SELECT CAST(sum(generic_plans + custom_plans) AS BIGINT) FROM pg_prepared_statements";
+                Query::new(asked).fetch_one(&mut transaction.connection).await?.number(0)
+            })
+        })
+        .await
+        .unwrap();
+    assert!(asked < 60, "{asked} statements for 2000 people");
+}
+
+async fn import_does_not_keep_the_other_node_waiting(kit: Kit) {
+    let (store, other) = two(&kit).await;
+    let people: Vec<_> = (0..20_000).map(|number| new_person(&format!("person{number}"))).collect();
+    let records = store.records.clone();
+    let started = Instant::now();
+    let import = tokio::spawn(async move {
+        records.people().add(people, entry("person.import")).await.unwrap();
+        started.elapsed()
+    });
+    let mut longest = Duration::ZERO;
+    while !import.is_finished() {
+        let started = Instant::now();
+        other.audit().append(entry("told")).await.unwrap();
+        longest = longest.max(started.elapsed());
+    }
+    let took = import.await.unwrap();
+    println!("20,000 people took {took:?}, the other node waited {longest:?}");
+    assert!(longest < Duration::from_secs(8), "{longest:?}");
+    assert_eq!(store.broken().await, None);
+}
+
+async fn entries_that_the_database_lost_show_though_another_node_went_on(kit: Kit) {
+    let (store, other) = two(&kit).await;
+    store.audit().append(entry("one")).await.unwrap();
+    other.audit().append(entry("two")).await.unwrap();
+    store.sql("CREATE TABLE old AS SELECT * FROM audit_head").await;
+    store.audit().append(entry("lost")).await.unwrap();
+    // A failover to a server that lacks the last entry.
+    store.sql("DELETE FROM audit WHERE action = 'lost'").await;
+    store
+        .sql("UPDATE audit_head h SET seq = o.seq, link = o.link, mac = o.mac FROM old o WHERE o.id = h.id")
+        .await;
+    for _ in 0..2 {
+        other.audit().append(entry("three")).await.unwrap();
+    }
+    store.audit().append(entry("later")).await.unwrap();
+    let (seq, why) = store.broken().await.unwrap();
+    assert!(seq == 3 && why.contains("lost"), "{seq}: {why}");
+    assert_eq!(other.audit().verify().await.unwrap().broken, None, "it cannot know");
+    store.audit().append(entry("later")).await.unwrap();
+    assert!(store.broken().await.is_some(), "still");
+}
+
+async fn entry_that_another_node_removed_in_time_is_not_lost(kit: Kit) {
+    let (store, other) = two(&kit).await;
+    store.audit().append(entry("old")).await.unwrap();
+    let later = NOW + Duration::from_secs(1000);
+    for _ in 0..2 {
+        other.audit().append(AuditEntry { at: later, ..entry("new") }).await.unwrap();
+    }
+    let keep = crate::store::Retention {
+        audit: Some(Duration::from_secs(10)),
+        messages: Duration::ZERO,
+        pending: Duration::ZERO,
+    };
+    assert_eq!(other.upkeep().clean(&keep, later).await.unwrap().audit, 1);
+    store.audit().append(AuditEntry { at: later, ..entry("new") }).await.unwrap();
+    assert_eq!(store.broken().await, None);
+}
+
+async fn failed_transaction_is_not_committed_silently(kit: Kit) {
+    let store = kit.store().await;
+    let mut raw = store.raw().await;
+    raw.plain("BEGIN").await.unwrap();
+    assert!(Query::new("SELECT 1 / 0").execute(&mut raw).await.is_err());
+    let done = raw.commit().await;
+    assert!(matches!(done, Err(StoreError::Unavailable(_))), "{done:?}");
+    assert!(raw.rolled_back().await);
+    raw.plain("BEGIN").await.unwrap();
+    raw.commit().await.unwrap();
+}
+
+async fn deadline_for_taking_answers_does_no_harm_on_a_socket(kit: Kit) {
+    let store = kit.store().await;
+    let shown = Query::new("SELECT current_setting('tcp_user_timeout')");
+    let shown = shown.fetch_one(&mut store.raw().await).await.unwrap();
+    assert_eq!(shown.text(0).unwrap(), "0");
 }

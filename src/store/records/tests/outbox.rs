@@ -17,6 +17,7 @@ claims! {
     days_cost_has_a_cap
     limited_round_still_clears_and_says_so
     replayed_round_sends_nothing
+    code_is_joined_only_while_its_message_is_known_and_it_is_unused
     message_is_claimed_once_and_ends
     message_is_tried_again_when_it_is_due
     message_of_a_node_that_ended_is_dead_and_never_sent_twice
@@ -24,6 +25,12 @@ claims! {
     late_end_of_an_attempt_changes_nothing
     messages_are_listed_and_counted
     message_in_another_persons_row_is_not_sent
+    damaged_messages_do_not_hold_the_others_up
+    newer_message_takes_the_place_of_one_that_waits
+    older_message_is_not_tried_again_after_a_newer_one
+    refused_message_leaves_the_one_that_waits
+    messages_that_nobody_took_do_not_count_but_for_the_origin
+    messages_of_a_day_have_a_limit_too
     ; parallel
     of_many_with_one_mark_one_is_done
     limits_hold_for_many_at_once
@@ -39,6 +46,7 @@ fn limits() -> SendLimits {
     SendLimits {
         window: Duration::from_secs(600),
         per_person: 100,
+        per_person_day: 100,
         per_destination: 100,
         per_origin: 100,
         daily_cost: None,
@@ -84,6 +92,15 @@ async fn send(store: &Store, message: NewMessage) -> CodeId {
     let id = message.id;
     assert_eq!(settle(store, sends(message, limits())).await, Settled::Done);
     id
+}
+
+/// One that comes to this end at once.
+async fn ended(store: &Store, message: NewMessage, outcome: Attempted) {
+    let now = message.created;
+    let id = send(store, message).await;
+    let claimed = store.outbox().claim(10, PATIENCE, now).await.unwrap();
+    assert_eq!(claimed.iter().map(|one| one.id).collect::<Vec<_>>(), [id]);
+    store.outbox().finish(AttemptEnd { cost: 0, ..end(id, 1, outcome) }).await.unwrap();
 }
 
 async fn claim(store: &Store, now: Timestamp) -> Vec<Claimed> {
@@ -200,7 +217,7 @@ async fn limits_count_people_destinations_and_origins(kit: Kit) {
     let store = kit.store().await;
     let (alice, bob) = (store.person("alice").await, store.person("bob").await);
     for _ in 0..2 {
-        send(&store, message(alice)).await;
+        ended(&store, message(alice), Attempted::Sent).await;
     }
     let try_one = async |message, limits| settle(&store, sends(message, limits)).await;
     let two = SendLimits { per_person: 2, ..limits() };
@@ -222,13 +239,15 @@ async fn limits_count_people_destinations_and_origins(kit: Kit) {
 async fn days_cost_has_a_cap(kit: Kit) {
     let store = kit.store().await;
     let alice = store.person("alice").await;
+    let (bob, carl) = (store.person("bob").await, store.person("carl").await);
     let capped = |message| sends(message, SendLimits { daily_cost: Some(12), ..limits() });
     let first = message(alice);
     let id = first.id;
     assert_eq!(settle(&store, capped(first)).await, Settled::Done);
-    assert_eq!(settle(&store, capped(message(alice))).await, Settled::Done);
-    assert_eq!(settle(&store, capped(message(alice))).await, Settled::Limited(Limit::Cost));
-    assert_eq!(settle(&store, capped(NewMessage { cost: 2, ..message(alice) })).await, Settled::Done);
+    assert_eq!(settle(&store, capped(message(bob))).await, Settled::Done);
+    assert_eq!(settle(&store, capped(message(bob))).await, Settled::Done, "in the place of the one before");
+    assert_eq!(settle(&store, capped(message(carl))).await, Settled::Limited(Limit::Cost));
+    assert_eq!(settle(&store, capped(NewMessage { cost: 2, ..message(carl) })).await, Settled::Done);
     // One that was not sent costs what it has cost.
     let attempt = claim(&store, NOW).await.iter().find(|one| one.id == id).unwrap().attempt;
     store.outbox().finish(AttemptEnd { cost: 0, ..end(id, attempt, Attempted::Dead) }).await.unwrap();
@@ -353,10 +372,118 @@ async fn limits_hold_for_many_at_once(kit: Kit) {
     let mut tasks = JoinSet::new();
     for _ in 0..100 {
         let logins = store.logins();
-        let round = sends(message(alice), SendLimits { per_person: 7, ..limits() });
+        let round = sends(message(alice), SendLimits { per_origin: 7, ..limits() });
         tasks.spawn(async move { logins.settle(round).await.unwrap() });
     }
     let all = tasks.join_all().await;
     assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 7);
     assert_eq!(store.outbox().list(&OutboxQuery::default()).await.unwrap().len(), 7);
+}
+
+async fn damaged_messages_do_not_hold_the_others_up(kit: Kit) {
+    let store = kit.store().await;
+    let mut ids = Vec::new();
+    for name in ["alice", "bob", "carl", "dave"] {
+        let person = store.person(name).await;
+        ids.push(send(&store, message(person)).await);
+    }
+    for (id, change) in [(ids[0], "attempts = -1"), (ids[1], "content = 'x'"), (ids[2], "id = 'x'")] {
+        let sql = format!("UPDATE outbox SET {change} WHERE id = '{id}'");
+        Query::new(sql).execute(&mut store.raw().await).await.unwrap();
+    }
+    let claimed = claim(&store, NOW).await;
+    assert_eq!(claimed.iter().map(|one| one.id).collect::<Vec<_>>(), [ids[3]]);
+    let counts = store.outbox().counts().await.unwrap();
+    assert_eq!(counts, [(MessageState::Dead, 3), (MessageState::Sending, 1)]);
+    let left = Query::new("SELECT 1 FROM outbox WHERE state = 'dead' AND (content <> '' OR cost <> 0)");
+    assert!(left.fetch_all(&mut store.raw().await).await.unwrap().is_empty());
+}
+
+async fn newer_message_takes_the_place_of_one_that_waits(kit: Kit) {
+    let store = kit.store().await;
+    let (alice, bob) = (store.person("alice").await, store.person("bob").await);
+    let (first, other) = (send(&store, message(alice)).await, send(&store, message(bob)).await);
+    let second = send(&store, message(alice)).await;
+    assert_eq!(state(&store, first).await, (MessageState::Dead, "a newer code took its place".into()));
+    let row = Query::new("SELECT content, cost, ended FROM outbox WHERE id = $1").bind(first.to_string());
+    let row = row.fetch_one(&mut store.raw().await).await.unwrap();
+    assert_eq!((row.text(0).unwrap(), row.number(1).unwrap(), row.number(2).unwrap()), ("", 0, NOW.millis()));
+    let claimed = claim(&store, NOW).await;
+    assert_eq!(claimed.iter().map(|one| one.id).collect::<Vec<_>>(), [other, second]);
+    // What is being sent is not touched.
+    send(&store, message(alice)).await;
+    assert_eq!(state(&store, second).await.0, MessageState::Sending);
+}
+
+async fn older_message_is_not_tried_again_after_a_newer_one(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let first = send(&store, message(alice)).await;
+    claim(&store, NOW).await;
+    let second = send(&store, message(alice)).await;
+    store.outbox().finish(end(first, 1, Attempted::Again(NOW))).await.unwrap();
+    assert_eq!(state(&store, first).await, (MessageState::Dead, "a newer code took its place".into()));
+    assert_eq!(claim(&store, NOW).await[0].id, second);
+}
+
+async fn refused_message_leaves_the_one_that_waits(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let first = send(&store, message(alice)).await;
+    let none = SendLimits { per_origin: 1, ..limits() };
+    assert_eq!(settle(&store, sends(message(alice), none)).await, Settled::Limited(Limit::Origin));
+    assert_eq!(claim(&store, NOW).await[0].id, first);
+}
+
+async fn messages_that_nobody_took_do_not_count_but_for_the_origin(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let one = || SendLimits { per_person: 1, per_person_day: 1, per_destination: 1, ..limits() };
+    ended(&store, message(alice), Attempted::Dead).await;
+    let late = send(&store, message(alice)).await;
+    assert!(claim(&store, NOW + Duration::from_secs(300)).await.is_empty());
+    assert_eq!(state(&store, late).await.0, MessageState::Dead);
+    for _ in 0..2 {
+        assert_eq!(settle(&store, sends(message(alice), one())).await, Settled::Done);
+    }
+    let four = SendLimits { per_origin: 4, ..limits() };
+    assert_eq!(settle(&store, sends(message(alice), four)).await, Settled::Limited(Limit::Origin));
+    // It may have been taken, and costs nothing.
+    ended(&store, message(alice), Attempted::Unknown).await;
+    assert_eq!(settle(&store, sends(message(alice), one())).await, Settled::Limited(Limit::Person));
+    let elsewhere = SendLimits { per_person: 2, per_person_day: 2, ..one() };
+    assert_eq!(settle(&store, sends(message(alice), elsewhere)).await, Settled::Limited(Limit::Destination));
+}
+
+async fn messages_of_a_day_have_a_limit_too(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let after = |hours: u32| {
+        let created = NOW + Duration::from_secs(3600) * hours;
+        NewMessage { created, expires: created + PATIENCE, ..message(alice) }
+    };
+    for hours in [0, 1] {
+        ended(&store, after(hours), Attempted::Sent).await;
+    }
+    let two = || SendLimits { per_person: 1, per_person_day: 2, ..limits() };
+    assert_eq!(settle(&store, sends(after(23), two())).await, Settled::Limited(Limit::Person));
+    assert_eq!(settle(&store, sends(after(24), two())).await, Settled::Done);
+}
+
+async fn code_is_joined_only_while_its_message_is_known_and_it_is_unused(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let joining = |code| {
+        let mut end = settlement(alice, None);
+        end.audit.outcome = "challenge";
+        Settlement { joins: Some(code), ..end }
+    };
+    let before = store.audit().verify().await.unwrap().entries;
+    let unknown = CodeId::from_uuid(uuid::Uuid::now_v7());
+    assert_eq!(settle(&store, joining(unknown)).await, Settled::Unsent);
+    assert_eq!(store.audit().verify().await.unwrap().entries, before, "nothing is written");
+    let known = send(&store, message(alice)).await;
+    assert_eq!(settle(&store, joining(known)).await, Settled::Done);
+    assert_eq!(settle(&store, uses(alice, None, &[&known.mark()])).await, Settled::Done);
+    assert_eq!(settle(&store, joining(known)).await, Settled::Unsent, "it was used");
 }

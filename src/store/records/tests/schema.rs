@@ -8,6 +8,7 @@ claims! {
     empty_database_gets_its_tables_and_several_may_do_so_at_once
     database_that_is_missing_is_told_with_what_to_do
     older_schema_is_refused_until_it_is_migrated
+    older_schema_that_another_node_is_just_migrating_is_waited_for
     newer_and_edited_schemas_are_refused
     tables_of_another_program_are_refused_and_left_alone
     encoding_that_cannot_hold_everything_is_refused
@@ -55,6 +56,7 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     }
     let text = refused(&store.settings).await;
     assert!(text.contains("schema 2") && text.contains("doorward db migrate"), "{text}");
+    assert!(text.contains("cannot be started again") && !text.contains("Stop"), "{text}");
     assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(2));
     let Some(settings) = &store.settings.postgres else { panic!() };
     let server = Server::new(options(settings).unwrap(), Duration::from_secs(10));
@@ -130,4 +132,31 @@ async fn standby_is_refused_with_what_to_do(kit: Kit) {
     let text = lost.await.unwrap_err().to_string();
     assert!(text.contains("standby") && text.contains("store.url"), "{text}");
     store.person("alice").await;
+}
+
+async fn older_schema_that_another_node_is_just_migrating_is_waited_for(kit: Kit) {
+    let store = kit.store().await;
+    store.close().await;
+    let mut other = store.raw().await;
+    let lock = crate::store::records::postgres::lock_key("schema");
+    for sql in [
+        format!("SELECT 1 FROM (SELECT pg_advisory_lock({lock})) AS l"),
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM _sqlx_migrations WHERE version = 3".to_owned(),
+        "DELETE FROM _sqlx_migrations WHERE version = 3".to_owned(),
+    ] {
+        Query::new(sql).execute(&mut other).await.unwrap();
+    }
+    let finishes = async {
+        let waits = "SELECT 1 FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+                     WHERE l.locktype = 'advisory' AND NOT l.granted AND d.datname = current_database()";
+        let started = std::time::Instant::now();
+        while Query::new(waits).fetch_all(&mut other).await.unwrap().is_empty() {
+            assert!(started.elapsed() < Duration::from_secs(10), "it was not waited for");
+        }
+        Query::new("INSERT INTO _sqlx_migrations SELECT * FROM kept").execute(&mut other).await.unwrap();
+        let unlock = format!("SELECT 1 FROM (SELECT pg_advisory_unlock({lock})) AS l");
+        Query::new(unlock).execute(&mut other).await.unwrap();
+    };
+    let (opened, ()) = tokio::join!(store.open(ring(&[("k1", 1)])), finishes);
+    opened.unwrap().audit().append(entry("told")).await.unwrap();
 }

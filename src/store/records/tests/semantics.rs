@@ -95,6 +95,13 @@ async fn people_are_added_all_or_none_and_the_taken_name_is_told(kit: Kit) {
     let error = store.people().add(batch, entry("person.import")).await.unwrap_err();
     assert!(matches!(&error, StoreError::Conflict(text) if text.contains("bob")), "{error}");
     assert!(store.people().person(&name("anna")).await.unwrap().is_none());
+    // Behind many others: the first of those that are taken, here by one of the same list.
+    let mut many: Vec<_> = (0..400).map(|number| new_person(&format!("person{number}"))).collect();
+    many.push(new_person("person7"));
+    many.push(new_person("bob"));
+    let error = store.people().add(many, entry("person.import")).await.unwrap_err();
+    assert_eq!(error.to_string(), "the username person7 is taken");
+    assert!(store.people().person(&name("person1")).await.unwrap().is_none());
     assert_eq!(store.actions().await, ["person.add"]);
 }
 

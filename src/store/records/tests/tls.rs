@@ -48,6 +48,13 @@ async fn server_and_user_prove_who_they_are() {
     let open = async |settings: config::Store| Records::open(&settings, ring(&[("k1", 1)])).await;
     let records = open(settings("localhost", "of-the-node", &ours)).await.unwrap();
     records.audit().append(entry("told")).await.unwrap();
+    let shown = records.write(|transaction| {
+        Box::pin(async move {
+            let shown = Query::new("SELECT current_setting('tcp_user_timeout')");
+            Ok(shown.fetch_one(&mut transaction.connection).await?.text(0)?.to_owned())
+        })
+    });
+    assert_eq!(shown.await.unwrap(), "25000", "an answer that nobody takes has a deadline too");
     for (settings, part) in [
         (settings("localhost", "wrong", &ours), "its password"),
         (settings("localhost", "of-the-node", &other), "invalid peer certificate"),

@@ -9,7 +9,10 @@ claims! {
     removed_prefix_without_its_anchor_shows
     anchor_of_another_key_or_place_shows
     broken_trail_is_not_cleaned
+    trouble_with_the_trail_does_not_stop_the_rest
     many_entries_go_in_several_steps
+    more_temporary_factors_than_a_step_takes_all_go
+    temporary_factor_without_codes_goes
     marks_messages_and_factors_that_are_over_go
     ; parallel
     verifying_while_entries_are_removed_finds_nothing_wrong
@@ -99,21 +102,85 @@ async fn broken_trail_is_not_cleaned(kit: Kit) {
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(2));
 }
 
+/// A mark that is over.
+async fn mark(store: &Store, name: &str) {
+    Query::new("INSERT INTO once (id, expires) VALUES ($1, 0)")
+        .bind(name)
+        .execute(&mut store.raw().await)
+        .await
+        .unwrap();
+}
+
+async fn trouble_with_the_trail_does_not_stop_the_rest(kit: Kit) {
+    for sql in [
+        "INSERT INTO audit_head (id, seq, link, mac) VALUES (2, 1, '', 'x')",
+        "UPDATE audit SET link = 'x' WHERE seq = 1",
+        "DELETE FROM audit WHERE seq = 1",
+    ] {
+        let store = trail(&kit).await;
+        store.sql(sql).await;
+        for name in ["a", "b"] {
+            mark(&store, name).await;
+            assert_eq!(clean(&store, 1000).await, Cleaned { marks: 1, ..Cleaned::default() }, "{sql}");
+        }
+        store.audit().append(entry("told")).await.unwrap();
+        assert!(store.broken().await.is_some(), "{sql}");
+    }
+}
+
 async fn many_entries_go_in_several_steps(kit: Kit) {
     let store = kit.store().await;
     let mut tasks = tokio::task::JoinSet::new();
-    for part in 0..6 {
-        for _ in 0..1001 {
-            let audit = store.audit();
-            tasks.spawn(async move { audit.append(entry("told")).await.unwrap() });
-        }
-        while tasks.join_next().await.is_some() {}
-        assert!(part < 6);
+    for _ in 0..1101 {
+        let audit = store.audit();
+        tasks.spawn(async move { audit.append(entry("told")).await.unwrap() });
     }
-    let steps = [clean(&store, 100).await.audit, clean(&store, 100).await.audit];
-    assert_eq!(steps, [5000, 1006]);
-    assert_eq!(store.audit().verify().await.unwrap().entries, 2, "both steps are told");
+    while tasks.join_next().await.is_some() {}
+    for removed in [500, 500, 101, 0] {
+        assert_eq!(clean(&store, 100).await.audit, removed);
+    }
+    assert_eq!(store.audit().verify().await.unwrap().entries, 3, "each step is told");
     assert_eq!(store.broken().await, None);
+}
+
+/// A factor with one code that is over the next day.
+async fn temporary(store: &Store, person: PersonId) -> FactorId {
+    let codes = Material::Codes(vec![OneTimeCode { digest: [1; 32], expires: Some(NOW + DAY) }]);
+    let new = new_factor(person, FactorKind::Temporary, FactorState::Active, codes);
+    let id = new.id;
+    store.factors().add(new, false, entry("factor.add")).await.unwrap();
+    id
+}
+
+async fn more_temporary_factors_than_a_step_takes_all_go(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    for _ in 0..150 {
+        temporary(&store, alice).await;
+    }
+    assert_eq!(clean(&store, 0).await, Cleaned::default());
+    let mut steps = Vec::new();
+    while let Cleaned { factors: 1.., .. } = clean(&store, 2).await {
+        steps.push(());
+        assert!(steps.len() < 10);
+    }
+    assert!(store.factors().of(alice).await.unwrap().is_empty());
+    let told = store.actions().await.iter().filter(|action| *action == "factor.retention").count();
+    assert_eq!(told, steps.len(), "one entry for each step");
+}
+
+async fn temporary_factor_without_codes_goes(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    temporary(&store, alice).await;
+    let recovery = store.codes(alice, Vec::new()).await;
+    store.sql("DELETE FROM one_time_codes").await;
+    assert_eq!(clean(&store, 0).await.factors, 1);
+    let left = store.factors().of(alice).await.unwrap();
+    assert_eq!(left.iter().map(|factor| factor.id).collect::<Vec<_>>(), [recovery]);
+    let last =
+        store.audit().entries(&AuditQuery { newest_first: true, ..AuditQuery::default() }).await.unwrap();
+    assert!(last[0].detail.starts_with("0 factors that nobody confirmed and 1 of"), "{}", last[0].detail);
 }
 
 async fn marks_messages_and_factors_that_are_over_go(kit: Kit) {
