@@ -369,8 +369,8 @@ async fn import_does_not_keep_the_other_node_waiting(kit: Kit) {
         longest = longest.max(started.elapsed());
     }
     let took = import.await.unwrap();
-    println!("20,000 people took {took:?}, the other node waited {longest:?}");
-    assert!(longest < Duration::from_secs(8), "{longest:?}");
+    // A second or so; with two statements for each person it would be many.
+    assert!(longest < Duration::from_secs(8), "the import took {took:?}, the other node waited {longest:?}");
     assert_eq!(store.broken().await, None);
 }
 
