@@ -19,7 +19,7 @@ use breaker::Breaker;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use zeroize::Zeroize;
 
@@ -101,6 +101,8 @@ pub struct Entry {
     pub timeout: Duration,
     channels: Vec<Channel>,
     prefixes: Vec<String>,
+    most: usize,
+    places: Semaphore,
     turns: Semaphore,
     breaker: Mutex<Breaker>,
     provider: Box<dyn Provider>,
@@ -122,17 +124,27 @@ impl Entry {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Delivers when it is this message's turn. One that waited too long for its turn, or whose provider rests after
-    /// failures, was not taken.
-    pub async fn send(&self, message: &Message) -> Outcome {
-        if !self.breaker().admits(Instant::now()) {
-            return Outcome::NotTaken(
-                "it failed several times in a row and rests for some seconds".to_owned(),
-            );
+    /// A place among the messages that this provider has or that wait for it; `None`: there are too many. Each provider
+    /// has places of its own, so that one that is slow does not hold up what goes elsewhere.
+    pub fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
+    }
+
+    /// Delivers when it is this message's turn; turns are taken in the order in which they were asked for. One that
+    /// waited too long for its turn, or whose provider rests after failures, was not taken.
+    pub async fn send(&self, message: &Message, longest_wait: Duration) -> Outcome {
+        let rests =
+            || Outcome::NotTaken("it failed several times in a row and rests for some seconds".to_owned());
+        if self.breaker().rests(Instant::now()) {
+            return rests();
         }
-        let Ok(Ok(_turn)) = tokio::time::timeout(self.timeout, self.turns.acquire()).await else {
-            return Outcome::NotTaken("too many messages wait for it".to_owned());
+        let Ok(Ok(_turn)) = tokio::time::timeout(longest_wait, self.turns.acquire()).await else {
+            return Outcome::NotTaken(BUSY.to_owned());
         };
+        // Asked once it is this message's turn: those before it may have failed meanwhile.
+        if !self.breaker().admits(Instant::now()) {
+            return rests();
+        }
         // Providers keep their own deadline and know more when it is missed; this one holds whatever they do.
         let sending = tokio::time::timeout(self.timeout + GRACE, self.provider.send(message));
         let outcome =
@@ -148,11 +160,16 @@ impl Entry {
         outcome
     }
 
-    /// The longest that [`Self::send`] takes.
+    /// The longest that [`Self::send`] takes, if it waits for its turn no longer than [`Self::timeout`].
     pub fn longest(&self) -> Duration {
         self.timeout * 2 + GRACE
     }
 }
+
+/// Messages that a provider has or that wait for it; more where it takes more at the same time.
+const PLACES: usize = 64;
+/// Why a message finds no place or no turn.
+pub const BUSY: &str = "too many messages wait for it";
 
 /// By so much a provider may miss its deadline.
 const GRACE: Duration = Duration::from_secs(1);
@@ -201,6 +218,11 @@ impl Providers {
         self.0.load().iter().map(one).sum()
     }
 
+    /// All places of all providers: so many messages may be under way that each provider has all of its own.
+    pub fn places(&self) -> usize {
+        self.0.load().iter().map(|entry| entry.most).sum()
+    }
+
     /// One provider more, at the end. For tests and demonstrations.
     #[must_use]
     pub fn and(self, name: &str, channels: &[Channel], terms: Terms, provider: Box<dyn Provider>) -> Self {
@@ -211,6 +233,8 @@ impl Providers {
             timeout: terms.timeout,
             channels: channels.to_vec(),
             prefixes: Vec::new(),
+            most: PLACES.max(4),
+            places: Semaphore::new(PLACES.max(4)),
             turns: Semaphore::new(4),
             breaker: Mutex::default(),
             provider,
@@ -231,6 +255,8 @@ fn entries(config: &Config) -> Result<Vec<Arc<Entry>>, DeliveryError> {
             timeout: settings.timeout,
             channels: vec![Channel::Email],
             prefixes: Vec::new(),
+            most: PLACES.max(settings.connections),
+            places: Semaphore::new(PLACES.max(settings.connections)),
             turns: Semaphore::new(settings.connections),
             breaker: Mutex::default(),
             provider: Box::new(smtp::Smtp::new(settings)?),
@@ -248,6 +274,8 @@ fn entries(config: &Config) -> Result<Vec<Arc<Entry>>, DeliveryError> {
             timeout: gateway.timeout,
             channels: gateway.channels.clone(),
             prefixes: gateway.prefixes.clone(),
+            most: PLACES.max(gateway.connections),
+            places: Semaphore::new(PLACES.max(gateway.connections)),
             turns: Semaphore::new(gateway.connections),
             breaker: Mutex::default(),
             provider,
