@@ -42,7 +42,7 @@ pub(crate) enum Next {
     /// Answers.
     Answer(u16, String),
     /// Answers with a place to go to.
-    Redirect(String),
+    Redirect(u16, String),
     /// Reads the request and never answers.
     Hang,
     /// Reads the request and closes.
@@ -135,8 +135,10 @@ fn serve(stream: impl Read + Write, asked: &Mutex<Vec<Asked>>, next: &Mutex<VecD
                 body.len()
             )
         }
-        Next::Redirect(to) => {
-            format!("HTTP/1.1 302 So\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        Next::Redirect(status, to) => {
+            format!(
+                "HTTP/1.1 {status} So\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
         }
         Next::Half(status) => format!("HTTP/1.1 {status} So\r\nContent-Length: 1000\r\n\r\nhalf"),
         Next::Close => return,

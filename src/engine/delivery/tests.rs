@@ -5,7 +5,7 @@ use crate::base::{ManualClock, SeededRandom};
 use crate::domain::message::{Content, MessageState};
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
-use crate::store::delivery::{Provider, Terms};
+use crate::store::delivery::{Provider, Terms, Verdict};
 use crate::store::{MessageStatus, OutboxQuery, Result as StoreResult, StoreError};
 use async_trait::async_trait;
 use std::collections::VecDeque;
@@ -161,14 +161,14 @@ impl Told {
 
 #[async_trait]
 impl Provider for Told {
-    async fn send(&self, message: &Message) -> Outcome {
+    async fn send(&self, message: &Message) -> Verdict {
         assert!(
             matches!(&message.body, crate::domain::texts::Rendered::Text(text) if text.contains("123456") || text.contains("1, 2, 3, 4, 5, 6"))
         );
         self.got.lock().unwrap().push(message.id);
         let next = self.outcomes.lock().unwrap().pop_front();
         match next {
-            Some(outcome) => outcome,
+            Some(outcome) => outcome.into(),
             None => std::future::pending().await,
         }
     }

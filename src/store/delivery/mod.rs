@@ -68,11 +68,28 @@ pub enum Outcome {
     Unknown(String),
 }
 
+/// What became of a message, and whether that says something about the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The provider is in order, whatever became of the message: it need not rest.
+    pub in_order: bool,
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        let in_order = matches!(outcome, Outcome::Sent(_) | Outcome::Refused(_));
+        Self { outcome, in_order }
+    }
+}
+
 /// One way to deliver messages.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Delivers, within [`Entry::timeout`].
-    async fn send(&self, message: &Message) -> Outcome;
+    async fn send(&self, message: &Message) -> Verdict;
 }
 
 /// Why the providers cannot be set up.
@@ -147,15 +164,14 @@ impl Entry {
         }
         // Providers keep their own deadline and know more when it is missed; this one holds whatever they do.
         let sending = tokio::time::timeout(self.timeout + GRACE, self.provider.send(message));
-        let outcome =
-            sending.await.unwrap_or_else(|_| Outcome::Unknown("it did not answer in time".to_owned()));
-        match &outcome {
-            Outcome::Sent(_) | Outcome::Refused(_) => self.breaker().succeeded(),
-            Outcome::NotTaken(detail) | Outcome::Unknown(detail) => {
-                if self.breaker().failed(Instant::now()) {
-                    tracing::warn!(provider = %self.name, "messages cannot be delivered by it at present: {detail}");
-                }
-            }
+        let late = || Outcome::Unknown("it did not answer in time".to_owned()).into();
+        let Verdict { outcome, in_order } = sending.await.unwrap_or_else(|_| late());
+        if in_order {
+            self.breaker().succeeded();
+        } else if self.breaker().failed(Instant::now())
+            && let Outcome::NotTaken(detail) | Outcome::Unknown(detail) = &outcome
+        {
+            tracing::warn!(provider = %self.name, "messages cannot be delivered by it at present: {detail}");
         }
         outcome
     }

@@ -8,7 +8,7 @@
 //! ```
 
 use super::said::said;
-use super::{DeliveryError, Message, Outcome, Provider};
+use super::{DeliveryError, Message, Outcome, Provider, Verdict};
 use crate::base::Secret;
 use crate::config::{self, SmtpProtection};
 use crate::domain::texts::Rendered;
@@ -157,7 +157,13 @@ impl Smtp {
 
 #[async_trait]
 impl Provider for Smtp {
-    async fn send(&self, message: &Message) -> Outcome {
+    async fn send(&self, message: &Message) -> Verdict {
+        self.mail(message).await.into()
+    }
+}
+
+impl Smtp {
+    async fn mail(&self, message: &Message) -> Outcome {
         let letter = match self.letter(message) {
             Ok(letter) => letter,
             Err(why) => return Outcome::Refused(said(&why, message)),
