@@ -102,7 +102,11 @@ async fn twilio_gets_forms_for_texts_and_calls() {
 async fn any_request_can_be_described_and_values_stay_in_their_place() {
     let dir = tempfile::tempdir().unwrap();
     let gateway = HttpGateway::start(None);
-    gateway.will([ok("OK 4711"), ok("OK 4712"), ok("ERR 301 no credit")]);
+    let basic = format!("Basic {}", data_encoding::BASE64.encode(b"uni:token-of-the-gateway"));
+    let shown = format!(
+        "ERR Authorization: {basic} of token%2Dof%2dthe-gateway for 7%2C%203%2C%209%2C%201%2C%208%2C%204"
+    );
+    gateway.will([ok("OK 4711"), ok("OK 4712"), ok("ERR 301 no credit"), ok(&shown)]);
     let name = "[message]\nsms = \"{name}: {code}&x=1\"\n";
     let get = format!("http://{}/send?to={{to}}&text={{text}}&ref={{id}}", gateway.address);
     let more = format!("method = \"GET\"\nheaders = [\"X-Api-Key: {{secret}}\", \"X-To: {{to}}\"]\n{name}");
@@ -119,6 +123,8 @@ async fn any_request_can_be_described_and_values_stay_in_their_place() {
     assert!(matches!(send(&providers, &one).await, Outcome::Sent(_)));
     let no = send(&providers, &message(&by_form, Channel::Sms, TO)).await;
     assert!(matches!(&no, Outcome::Unknown(detail) if detail.contains("ERR 301 no credit")), "{no:?}");
+    let no = send(&providers, &message(&by_form, Channel::Sms, TO)).await;
+    assert!(detail(&no).ends_with("ERR Authorization: Basic •••••• of •••••• for ••••••"), "{no:?}");
     let asked = gateway.asked();
     let query = doorward::base::percent_decode(
         asked[0].path.split("text=").nth(1).unwrap().split("&ref").next().unwrap(),
@@ -138,7 +144,6 @@ async fn any_request_can_be_described_and_values_stay_in_their_place() {
         (asked[1].field("from").as_deref(), asked[1].field("code").as_deref()),
         (Some("Uni & Co"), Some("7, 3, 9, 1, 8, 4"))
     );
-    let basic = format!("Basic {}", data_encoding::BASE64.encode(b"uni:token-of-the-gateway"));
     assert_eq!(asked[1].header("authorization"), Some(basic.as_str()));
 }
 

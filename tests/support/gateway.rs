@@ -113,7 +113,8 @@ impl Drop for HttpGateway {
     }
 }
 
-fn server(certificates: &Certificates) -> Arc<rustls::ServerConfig> {
+/// What a server of tests needs for TLS.
+pub(crate) fn server(certificates: &Certificates) -> Arc<rustls::ServerConfig> {
     let chain =
         CertificateDer::pem_file_iter(&certificates.certificate).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();

@@ -13,10 +13,12 @@ use crate::config::{Authorization, BodyEncoding, Gateway, HttpGateway, Pattern, 
 use crate::domain::texts::{Rendered, escape, spelled};
 use crate::store::tls;
 use async_trait::async_trait;
+use data_encoding::BASE64_NOPAD;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::error::Error;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Most of an answer that is read.
 const LARGEST: usize = 64 * 1024;
@@ -98,7 +100,12 @@ impl Http {
 
     fn said(&self, text: &str, message: &Message) -> String {
         let secret = self.settings.secret.as_ref().map_or("", |secret| secret.expose());
-        said_without(text, message, secret)
+        // As it stands in the header of a request that a gateway shows.
+        let basic = match &self.settings.authorization {
+            Authorization::Basic(user, secret) => basic(user, secret.expose()),
+            Authorization::None | Authorization::Bearer(_) => Zeroizing::default(),
+        };
+        said_without(text, message, &[secret, &basic])
     }
 
     async fn judge(&self, mut answer: Response, message: &Message) -> Verdict {
@@ -164,6 +171,12 @@ impl Provider for Http {
             }
         }
     }
+}
+
+/// Without what fills it up at the end, which some leave out.
+fn basic(user: &str, secret: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new(format!("{user}:{secret}"));
+    Zeroizing::new(BASE64_NOPAD.encode(pair.as_bytes()))
 }
 
 /// What a status says that is not one of success.

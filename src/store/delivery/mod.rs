@@ -8,6 +8,7 @@ mod exec;
 mod http;
 mod said;
 mod smtp;
+mod starttls;
 
 use crate::config::{Config, GatewayKind};
 use crate::domain::method::Channel;
