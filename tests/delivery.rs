@@ -64,7 +64,8 @@ fn message(config: &Config, channel: Channel, to: &str) -> Message {
 
 /// Sends by the first provider that takes it.
 async fn send(providers: &Providers, message: &Message) -> Outcome {
-    let outcome = providers.towards(message.channel, &message.to)[0].send(message).await;
+    let entry = providers.towards(message.channel, &message.to).remove(0);
+    let outcome = entry.send(message, entry.timeout).await;
     let (Outcome::Sent(detail)
     | Outcome::NotTaken(detail)
     | Outcome::Refused(detail)

@@ -74,7 +74,7 @@ fn institution(section: &Section<'_>) -> Option<Institution> {
     let support_phone = plain("support_phone");
     let support_email = checked("support_email", "an e-mail address", |text| Email::parse(text).is_some());
     let faq = checked("faq", "an address that begins with https://", |text| {
-        text.starts_with("https://") || text.starts_with("http://")
+        text.len() > "https://".len() && text.starts_with("https://")
     });
     let origin = checked("origin", "the host alone, such as \"sign.example.org\"", |text| {
         let label = |label: &str| {

@@ -59,6 +59,10 @@ async fn status_tells_what_became_of_it() {
     let refused = told("cat >&2; exit 3").await;
     assert!(matches!(&refused, Outcome::Refused(detail) if detail.starts_with("status 3: {")), "{refused:?}");
     assert!(detail(&refused).contains("••••••"), "the code that it repeats is taken out: {refused:?}");
+    for (script, status) in [("/nowhere/gammu", "status 127:"), ("$1", "status 126:")] {
+        let ours = told(script).await;
+        assert!(matches!(&ours, Outcome::NotTaken(detail) if detail.starts_with(status)), "{ours:?}");
+    }
     let killed = told("kill -9 $$").await;
     assert!(matches!(&killed, Outcome::Unknown(detail) if detail.contains("signal: 9")), "{killed:?}");
     // One that is gone when it is needed.

@@ -102,7 +102,11 @@ async fn twilio_gets_forms_for_texts_and_calls() {
 async fn any_request_can_be_described_and_values_stay_in_their_place() {
     let dir = tempfile::tempdir().unwrap();
     let gateway = HttpGateway::start(None);
-    gateway.will([ok("OK 4711"), ok("OK 4712"), ok("ERR 301 no credit")]);
+    let basic = format!("Basic {}", data_encoding::BASE64.encode(b"uni:token-of-the-gateway"));
+    let shown = format!(
+        "ERR Authorization: {basic} of token%2Dof%2dthe-gateway for 7%2C%203%2C%209%2C%201%2C%208%2C%204"
+    );
+    gateway.will([ok("OK 4711"), ok("OK 4712"), ok("ERR 301 no credit"), ok(&shown)]);
     let name = "[message]\nsms = \"{name}: {code}&x=1\"\n";
     let get = format!("http://{}/send?to={{to}}&text={{text}}&ref={{id}}", gateway.address);
     let more = format!("method = \"GET\"\nheaders = [\"X-Api-Key: {{secret}}\", \"X-To: {{to}}\"]\n{name}");
@@ -119,6 +123,8 @@ async fn any_request_can_be_described_and_values_stay_in_their_place() {
     assert!(matches!(send(&providers, &one).await, Outcome::Sent(_)));
     let no = send(&providers, &message(&by_form, Channel::Sms, TO)).await;
     assert!(matches!(&no, Outcome::Unknown(detail) if detail.contains("ERR 301 no credit")), "{no:?}");
+    let no = send(&providers, &message(&by_form, Channel::Sms, TO)).await;
+    assert!(detail(&no).ends_with("ERR Authorization: Basic •••••• of •••••• for ••••••"), "{no:?}");
     let asked = gateway.asked();
     let query = doorward::base::percent_decode(
         asked[0].path.split("text=").nth(1).unwrap().split("&ref").next().unwrap(),
@@ -138,7 +144,6 @@ async fn any_request_can_be_described_and_values_stay_in_their_place() {
         (asked[1].field("from").as_deref(), asked[1].field("code").as_deref()),
         (Some("Uni & Co"), Some("7, 3, 9, 1, 8, 4"))
     );
-    let basic = format!("Basic {}", data_encoding::BASE64.encode(b"uni:token-of-the-gateway"));
     assert_eq!(asked[1].header("authorization"), Some(basic.as_str()));
 }
 
@@ -152,14 +157,19 @@ async fn status_tells_what_became_of_it_and_doubt_counts_as_doubt() {
     for (next, kind) in [
         (answer(400), "refused"),
         (answer(422), "refused"),
-        (answer(404), "refused"),
+        (answer(409), "refused"),
+        (answer(404), "not taken"),
+        (answer(405), "not taken"),
+        (answer(410), "not taken"),
         (answer(401), "not taken"),
         (answer(403), "not taken"),
         (answer(408), "not taken"),
         (answer(425), "not taken"),
         (answer(429), "not taken"),
         (answer(503), "not taken"),
-        (Next::Redirect(format!("{url}elsewhere")), "not taken"),
+        (Next::Redirect(302, format!("{url}elsewhere")), "not taken"),
+        (Next::Redirect(307, format!("{url}elsewhere")), "not taken"),
+        (Next::Redirect(303, format!("{url}result")), "unknown"),
         (answer(500), "unknown"),
         (answer(502), "unknown"),
         (answer(504), "unknown"),
@@ -183,7 +193,7 @@ async fn status_tells_what_became_of_it_and_doubt_counts_as_doubt() {
             assert!(detail(&outcome).contains("sorry for ••••••"), "{outcome:?}");
         }
     }
-    assert_eq!(gateway.unique("id"), 17, "nothing was sent twice, and no redirect followed");
+    assert_eq!(gateway.unique("id"), 22, "nothing was sent twice, and no redirect followed");
 }
 
 #[tokio::test]
@@ -212,7 +222,7 @@ async fn provider_that_fails_again_and_again_rests_and_messages_go_on_at_once() 
     let gateway = HttpGateway::start(None);
     let config = config(dir.path(), "json", &format!("http://{}/", gateway.address), "");
     let providers = Providers::new(&config).unwrap();
-    gateway.will((0..4).map(|_| Next::Answer(503, String::new())));
+    gateway.will([404, 405, 410, 503].map(|status| Next::Answer(status, String::new())));
     for _ in 0..4 {
         assert!(matches!(send(&providers, &message(&config, Channel::Sms, TO)).await, Outcome::NotTaken(_)));
     }
@@ -220,4 +230,26 @@ async fn provider_that_fails_again_and_again_rests_and_messages_go_on_at_once() 
     let outcome = send(&providers, &message(&config, Channel::Sms, TO)).await;
     assert!(matches!(&outcome, Outcome::NotTaken(detail) if detail.contains("rests")), "{outcome:?}");
     assert!(begun.elapsed() < Duration::from_secs(1) && gateway.asked().len() == 4);
+}
+
+#[tokio::test]
+async fn gateway_that_answers_but_not_with_success_need_not_rest() {
+    let dir = tempfile::tempdir().unwrap();
+    let gateway = HttpGateway::start(None);
+    let config =
+        config(dir.path(), "json", &format!("http://{}/", gateway.address), "success_body = \"OK\"\n");
+    let providers = Providers::new(&config).unwrap();
+    gateway.will((0..8).map(|_| ok("ERR no such number")).chain([ok("OK")]));
+    for _ in 0..8 {
+        let outcome = send(&providers, &message(&config, Channel::Sms, TO)).await;
+        assert!(matches!(&outcome, Outcome::Unknown(why) if why.contains("no such number")), "{outcome:?}");
+    }
+    assert!(matches!(send(&providers, &message(&config, Channel::Sms, TO)).await, Outcome::Sent(_)));
+    // Half of such an answer is a failure as before.
+    gateway.will((0..4).map(|_| Next::Half(200)));
+    for _ in 0..4 {
+        assert!(matches!(send(&providers, &message(&config, Channel::Sms, TO)).await, Outcome::Unknown(_)));
+    }
+    let outcome = send(&providers, &message(&config, Channel::Sms, TO)).await;
+    assert!(matches!(&outcome, Outcome::NotTaken(why) if why.contains("rests")), "{outcome:?}");
 }

@@ -1,10 +1,13 @@
 //! Mail to aiosmtpd.
 
 use super::{CODE, Providers, detail, good, message, send};
+use crate::support::gateway;
 use crate::support::smtp::{Certificates, MailServer};
 use doorward::config::Config;
 use doorward::domain::method::Channel;
 use doorward::store::delivery::Outcome;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 
 const ACCOUNT: (&str, &str) = ("doorward", "pässword of the mailer");
@@ -154,4 +157,36 @@ async fn nothing_is_sent_where_the_server_cannot_be_trusted() {
     let config = good(Path::new(post.dir.path()), &text);
     let outcome = to(&config, &Providers::new(&config).unwrap(), "a@example.net").await;
     assert!(refused(&outcome), "{outcome:?}");
+}
+
+/// Whoever sits between may add answers to the one that TLS begins after.
+#[tokio::test]
+async fn what_came_before_tls_is_not_taken_for_an_answer_in_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tls = gateway::server(&Certificates::make(dir.path()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        for answer in
+            ["220 here\r\n", "250-here\r\n250 STARTTLS\r\n", "220 go\r\n250-here\r\n250 AUTH PLAIN\r\n"]
+        {
+            stream.write_all(answer.as_bytes()).unwrap();
+            if !answer.contains("go") {
+                lines.read_line(&mut String::new()).unwrap();
+            }
+        }
+        let connection = rustls::ServerConnection::new(tls).unwrap();
+        let mut heard = Vec::new();
+        let _ = rustls::StreamOwned::new(connection, stream).read_to_end(&mut heard);
+        String::from_utf8(heard).unwrap()
+    });
+    let text = format!(
+        "[smtp]\nhost = \"localhost\"\nport = {port}\nfrom = \"a@b.org\"\nca_file = \"ca.pem\"\ntimeout = \"2s\"\n"
+    );
+    let config = good(dir.path(), &text);
+    let outcome = to(&config, &Providers::new(&config).unwrap(), "a@example.net").await;
+    assert!(matches!(outcome, Outcome::NotTaken(_)), "{outcome:?}");
+    assert_eq!(server.join().unwrap(), "", "nothing is said to a server that may be another");
 }

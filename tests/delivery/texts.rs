@@ -82,6 +82,7 @@ fn what_is_wrong_with_a_text_is_told_at_its_place() {
         ("[institution]\norigin = \"https://a.org/\"\n", "is nothing for `origin`"),
         ("[institution]\nsupport_email = \"a b\"\n", "is nothing for `support_email`"),
         ("[institution]\nfaq = \"javascript:x\"\n", "is nothing for `faq`"),
+        ("[institution]\nfaq = \"http://example.org/\"\n", "wanted: an address that begins with https://"),
         ("[institution]\nname = \"a\\nb\"\n", "must be one line"),
         ("[codes]\ncountry = \"XX\"\n", "is nothing for `country`"),
         ("[codes]\nlifetime = \"11m\"\n", "`lifetime` is out of range"),

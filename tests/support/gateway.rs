@@ -42,7 +42,7 @@ pub(crate) enum Next {
     /// Answers.
     Answer(u16, String),
     /// Answers with a place to go to.
-    Redirect(String),
+    Redirect(u16, String),
     /// Reads the request and never answers.
     Hang,
     /// Reads the request and closes.
@@ -113,7 +113,8 @@ impl Drop for HttpGateway {
     }
 }
 
-fn server(certificates: &Certificates) -> Arc<rustls::ServerConfig> {
+/// What a server of tests needs for TLS.
+pub(crate) fn server(certificates: &Certificates) -> Arc<rustls::ServerConfig> {
     let chain =
         CertificateDer::pem_file_iter(&certificates.certificate).unwrap().map(Result::unwrap).collect();
     let key = PrivateKeyDer::from_pem_file(&certificates.key).unwrap();
@@ -135,8 +136,10 @@ fn serve(stream: impl Read + Write, asked: &Mutex<Vec<Asked>>, next: &Mutex<VecD
                 body.len()
             )
         }
-        Next::Redirect(to) => {
-            format!("HTTP/1.1 302 So\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        Next::Redirect(status, to) => {
+            format!(
+                "HTTP/1.1 {status} So\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            )
         }
         Next::Half(status) => format!("HTTP/1.1 {status} So\r\nContent-Length: 1000\r\n\r\nhalf"),
         Next::Close => return,

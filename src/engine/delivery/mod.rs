@@ -15,7 +15,7 @@ mod tests;
 
 use crate::base::{Clock, Random, Timestamp};
 use crate::config::Config;
-use crate::store::delivery::{Entry, Message, Outcome, Providers};
+use crate::store::delivery::{BUSY, Entry, Message, Outcome, Providers};
 use crate::store::{AttemptEnd, Attempted, Claimed, Outbox};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
@@ -24,8 +24,10 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Messages under way at the same time.
+/// Messages that are claimed at the same time.
 const MOST: usize = 64;
+/// How long a message waits for its turn at a provider while there is another one.
+const TURN: Duration = Duration::from_secs(1);
 /// First and longest time before a message is tried again.
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
@@ -98,7 +100,9 @@ impl Courier {
         let mut patience = Duration::ZERO;
         while !*stopped.borrow() {
             patience = patience.max(self.providers.longest() + WRITE * 2);
-            let free = MOST.saturating_sub(under_way.len());
+            // A place with each provider for whatever is due: one that is slow holds up nothing but its own.
+            let most = self.providers.places().max(MOST);
+            let free = most.saturating_sub(under_way.len()).min(MOST);
             let pause = if free == 0 {
                 LOOK
             } else {
@@ -113,7 +117,7 @@ impl Courier {
                     None => self.jitter(STORE),
                 }
             };
-            let turn = under_way.len() >= MOST;
+            let turn = under_way.len() >= most;
             tokio::select! {
                 _ = stopped.changed() => {}
                 () = self.waker.0.notified(), if !turn => {}
@@ -190,11 +194,13 @@ impl Courier {
         };
         let mut last = (String::new(), "no provider takes messages there".to_owned());
         let providers = self.providers.towards(message.channel, &message.to);
-        for entry in &providers {
+        for (index, entry) in providers.iter().enumerate() {
             if self.clock.now() >= claimed.expires {
                 break;
             }
-            let (outcome, detail, cost) = match send(entry, &message).await {
+            // At the last one it pays to keep one's turn; before, somebody else may be quicker.
+            let wait = if index + 1 < providers.len() { TURN.min(entry.timeout) } else { entry.timeout };
+            let (outcome, detail, cost) = match send(entry, &message, wait).await {
                 Outcome::NotTaken(detail) => {
                     last = (entry.name.clone(), detail);
                     continue;
@@ -246,8 +252,9 @@ impl Courier {
 
 /// Gives a message to a provider; to one that knows messages by their id also again. Once a provider may have taken it,
 /// a later "not taken" of the same provider does not make it certain that nobody has.
-async fn send(entry: &Entry, message: &Message) -> Outcome {
-    let first = entry.send(message).await;
+async fn send(entry: &Entry, message: &Message, wait: Duration) -> Outcome {
+    let Some(_place) = entry.place() else { return Outcome::NotTaken(BUSY.to_owned()) };
+    let first = entry.send(message, wait).await;
     let Outcome::Unknown(mut detail) = first else { return first };
     if !entry.idempotent {
         return Outcome::Unknown(detail);
@@ -255,7 +262,7 @@ async fn send(entry: &Entry, message: &Message) -> Outcome {
     let deadline = Instant::now() + entry.longest();
     for repeat in 1..REPEATS {
         sleep(Duration::from_millis(250) * repeat).await;
-        match timeout_at(deadline, entry.send(message)).await {
+        match timeout_at(deadline, entry.send(message, entry.timeout)).await {
             Ok(Outcome::Sent(detail)) => return Outcome::Sent(detail),
             Ok(Outcome::Refused(later) | Outcome::NotTaken(later) | Outcome::Unknown(later)) => {
                 detail = later

@@ -5,16 +5,17 @@ use crate::base::{ManualClock, SeededRandom};
 use crate::domain::message::{Content, MessageState};
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
-use crate::store::delivery::{Provider, Terms};
+use crate::store::delivery::{Provider, Terms, Verdict};
 use crate::store::{MessageStatus, OutboxQuery, Result as StoreResult, StoreError};
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[derive(Clone)]
 struct Row {
     id: CodeId,
+    channel: Channel,
     content: Option<Content>,
     state: MessageState,
     due: Timestamp,
@@ -30,15 +31,22 @@ struct Row {
 struct Memory {
     rows: Mutex<Vec<Row>>,
     away: AtomicBool,
+    looks: AtomicUsize,
+    claims: AtomicUsize,
 }
 
 impl Memory {
     fn put(&self, now: Timestamp, lifetime: Duration) -> CodeId {
+        self.put_over(Channel::Sms, now, lifetime)
+    }
+
+    fn put_over(&self, channel: Channel, now: Timestamp, lifetime: Duration) -> CodeId {
         let id = CodeId::from_uuid(uuid::Uuid::now_v7());
         let content =
             Content { to: "+15208782491".into(), code: "123456".into(), name: String::new(), minutes: 5 };
         self.rows.lock().unwrap().push(Row {
             id,
+            channel,
             content: Some(content),
             state: MessageState::Waiting,
             due: now,
@@ -68,6 +76,7 @@ impl Memory {
 impl Outbox for Memory {
     async fn claim(&self, most: u32, patience: Duration, now: Timestamp) -> StoreResult<Vec<Claimed>> {
         self.here()?;
+        self.claims.fetch_add(1, Ordering::SeqCst);
         let mut claimed = Vec::new();
         for row in self.rows.lock().unwrap().iter_mut() {
             match row.state {
@@ -82,7 +91,7 @@ impl Outbox for Memory {
                     row.claimed = now;
                     claimed.push(Claimed {
                         id: row.id,
-                        channel: Channel::Sms,
+                        channel: row.channel,
                         content: row.content.clone().unwrap(),
                         attempt: row.attempts,
                         expires: row.expires,
@@ -115,6 +124,7 @@ impl Outbox for Memory {
 
     async fn due(&self, patience: Duration) -> StoreResult<Option<Timestamp>> {
         self.here()?;
+        self.looks.fetch_add(1, Ordering::SeqCst);
         let when = |row: &Row| match row.state {
             MessageState::Waiting => Some(row.due),
             MessageState::Sending => Some(row.claimed + patience),
@@ -151,14 +161,14 @@ impl Told {
 
 #[async_trait]
 impl Provider for Told {
-    async fn send(&self, message: &Message) -> Outcome {
+    async fn send(&self, message: &Message) -> Verdict {
         assert!(
-            matches!(&message.body, crate::domain::texts::Rendered::Text(text) if text.contains("123456"))
+            matches!(&message.body, crate::domain::texts::Rendered::Text(text) if text.contains("123456") || text.contains("1, 2, 3, 4, 5, 6"))
         );
         self.got.lock().unwrap().push(message.id);
         let next = self.outcomes.lock().unwrap().pop_front();
         match next {
-            Some(outcome) => outcome,
+            Some(outcome) => outcome.into(),
             None => std::future::pending().await,
         }
     }
@@ -383,4 +393,78 @@ async fn many_messages_go_out_at_the_same_time_and_each_once() {
     got.sort_unstable();
     got.dedup();
     assert_eq!((got.len(), a.count()), (500, 500));
+}
+
+#[tokio::test]
+async fn provider_that_hangs_holds_up_nothing_that_goes_elsewhere() {
+    let (hanging, calls) = (Told::default(), Told::to([sent()]));
+    let all = Providers::default().and("modem", &[Channel::Sms], TERMS, Box::new(hanging.clone())).and(
+        "calls",
+        &[Channel::Voice],
+        TERMS,
+        Box::new(calls.clone()),
+    );
+    let office = office(all);
+    let texts: Vec<_> = (0..300).map(|_| office.put()).collect();
+    let call = office.memory.put_over(Channel::Voice, office.clock.now(), Duration::from_secs(300));
+    office.waker.wake();
+    let begun = Instant::now();
+    office.until(call, |row| row.state == MessageState::Sent).await;
+    assert!(begun.elapsed() < TURN, "it waited for texts: {:?}", begun.elapsed());
+    let back = |id: &CodeId| {
+        let row = office.memory.row(*id);
+        row.state == MessageState::Waiting && row.detail == BUSY
+    };
+    until(|| texts.iter().filter(|id| back(id)).count() == 300 - 64).await;
+    assert_eq!(hanging.count(), 4, "each provider has its places, the rest comes again");
+}
+
+#[tokio::test]
+async fn message_waits_a_moment_for_a_provider_that_is_busy_and_then_asks_the_next() {
+    let (busy, next) = (Told::default(), Told::to([sent()]));
+    let office = office(providers(&[("a", &busy), ("b", &next)]));
+    let ids: Vec<_> = (0..5).map(|_| office.put()).collect();
+    until(|| next.count() == 1).await;
+    let left = ids.iter().filter(|id| !busy.got.lock().unwrap().contains(id)).copied().collect::<Vec<_>>();
+    assert_eq!((busy.count(), left.as_slice()), (4, next.got.lock().unwrap().as_slice()));
+}
+
+#[tokio::test]
+async fn turns_are_taken_in_the_order_in_which_they_were_asked_for() {
+    let told = Told::to(vec![sent(); 40]);
+    let all = providers(&[("a", &told)]);
+    let entry = all.towards(Channel::Sms, "+15208782491").remove(0);
+    let message = || Message {
+        id: CodeId::from_uuid(uuid::Uuid::now_v7()),
+        channel: Channel::Sms,
+        to: "+15208782491".to_owned(),
+        body: crate::domain::texts::Rendered::Text("123456".to_owned()),
+        code: "123456".to_owned(),
+    };
+    let messages: Vec<_> = (0..40).map(|_| message()).collect();
+    let mut sending = JoinSet::new();
+    for message in messages.iter().cloned() {
+        let entry = Arc::clone(&entry);
+        sending.spawn(async move { entry.send(&message, entry.timeout).await });
+    }
+    assert!(sending.join_all().await.into_iter().all(|outcome| outcome == sent()));
+    assert_eq!(*told.got.lock().unwrap(), messages.iter().map(|message| message.id).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn courier_with_nothing_due_only_looks() {
+    let office = office(Providers::default());
+    // Something that is not due yet, and nothing else.
+    let id = office.memory.put(office.clock.now() + Duration::from_secs(60), Duration::from_secs(300));
+    let looks = || office.memory.looks.load(Ordering::SeqCst);
+    for _ in 0..6 {
+        let before = looks();
+        office.waker.wake();
+        until(|| looks() > before).await;
+    }
+    assert_eq!(office.memory.claims.load(Ordering::SeqCst), 0, "a claim is a write");
+    office.clock.advance(Duration::from_secs(60));
+    office.waker.wake();
+    office.until(id, |row| row.state == MessageState::Dead).await;
+    assert!(office.memory.claims.load(Ordering::SeqCst) >= 1);
 }

@@ -17,6 +17,11 @@ pub(super) struct Breaker {
 }
 
 impl Breaker {
+    /// Whether it rests now.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| now < until)
+    }
+
     /// Whether the provider may be asked. After a rest one message tries it, the others wait for a further rest.
     pub(super) fn admits(&mut self, now: Instant) -> bool {
         match self.until {
@@ -60,7 +65,8 @@ mod tests {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
         assert!((1..PATIENCE).all(|_| !breaker.failed(now)) && breaker.admits(now));
         assert!(breaker.failed(now), "begins");
-        assert!(!breaker.admits(now + FIRST / 2));
+        assert!(!breaker.admits(now + FIRST / 2) && breaker.rests(now + FIRST / 2));
+        assert!(!breaker.rests(now + FIRST), "asking changes nothing");
         assert!(breaker.admits(now + FIRST) && !breaker.admits(now + FIRST), "one");
         assert!(!breaker.failed(now + FIRST) && !breaker.admits(now + FIRST * 2), "longer");
         breaker.succeeded();

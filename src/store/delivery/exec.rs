@@ -2,7 +2,7 @@
 //! standard input, the outcome as exit status. It leads a process group, which is ended where the program is too late.
 
 use super::said::said;
-use super::{Message, Outcome, Provider};
+use super::{Message, Outcome, Provider, Verdict};
 use crate::config::{ExecInput, Program};
 use crate::domain::texts::Rendered;
 use async_trait::async_trait;
@@ -15,6 +15,8 @@ use tokio::process::{Child, Command};
 
 /// Not now, says the program (sysexits.h: EX_TEMPFAIL).
 const TEMPORARY: i32 = 75;
+/// What a shell says of a command that cannot be run, or is not there: a fault here, not of the message.
+const CANNOT_RUN: [i32; 2] = [126, 127];
 /// Of what it says on standard error so much is kept.
 const LARGEST: usize = 4096;
 
@@ -110,7 +112,13 @@ async fn follow(child: &mut Child, input: &[u8], heard: &mut Vec<u8>) -> std::io
 
 #[async_trait]
 impl Provider for Exec {
-    async fn send(&self, message: &Message) -> Outcome {
+    async fn send(&self, message: &Message) -> Verdict {
+        self.run(message).await.into()
+    }
+}
+
+impl Exec {
+    async fn run(&self, message: &Message) -> Outcome {
         let mut child = match self.start(message) {
             Ok(child) => child,
             Err(error) => {
@@ -132,6 +140,9 @@ impl Provider for Exec {
             Ok(Ok(status)) => match status.code() {
                 Some(0) => Outcome::Sent(detail("")),
                 Some(TEMPORARY) => Outcome::NotTaken(detail("not now:")),
+                Some(code) if CANNOT_RUN.contains(&code) => {
+                    Outcome::NotTaken(detail(&format!("status {code}:")))
+                }
                 Some(code) => Outcome::Refused(detail(&format!("status {code}:"))),
                 // A signal: who knows how far it got.
                 None => Outcome::Unknown(detail(&format!("{status}:"))),

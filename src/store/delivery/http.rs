@@ -1,22 +1,24 @@
 //! Gateways over HTTP: one request for each message, no redirects, no proxies, no retries of the client's own.
 //!
 //! ```text
-//!   could not connect, 401, 402, 403, 408, 425, 429, 503, redirects    not taken
-//!   other 4xx                                                          refused
-//!   other 5xx, no or half an answer, too late, 2xx without its text    nobody knows
+//!   could not connect, 401 to 405, 408, 410, 425, 429, 503, redirects except 303     not taken
+//!   other 4xx                                                                       refused
+//!   303, other 5xx, no or half an answer, too late, 2xx without its text             nobody knows
 //! ```
 
 use super::said::said_without;
-use super::{DeliveryError, Message, Outcome, Provider};
+use super::{DeliveryError, Message, Outcome, Provider, Verdict};
 use crate::base::percent_encode;
 use crate::config::{Authorization, BodyEncoding, Gateway, HttpGateway, Pattern, Slot};
 use crate::domain::texts::{Rendered, escape, spelled};
 use crate::store::tls;
 use async_trait::async_trait;
+use data_encoding::BASE64_NOPAD;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use std::error::Error;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// Most of an answer that is read.
 const LARGEST: usize = 64 * 1024;
@@ -98,10 +100,15 @@ impl Http {
 
     fn said(&self, text: &str, message: &Message) -> String {
         let secret = self.settings.secret.as_ref().map_or("", |secret| secret.expose());
-        said_without(text, message, secret)
+        // As it stands in the header of a request that a gateway shows.
+        let basic = match &self.settings.authorization {
+            Authorization::Basic(user, secret) => basic(user, secret.expose()),
+            Authorization::None | Authorization::Bearer(_) => Zeroizing::default(),
+        };
+        said_without(text, message, &[secret, &basic])
     }
 
-    async fn judge(&self, mut answer: Response, message: &Message) -> Outcome {
+    async fn judge(&self, mut answer: Response, message: &Message) -> Verdict {
         let status = answer.status();
         let mut body = Vec::new();
         let whole = loop {
@@ -116,31 +123,14 @@ impl Http {
         if self.settings.success.iter().any(|range| range.contains(&status.as_u16())) {
             let wanted = &self.settings.success_body;
             if !wanted.is_empty() && !text.contains(wanted.as_str()) {
-                return Outcome::Unknown(
-                    self.said(&format!("{status}, but not the answer of success: {text}"), message),
-                );
+                let why = self.said(&format!("{status}, but not the answer of success: {text}"), message);
+                // A whole answer is about this message, perhaps about its number; the gateway is in order.
+                return Verdict { outcome: Outcome::Unknown(why), in_order: whole };
             }
             let id = self.id(&body).map(|id| format!("{status}, id {id}"));
-            return Outcome::Sent(self.said(&id.unwrap_or_else(|| status.to_string()), message));
+            return Outcome::Sent(self.said(&id.unwrap_or_else(|| status.to_string()), message)).into();
         }
-        let ours = [
-            StatusCode::UNAUTHORIZED,
-            StatusCode::PAYMENT_REQUIRED,
-            StatusCode::FORBIDDEN,
-            StatusCode::REQUEST_TIMEOUT,
-            StatusCode::TOO_EARLY,
-            StatusCode::TOO_MANY_REQUESTS,
-            StatusCode::SERVICE_UNAVAILABLE,
-        ];
-        match status.as_u16() {
-            // About us or the moment, not about the message: another provider may take it.
-            _ if ours.contains(&status) => Outcome::NotTaken(detail),
-            300..=399 => {
-                Outcome::NotTaken(self.said(&format!("{status}: redirects are not followed"), message))
-            }
-            400..=499 if whole => Outcome::Refused(detail),
-            _ => Outcome::Unknown(detail),
-        }
+        failed(status, whole, detail).into()
     }
 
     /// The gateway's id of the message.
@@ -156,10 +146,10 @@ impl Http {
 
 #[async_trait]
 impl Provider for Http {
-    async fn send(&self, message: &Message) -> Outcome {
+    async fn send(&self, message: &Message) -> Verdict {
         let request = match self.request(message) {
             Ok(request) => request,
-            Err(why) => return Outcome::NotTaken(self.said(&why, message)),
+            Err(why) => return Outcome::NotTaken(self.said(&why, message)).into(),
         };
         match request.send().await {
             Ok(answer) => self.judge(answer, message).await,
@@ -174,12 +164,44 @@ impl Provider for Http {
                 }
                 let why = self.said(&why, message);
                 if error.is_connect() || error.is_builder() {
-                    Outcome::NotTaken(why)
+                    Outcome::NotTaken(why).into()
                 } else {
-                    Outcome::Unknown(why)
+                    Outcome::Unknown(why).into()
                 }
             }
         }
+    }
+}
+
+/// Without what fills it up at the end, which some leave out.
+fn basic(user: &str, secret: &str) -> Zeroizing<String> {
+    let pair = Zeroizing::new(format!("{user}:{secret}"));
+    Zeroizing::new(BASE64_NOPAD.encode(pair.as_bytes()))
+}
+
+/// What a status says that is not one of success.
+fn failed(status: StatusCode, whole: bool, detail: String) -> Outcome {
+    let ours = [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::PAYMENT_REQUIRED,
+        StatusCode::FORBIDDEN,
+        // A wrong `url` or `method`, or an interface that was moved.
+        StatusCode::NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED,
+        StatusCode::REQUEST_TIMEOUT,
+        StatusCode::GONE,
+        StatusCode::TOO_EARLY,
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    match status.as_u16() {
+        // About us or the moment, not about the message: another provider may take it.
+        _ if ours.contains(&status) => Outcome::NotTaken(detail),
+        // "See other": the request was processed, and its result lies elsewhere (RFC 9110 §15.4.4).
+        303 => Outcome::Unknown(detail),
+        300..=399 => Outcome::NotTaken(format!("{status}: redirects are not followed")),
+        400..=499 if whole => Outcome::Refused(detail),
+        _ => Outcome::Unknown(detail),
     }
 }
 

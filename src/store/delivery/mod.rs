@@ -8,6 +8,7 @@ mod exec;
 mod http;
 mod said;
 mod smtp;
+mod starttls;
 
 use crate::config::{Config, GatewayKind};
 use crate::domain::method::Channel;
@@ -19,7 +20,7 @@ use breaker::Breaker;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use zeroize::Zeroize;
 
@@ -68,11 +69,28 @@ pub enum Outcome {
     Unknown(String),
 }
 
+/// What became of a message, and whether that says something about the provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Verdict {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The provider is in order, whatever became of the message: it need not rest.
+    pub in_order: bool,
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        let in_order = matches!(outcome, Outcome::Sent(_) | Outcome::Refused(_));
+        Self { outcome, in_order }
+    }
+}
+
 /// One way to deliver messages.
 #[async_trait]
 pub trait Provider: Send + Sync {
     /// Delivers, within [`Entry::timeout`].
-    async fn send(&self, message: &Message) -> Outcome;
+    async fn send(&self, message: &Message) -> Verdict;
 }
 
 /// Why the providers cannot be set up.
@@ -101,6 +119,8 @@ pub struct Entry {
     pub timeout: Duration,
     channels: Vec<Channel>,
     prefixes: Vec<String>,
+    most: usize,
+    places: Semaphore,
     turns: Semaphore,
     breaker: Mutex<Breaker>,
     provider: Box<dyn Provider>,
@@ -122,37 +142,51 @@ impl Entry {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Delivers when it is this message's turn. One that waited too long for its turn, or whose provider rests after
-    /// failures, was not taken.
-    pub async fn send(&self, message: &Message) -> Outcome {
-        if !self.breaker().admits(Instant::now()) {
-            return Outcome::NotTaken(
-                "it failed several times in a row and rests for some seconds".to_owned(),
-            );
+    /// A place among the messages that this provider has or that wait for it; `None`: there are too many. Each provider
+    /// has places of its own, so that one that is slow does not hold up what goes elsewhere.
+    pub fn place(&self) -> Option<SemaphorePermit<'_>> {
+        self.places.try_acquire().ok()
+    }
+
+    /// Delivers when it is this message's turn; turns are taken in the order in which they were asked for. One that
+    /// waited too long for its turn, or whose provider rests after failures, was not taken.
+    pub async fn send(&self, message: &Message, longest_wait: Duration) -> Outcome {
+        let rests =
+            || Outcome::NotTaken("it failed several times in a row and rests for some seconds".to_owned());
+        if self.breaker().rests(Instant::now()) {
+            return rests();
         }
-        let Ok(Ok(_turn)) = tokio::time::timeout(self.timeout, self.turns.acquire()).await else {
-            return Outcome::NotTaken("too many messages wait for it".to_owned());
+        let Ok(Ok(_turn)) = tokio::time::timeout(longest_wait, self.turns.acquire()).await else {
+            return Outcome::NotTaken(BUSY.to_owned());
         };
+        // Asked once it is this message's turn: those before it may have failed meanwhile.
+        if !self.breaker().admits(Instant::now()) {
+            return rests();
+        }
         // Providers keep their own deadline and know more when it is missed; this one holds whatever they do.
         let sending = tokio::time::timeout(self.timeout + GRACE, self.provider.send(message));
-        let outcome =
-            sending.await.unwrap_or_else(|_| Outcome::Unknown("it did not answer in time".to_owned()));
-        match &outcome {
-            Outcome::Sent(_) | Outcome::Refused(_) => self.breaker().succeeded(),
-            Outcome::NotTaken(detail) | Outcome::Unknown(detail) => {
-                if self.breaker().failed(Instant::now()) {
-                    tracing::warn!(provider = %self.name, "messages cannot be delivered by it at present: {detail}");
-                }
-            }
+        let late = || Outcome::Unknown("it did not answer in time".to_owned()).into();
+        let Verdict { outcome, in_order } = sending.await.unwrap_or_else(|_| late());
+        if in_order {
+            self.breaker().succeeded();
+        } else if self.breaker().failed(Instant::now())
+            && let Outcome::NotTaken(detail) | Outcome::Unknown(detail) = &outcome
+        {
+            tracing::warn!(provider = %self.name, "messages cannot be delivered by it at present: {detail}");
         }
         outcome
     }
 
-    /// The longest that [`Self::send`] takes.
+    /// The longest that [`Self::send`] takes, if it waits for its turn no longer than [`Self::timeout`].
     pub fn longest(&self) -> Duration {
         self.timeout * 2 + GRACE
     }
 }
+
+/// Messages that a provider has or that wait for it; more where it takes more at the same time.
+const PLACES: usize = 64;
+/// Why a message finds no place or no turn.
+pub const BUSY: &str = "too many messages wait for it";
 
 /// By so much a provider may miss its deadline.
 const GRACE: Duration = Duration::from_secs(1);
@@ -201,6 +235,11 @@ impl Providers {
         self.0.load().iter().map(one).sum()
     }
 
+    /// All places of all providers: so many messages may be under way that each provider has all of its own.
+    pub fn places(&self) -> usize {
+        self.0.load().iter().map(|entry| entry.most).sum()
+    }
+
     /// One provider more, at the end. For tests and demonstrations.
     #[must_use]
     pub fn and(self, name: &str, channels: &[Channel], terms: Terms, provider: Box<dyn Provider>) -> Self {
@@ -211,6 +250,8 @@ impl Providers {
             timeout: terms.timeout,
             channels: channels.to_vec(),
             prefixes: Vec::new(),
+            most: PLACES.max(4),
+            places: Semaphore::new(PLACES.max(4)),
             turns: Semaphore::new(4),
             breaker: Mutex::default(),
             provider,
@@ -231,6 +272,8 @@ fn entries(config: &Config) -> Result<Vec<Arc<Entry>>, DeliveryError> {
             timeout: settings.timeout,
             channels: vec![Channel::Email],
             prefixes: Vec::new(),
+            most: PLACES.max(settings.connections),
+            places: Semaphore::new(PLACES.max(settings.connections)),
             turns: Semaphore::new(settings.connections),
             breaker: Mutex::default(),
             provider: Box::new(smtp::Smtp::new(settings)?),
@@ -248,6 +291,8 @@ fn entries(config: &Config) -> Result<Vec<Arc<Entry>>, DeliveryError> {
             timeout: gateway.timeout,
             channels: gateway.channels.clone(),
             prefixes: gateway.prefixes.clone(),
+            most: PLACES.max(gateway.connections),
+            places: Semaphore::new(PLACES.max(gateway.connections)),
             turns: Semaphore::new(gateway.connections),
             breaker: Mutex::default(),
             provider,

@@ -7,12 +7,14 @@
 //!                                          └─ else: not taken ─┘   └─ 4xx not taken, 5xx refused, else nobody knows
 //! ```
 
-use super::said::said;
-use super::{DeliveryError, Message, Outcome, Provider};
+use super::said::said_without;
+use super::starttls::ClearThenTls;
+use super::{DeliveryError, Message, Outcome, Provider, Verdict};
 use crate::base::Secret;
 use crate::config::{self, SmtpProtection};
 use crate::domain::texts::Rendered;
 use async_trait::async_trait;
+use data_encoding::BASE64_NOPAD;
 use lettre::address::Address;
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
@@ -25,6 +27,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroizing;
 
 /// Servers close connections that wait longer than some minutes (RFC 5321 §4.5.3.2.7); some much earlier.
 const LONGEST_IDLE: Duration = Duration::from_secs(20);
@@ -56,7 +59,7 @@ struct Letter {
 /// How far a mail got when something failed.
 enum Failure {
     /// There was no conversation about this mail yet; `true`: an idle connection had died.
-    Before(Error, bool),
+    Before(String, bool),
     /// The text had not been sent.
     Envelope(Error),
     /// The text was on its way.
@@ -106,7 +109,7 @@ impl Smtp {
     }
 
     /// A connection that waits, or a new one; `true` if it waited.
-    async fn connection(&self, fresh: bool) -> Result<(AsyncSmtpConnection, bool), Error> {
+    async fn connection(&self, fresh: bool) -> Result<(AsyncSmtpConnection, bool), String> {
         let waiting = || {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             idle.retain(|(_, since)| since.elapsed() < LONGEST_IDLE);
@@ -115,23 +118,33 @@ impl Smtp {
         if !fresh && let Some((connection, _)) = waiting() {
             return Ok((connection, true));
         }
+        let mut connection = self.connect().await?;
+        if let Some((user, secret)) = &self.settings.account {
+            let password = String::from_utf8_lossy(secret.expose()).into_owned();
+            let login = connection.auth(DEFAULT_MECHANISMS, &Credentials::new(user.clone(), password)).await;
+            login.map_err(|error| error.to_string())?;
+        }
+        Ok((connection, false))
+    }
+
+    /// A new connection, protected as it should be.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, String> {
         let settings = &self.settings;
-        let wrapped = self.tls.clone().filter(|_| settings.protection == SmtpProtection::Tls);
         let server = (settings.host.as_str(), settings.port);
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, Some(settings.timeout), &self.hello, wrapped, None)
-                .await?;
+        let failed = |error: Error| error.to_string();
         if settings.protection == SmtpProtection::StartTls
             && let Some(tls) = self.tls.clone()
         {
+            let stream = ClearThenTls::connect(server).await;
+            let stream = stream.map_err(|error| format!("no connection: {error}"))?;
+            let connecting = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &self.hello);
+            let mut connection = connecting.await.map_err(failed)?;
             // An error where the server does not offer it: nothing goes over the line in clear.
-            connection.starttls(tls, &self.hello).await?;
+            connection.starttls(tls, &self.hello).await.map_err(failed)?;
+            return Ok(connection);
         }
-        if let Some((user, secret)) = &settings.account {
-            let password = String::from_utf8_lossy(secret.expose()).into_owned();
-            connection.auth(DEFAULT_MECHANISMS, &Credentials::new(user.clone(), password)).await?;
-        }
-        Ok((connection, false))
+        let (timeout, tls) = (Some(settings.timeout), self.tls.clone());
+        AsyncSmtpConnection::connect_tokio1(server, timeout, &self.hello, tls, None).await.map_err(failed)
     }
 
     /// One mail over one connection; what the server said at the end.
@@ -140,7 +153,11 @@ impl Smtp {
             self.connection(fresh).await.map_err(|error| Failure::Before(error, false))?;
         if let Err(error) = connection.command(Mail::new(Some(letter.from.clone()), Vec::new())).await {
             let died = waited && error.status().is_none_or(|code| u16::from(code) == 421);
-            return Err(if died { Failure::Before(error, true) } else { Failure::Envelope(error) });
+            return Err(if died {
+                Failure::Before(error.to_string(), true)
+            } else {
+                Failure::Envelope(error)
+            });
         }
         let rcpt = Rcpt::new(letter.to.clone(), Vec::new());
         connection.command(rcpt).await.map_err(Failure::Envelope)?;
@@ -157,10 +174,38 @@ impl Smtp {
 
 #[async_trait]
 impl Provider for Smtp {
-    async fn send(&self, message: &Message) -> Outcome {
+    async fn send(&self, message: &Message) -> Verdict {
+        self.mail(message).await.into()
+    }
+}
+
+impl Smtp {
+    /// What the server said, without what it was told: also as a login writes it.
+    fn said(&self, text: &str, message: &Message) -> String {
+        let Some((user, secret)) = &self.settings.account else { return said_without(text, message, &[]) };
+        let password = String::from_utf8_lossy(secret.expose());
+        let plain = Zeroizing::new(BASE64_NOPAD.encode(format!("\0{user}\0{password}").as_bytes()));
+        let login = Zeroizing::new(BASE64_NOPAD.encode(secret.expose()));
+        said_without(text, message, &[&password, &plain, &login])
+    }
+
+    fn judge(&self, failure: &Failure, message: &Message) -> Outcome {
+        let said = |error: &Error| self.said(&error.to_string(), message);
+        match failure {
+            // Also 5xx: a wrong password of ours says nothing about the mail.
+            Failure::Before(why, _) => Outcome::NotTaken(self.said(why, message)),
+            Failure::Envelope(error) if error.is_permanent() => Outcome::Refused(said(error)),
+            Failure::Envelope(error) => Outcome::NotTaken(said(error)),
+            Failure::Text(error) if error.is_permanent() => Outcome::Refused(said(error)),
+            Failure::Text(error) if error.is_transient() => Outcome::NotTaken(said(error)),
+            Failure::Text(error) => Outcome::Unknown(said(error)),
+        }
+    }
+
+    async fn mail(&self, message: &Message) -> Outcome {
         let letter = match self.letter(message) {
             Ok(letter) => letter,
-            Err(why) => return Outcome::Refused(said(&why, message)),
+            Err(why) => return Outcome::Refused(self.said(&why, message)),
         };
         let deadline = Instant::now() + self.settings.timeout;
         let mut fresh = false;
@@ -168,33 +213,19 @@ impl Provider for Smtp {
             let mut text_sent = false;
             let delivered = timeout_at(deadline, self.deliver(&letter, fresh, &mut text_sent)).await;
             return match delivered {
-                Ok(Ok(answer)) => Outcome::Sent(said(&answer, message)),
+                Ok(Ok(answer)) => Outcome::Sent(self.said(&answer, message)),
                 // The server had closed a connection that waited: that says nothing about the mail.
                 Ok(Err(Failure::Before(_, true))) if !fresh => {
                     fresh = true;
                     continue;
                 }
-                Ok(Err(failure)) => judge(&failure, message),
+                Ok(Err(failure)) => self.judge(&failure, message),
                 Err(_) if text_sent => {
                     Outcome::Unknown("the server did not answer in time after the text".to_owned())
                 }
                 Err(_) => Outcome::NotTaken("the server did not answer in time".to_owned()),
             };
         }
-    }
-}
-
-fn judge(failure: &Failure, message: &Message) -> Outcome {
-    match failure {
-        // Also 5xx: a wrong password of ours says nothing about the mail.
-        Failure::Before(error, _) => Outcome::NotTaken(said(&error.to_string(), message)),
-        Failure::Envelope(error) if error.is_permanent() => {
-            Outcome::Refused(said(&error.to_string(), message))
-        }
-        Failure::Envelope(error) => Outcome::NotTaken(said(&error.to_string(), message)),
-        Failure::Text(error) if error.is_permanent() => Outcome::Refused(said(&error.to_string(), message)),
-        Failure::Text(error) if error.is_transient() => Outcome::NotTaken(said(&error.to_string(), message)),
-        Failure::Text(error) => Outcome::Unknown(said(&error.to_string(), message)),
     }
 }
 
