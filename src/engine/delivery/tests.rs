@@ -443,7 +443,7 @@ async fn turns_are_taken_in_the_order_in_which_they_were_asked_for() {
     };
     let messages: Vec<_> = (0..40).map(|_| message()).collect();
     let mut sending = JoinSet::new();
-    for message in messages.iter().cloned() {
+    for message in messages.clone() {
         let entry = Arc::clone(&entry);
         sending.spawn(async move { entry.send(&message, entry.timeout).await });
     }

@@ -25,7 +25,6 @@ claims! {
     deadline_for_taking_answers_does_no_harm_on_a_socket
     ;
     parallel
-    import_does_not_keep_the_other_node_waiting
     passcode_is_accepted_once_of_fifty_over_both
     mark_is_taken_once_of_fifty_over_both
     charges_over_both_are_counted_exactly
@@ -351,27 +350,6 @@ async fn import_takes_few_statements(kit: Kit) {
         .await
         .unwrap();
     assert!(asked < 60, "{asked} statements for 2000 people");
-}
-
-async fn import_does_not_keep_the_other_node_waiting(kit: Kit) {
-    let (store, other) = two(&kit).await;
-    let people: Vec<_> = (0..20_000).map(|number| new_person(&format!("person{number}"))).collect();
-    let records = store.records.clone();
-    let started = Instant::now();
-    let import = tokio::spawn(async move {
-        records.people().add(people, entry("person.import")).await.unwrap();
-        started.elapsed()
-    });
-    let mut longest = Duration::ZERO;
-    while !import.is_finished() {
-        let started = Instant::now();
-        other.audit().append(entry("told")).await.unwrap();
-        longest = longest.max(started.elapsed());
-    }
-    let took = import.await.unwrap();
-    // A second or so; with two statements for each person it would be many.
-    assert!(longest < Duration::from_secs(8), "the import took {took:?}, the other node waited {longest:?}");
-    assert_eq!(store.broken().await, None);
 }
 
 async fn entries_that_the_database_lost_show_though_another_node_went_on(kit: Kit) {
