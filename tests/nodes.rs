@@ -379,6 +379,10 @@ fn without_postgresql_there_is_no_answer_and_afterwards_no_restart_is_needed() {
     until("an answer after the crash", || {
         (answer(&ask_briefly(&nodes.a, "ann", &right)) == "Access-Reject").then_some(())
     });
+    // B waits half a second after a failure to connect.
+    until("an answer of B after the crash", || {
+        (answer(&ask_briefly(&nodes.b, "ann", &right)) == "Access-Reject").then_some(())
+    });
     assert_eq!(answer(&ask(&nodes.b, "ann", &format!("{PASSWORD}{}", code(&seed, 1)))), "Access-Accept");
     assert!(nodes.a.json(&["audit", "verify"])["broken"].is_null());
 }
