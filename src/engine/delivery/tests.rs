@@ -442,13 +442,14 @@ async fn turns_are_taken_in_the_order_in_which_they_were_asked_for() {
         code: "123456".to_owned(),
     };
     let messages: Vec<_> = (0..40).map(|_| message()).collect();
+    let order: Vec<_> = messages.iter().map(|message| message.id).collect();
     let mut sending = JoinSet::new();
-    for message in messages.iter().cloned() {
+    for message in messages {
         let entry = Arc::clone(&entry);
         sending.spawn(async move { entry.send(&message, entry.timeout).await });
     }
     assert!(sending.join_all().await.into_iter().all(|outcome| outcome == sent()));
-    assert_eq!(*told.got.lock().unwrap(), messages.iter().map(|message| message.id).collect::<Vec<_>>());
+    assert_eq!(*told.got.lock().unwrap(), order);
 }
 
 #[tokio::test]
