@@ -49,7 +49,8 @@ pub(super) async fn open(
 pub(super) fn readers(options: &SqliteConnectOptions, count: u32, busy_timeout: Duration) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(count.max(1))
-        .acquire_timeout(busy_timeout.max(Duration::from_millis(100)))
+        // A turn at a connection is no lock: a machine that is busy may take its time.
+        .acquire_timeout(busy_timeout.max(Duration::from_secs(1)))
         // A connection to a file does not grow stale, and asking it would double the cost of a read.
         .idle_timeout(None)
         .max_lifetime(None)
