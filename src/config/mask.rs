@@ -10,7 +10,7 @@ use super::tree::{Entry, Node, Value};
 /// Whether the value of a key is never shown: `secret`, whatever resembles it, and attributes that carry a secret.
 /// Better to hide a harmless value behind a misspelt key than to print a password.
 pub(super) fn is_secret(key: &str) -> bool {
-    if keys::KEYS.iter().any(|known| known.name == key && !known.section.is_empty()) {
+    if keys::all().any(|known| known.name == key && !known.section.is_empty()) {
         return key == "secret";
     }
     let key = key.to_lowercase();
@@ -104,7 +104,7 @@ mod tests {
         {
             assert!(is_secret(key), "{key}");
         }
-        for key in keys::KEYS.iter().filter(|key| !key.section.is_empty() && key.name != "secret") {
+        for key in keys::all().filter(|key| !key.section.is_empty() && key.name != "secret") {
             assert!(!is_secret(key.name), "{}", key.name);
         }
     }

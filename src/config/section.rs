@@ -41,7 +41,7 @@ impl<'t> Section<'t> {
     fn report_unknown(&self) {
         let known: Vec<&str> = keys::of(self.name).map(|key| key.name).collect();
         for entry in self.entries.iter().filter(|entry| !known.contains(&entry.key.as_str())) {
-            let elsewhere = keys::KEYS.iter().find(|key| key.name == entry.key && !key.section.is_empty());
+            let elsewhere = keys::all().find(|key| key.name == entry.key && !key.section.is_empty());
             let near =
                 |name: &&&str| strsim::damerau_levenshtein(name, &entry.key) <= 1 + entry.key.len() / 5;
             let best =

@@ -6,6 +6,7 @@ use ::redis::cluster::ClusterClient;
 use ::redis::cluster_async::ClusterConnection;
 use ::redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use ::redis::io::AsyncDNSResolver;
+use ::redis::io::tcp::TcpSettings;
 use ::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo,
     RedisError, RedisFuture, RedisResult, ServerErrorKind, TlsCertificates, Value,
@@ -185,7 +186,7 @@ impl Dialer {
                 settings = settings.set_username(&self.settings.user);
             }
         }
-        Ok(info.set_redis_settings(settings))
+        Ok(info.set_redis_settings(settings).set_tcp_settings(at_once()))
     }
 
     fn cluster_client(&self) -> RedisResult<ClusterClient> {
@@ -197,7 +198,8 @@ impl Dialer {
             .min_retry_wait(10)
             .max_retry_wait(100)
             .connection_timeout(timeout)
-            .response_timeout(timeout);
+            .response_timeout(timeout)
+            .tcp_settings(at_once());
         if let Some(root) = &self.authorities {
             builder = builder.certs(TlsCertificates { client_tls: None, root_cert: Some(root.clone()) });
         }
@@ -206,6 +208,11 @@ impl Dialer {
         }
         builder.build()
     }
+}
+
+/// A call must not wait for the acknowledgement of the one before it (Nagle), which may come only with its answer.
+fn at_once() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 async fn is_master(connection: &mut MultiplexedConnection) -> RedisResult<()> {

@@ -1,0 +1,129 @@
+//! Every key: the one list that the reader, its defaults, its suggestions and the reference come from.
+
+mod messages;
+mod people;
+mod serving;
+
+use std::fmt::Write;
+
+/// A key of a section.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Section as documented; empty for the top level.
+    pub(super) section: &'static str,
+    pub(super) name: &'static str,
+    /// As it would be written in TOML; `None`: there is none, and the reader says whether it is needed.
+    pub(super) default: Option<&'static str>,
+    /// What it does, in one or two sentences.
+    pub(super) about: &'static str,
+}
+
+const fn key(
+    section: &'static str,
+    name: &'static str,
+    default: Option<&'static str>,
+    about: &'static str,
+) -> Key {
+    Key { section, name, default, about }
+}
+
+/// Sections in the order of the reference, with what they are for.
+const SECTIONS: [(&str, &str); 27] = [
+    ("store", "Where people, factors, failure counters and the audit trail are kept."),
+    (
+        "keys",
+        "Master keys that seal secrets in the store. The first seals, all open: to rotate, put a new one in front.",
+    ),
+    ("radius", "RADIUS over UDP."),
+    (
+        "redis",
+        "Redis, where several nodes share the challenges that wait for an answer and the codes that were sent. `redis.md` says how to set it up.",
+    ),
+    (
+        "client",
+        "`[[client]]`: a NAS, or a network of them. The longest prefix that covers the source address decides.",
+    ),
+    (
+        "client.group",
+        "`[[client.group]]`: another policy for members of a group at this client. Keys left out are as at the client; the first group that fits decides.",
+    ),
+    (
+        "reply",
+        "`[[reply]]`: attributes of an Access-Accept. All rules that fit apply, in order. `[reply.attributes]` holds `Name = value`, with a text, a number, or a list of them; `\"Name:1\"` gives a tag.",
+    ),
+    ("attribute", "`[[attribute]]`: an attribute that the built-in dictionary does not know."),
+    ("login", "What people read on a RADIUS client."),
+    ("throttle", "Failures in a row, counted apart for the password and each factor."),
+    ("password", "Passwords of the embedded directory."),
+    (
+        "directory",
+        "`[[directory]]`: an LDAP directory or Active Directory that people come from. They are synchronised into the store; passwords stay in the directory.",
+    ),
+    (
+        "directory.role",
+        "`[[directory.role]]`: a role, by an attribute of the person or by groups. All rules that fit apply.",
+    ),
+    ("totp", "Passcode apps (RFC 6238); what is enrolled keeps its own numbers."),
+    ("hotp", "Counter-based tokens (RFC 4226)."),
+    ("pin", "PINs, typed before a passcode."),
+    ("recovery", "Recovery codes on paper."),
+    ("temporary", "Codes from the help desk."),
+    ("retention", "How long things are kept that are over."),
+    ("codes", "Codes that are sent, by text message, call or e-mail, and how many may be asked for."),
+    ("institution", "Who sends, and who helps: values of the placeholders in `[message]`."),
+    (
+        "message",
+        "What people read and hear. Placeholders: `{code} {minutes} {name} {institution} {campus} {support_name} {support_phone} {support_email} {faq} {origin}`; a line whose placeholders are all empty is left out.",
+    ),
+    ("smtp", "The server that takes mail."),
+    (
+        "gateway",
+        "`[[gateway]]`: who takes text messages and calls. They are tried in order. `docs/messages.md` explains it, with examples.",
+    ),
+    ("admin", "The admin socket, which the command line uses."),
+    (
+        "admin.role",
+        "`[[admin.role]]`: who may do what there. The first rule that fits decides; root and the daemon's own user are administrators where none does.",
+    ),
+    ("log", "Log lines, on standard error."),
+];
+
+/// All keys.
+pub(super) fn all() -> impl Iterator<Item = &'static Key> {
+    [serving::KEYS, people::KEYS, messages::KEYS].into_iter().flatten()
+}
+
+/// Keys of a section.
+pub(super) fn of(section: &'static str) -> impl Iterator<Item = &'static Key> {
+    all().filter(move |key| key.section == section)
+}
+
+/// The reference of all keys in Markdown, for `docs/configuration.md`.
+pub fn reference() -> String {
+    let mut out = String::new();
+    for (section, about) in SECTIONS {
+        let _ =
+            write!(out, "### `{section}`\n\n{about}\n\n| key | default | what it does |\n|---|---|---|\n");
+        for Key { name, default, about, .. } in of(section).filter(|key| !key.about.is_empty()) {
+            let default = default.map_or_else(String::new, |default| format!("`{default}`"));
+            let _ = writeln!(out, "| `{name}` | {default} | {about} |");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_has_a_section_and_no_section_has_a_key_twice() {
+        let mut seen = std::collections::HashSet::new();
+        for key in all() {
+            assert!(seen.insert((key.section, key.name)), "{}.{}", key.section, key.name);
+            assert!(key.section.is_empty() || SECTIONS.iter().any(|(name, _)| *name == key.section));
+        }
+        assert!(SECTIONS.iter().all(|(name, _)| of(name).next().is_some()));
+    }
+}
