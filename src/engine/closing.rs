@@ -20,7 +20,7 @@ use data_encoding::HEXLOWER;
 use std::time::Duration;
 
 /// How far the clocks of nodes may be apart.
-const MARGIN: Duration = Duration::from_secs(3600);
+const MARGIN: Duration = Duration::from_secs(600);
 /// A code is kept a moment before its message is written: so often and at such intervals it is looked for.
 const LOOKS: u32 = 5;
 const BETWEEN: Duration = Duration::from_millis(50);
