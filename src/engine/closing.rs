@@ -78,7 +78,7 @@ impl Closing<'_> {
             None => (None, None),
         };
         let sends = code.is_some();
-        let challenge = NewChallenge { state, person, pending, code };
+        let challenge = NewChallenge { state, pending, code };
         let opened = match self.gatekeeper.challenges.open(challenge, self.at).await? {
             Opened::Kept => Open { state, message, joined: None },
             Opened::Joined(code) => Open { state, message: None, joined: Some(code) },

@@ -32,7 +32,7 @@ async fn nothing_in_redis_names_anybody() {
     let challenge = one(&world).await;
     let (key, fields) = fields(&world.backend);
     let all = format!("{key} {fields:?}");
-    let id = challenge.person.to_string();
+    let id = challenge.pending.person.to_string();
     let digest = data_encoding::HEXLOWER.encode(&challenge.code.unwrap().code.digest);
     let state = data_encoding::HEXLOWER.encode(&challenge.state[8..]);
     for secret in [&*id, &state, &id.replace('-', ""), "a11ce", "password", &digest] {
@@ -73,7 +73,7 @@ async fn ends_cannot_be_moved() {
     let now = millis(1000) + LIFETIME;
     assert_eq!(world.take(&challenge.state, true, now).await, None);
     // A code that is put beside a login that still waits is over nevertheless.
-    let later = world.challenge(&challenge.person, now).with(world.code(Channel::Email, "wifi", now));
+    let later = world.challenge(&challenge.pending.person, now).with(world.code(Channel::Email, "wifi", now));
     assert_eq!(world.open(later.clone(), now).await, Opened::Kept);
     let (_, now_there) = fields(&world.backend);
     let (field, value) = now_there.iter().find(|(field, _)| field.starts_with("s:")).unwrap();

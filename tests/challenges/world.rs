@@ -142,7 +142,7 @@ impl<B> World<B> {
             rounds: 1,
             expires: now + LIFETIME,
         };
-        NewChallenge { state, person: *person, pending, code: None }
+        NewChallenge { state, pending, code: None }
     }
 
     pub(crate) fn code(&self, channel: Channel, client: &str, now: Timestamp) -> NewCode {

@@ -2,6 +2,7 @@
 
 use super::{CODE, Providers, detail, good, message, send};
 use crate::support::gateway;
+use crate::support::slapd::until;
 use crate::support::smtp::{Certificates, MailServer};
 use doorward::config::Config;
 use doorward::domain::method::Channel;
@@ -81,6 +82,16 @@ async fn mail_arrives_whole_over_starttls_and_tls_with_login() {
     }
 }
 
+/// Waits until the end of our connection from this port shows that the server has closed it (CLOSE_WAIT, 08), or is gone.
+fn until_closed_by_the_server(port: u16) {
+    let ours = format!(":{port:04X}");
+    until("the server's close", || {
+        let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+        let mut rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        rows.find(|row| row[1].ends_with(&ours)).is_none_or(|row| row[3] == "08").then_some(())
+    });
+}
+
 #[tokio::test]
 async fn connections_are_used_again_and_one_that_the_server_closed_costs_no_mail() {
     let post = Post::open("none", ("", ""));
@@ -91,7 +102,7 @@ async fn connections_are_used_again_and_one_that_the_server_closed_costs_no_mail
     }
     let received = post.server.wait(3);
     assert!(received.iter().all(|mail| mail.peer == received[0].peer), "one connection");
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    until_closed_by_the_server(received[0].peer);
     assert!(matches!(to(&config, &providers, "c@example.net").await, Outcome::Sent(_)));
     let received = post.server.wait(4);
     assert_ne!(received[3].peer, received[0].peer, "another one");

@@ -128,7 +128,7 @@ impl Place {
 #[async_trait]
 impl Challenges for MemoryChallenges {
     async fn open(&self, challenge: NewChallenge, now: Timestamp) -> Result<Opened> {
-        let NewChallenge { state, pending, code, .. } = challenge;
+        let NewChallenge { state, pending, code } = challenge;
         let handle = handle(&state);
         let mut table = self.table();
         table.expire(now);
@@ -208,7 +208,7 @@ mod tests {
         let person = PersonId::from_uuid(uuid::Uuid::from_u128(u128::from(person)));
         let expires = Timestamp::from_secs(100 + i64::from(number));
         let pending = Pending { person, client: "vpn".into(), first: First::Password, rounds: 1, expires };
-        NewChallenge { state, person, pending, code: None }
+        NewChallenge { state, pending, code: None }
     }
 
     #[tokio::test]

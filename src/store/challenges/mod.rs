@@ -20,7 +20,6 @@ pub use memory::MemoryChallenges;
 use super::Result;
 use crate::base::Timestamp;
 use crate::domain::login::Pending;
-use crate::domain::person::PersonId;
 use crate::domain::sent::{CodeId, Purpose, SentCode};
 use async_trait::async_trait;
 use std::time::Duration;
@@ -50,8 +49,6 @@ pub const PER_PERSON: usize = 8;
 pub struct NewChallenge {
     /// Its State.
     pub state: State,
-    /// Who was challenged.
-    pub person: PersonId,
     /// The login that waits; it says when it ends.
     pub pending: Pending,
     /// A code to be sent with it.

@@ -117,7 +117,7 @@ fn millis(time: Timestamp) -> String {
 #[async_trait]
 impl Challenges for RedisChallenges {
     async fn open(&self, challenge: NewChallenge, now: Timestamp) -> Result<Opened> {
-        let NewChallenge { state, pending, code, .. } = challenge;
+        let NewChallenge { state, pending, code } = challenge;
         let sealed = self.seals.seal_pending(&state, &pending)?;
         let mut arguments =
             vec![millis(now), field(&state), millis(pending.expires), sealed, PER_PERSON.to_string()];
