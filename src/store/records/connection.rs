@@ -2,15 +2,16 @@
 //! rest of the store needs to know of the two.
 
 use super::postgres::Session;
-use super::{damaged, failure};
+use super::query::Value;
+use super::sqlite::Lite;
+use super::{damaged, lost};
 use crate::store::Result;
+use sqlx::Row as _;
 use sqlx::postgres::PgRow;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 /// A connection.
 pub(super) enum Connection {
-    Sqlite(SqliteConnection),
+    Sqlite(Lite),
     Postgres(Box<Session>),
 }
 
@@ -27,10 +28,7 @@ impl Connection {
     /// Several statements without values, which PostgreSQL takes at once as well; all their rows.
     pub(super) async fn plain(&mut self, text: &'static str) -> Result<Vec<Row>> {
         match self {
-            Connection::Sqlite(connection) => {
-                let rows = sqlx::raw_sql(text).fetch_all(connection).await.map_err(failure)?;
-                Ok(rows.into_iter().map(Row::Sqlite).collect())
-            }
+            Connection::Sqlite(lite) => lite.plain(text),
             Connection::Postgres(session) => session.plain(text).await,
         }
     }
@@ -46,12 +44,8 @@ impl Connection {
     /// Ends the transaction; whether the connection is without one now.
     pub(super) async fn rolled_back(&mut self) -> bool {
         match self {
-            Connection::Sqlite(connection) => match sqlx::query("ROLLBACK").execute(connection).await {
-                Ok(_) => true,
-                // SQLite does it by itself when the disk is full, and where BEGIN failed there is nothing to roll back.
-                Err(sqlx::Error::Database(error)) => error.message().contains("no transaction is active"),
-                Err(_) => false,
-            },
+            // SQLite does it by itself when the disk is full, and where BEGIN failed there is nothing to roll back.
+            Connection::Sqlite(lite) => lite.raw().is_autocommit() || lite.plain("ROLLBACK").is_ok(),
             // Only a warning there if there is none.
             Connection::Postgres(session) => {
                 !session.is_doubtful() && session.plain("ROLLBACK").await.is_ok()
@@ -62,11 +56,8 @@ impl Connection {
     /// Says goodbye.
     pub(super) async fn close(self) {
         match self {
-            Connection::Sqlite(mut connection) => {
-                // Tidies up only: what was answered is durable in the log already.
-                let _ = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut connection).await;
-                let _ = connection.close().await;
-            }
+            // Tidies up only: what was answered is durable in the log already.
+            Connection::Sqlite(lite) => drop(lite.plain("PRAGMA wal_checkpoint(TRUNCATE)")),
             Connection::Postgres(session) => session.close().await,
         }
     }
@@ -74,7 +65,7 @@ impl Connection {
 
 /// A row. Columns are counted from 0.
 pub(super) enum Row {
-    Sqlite(SqliteRow),
+    Sqlite(Vec<Value>),
     Postgres(PgRow),
 }
 
@@ -89,18 +80,24 @@ impl Row {
 
     pub(super) fn optional_text(&self, at: usize) -> Result<Option<&str>> {
         match self {
-            Row::Sqlite(row) => row.try_get(at),
-            Row::Postgres(row) => row.try_get(at),
+            Row::Sqlite(row) => match row.get(at) {
+                Some(Value::Text(text)) => Ok(text.as_deref()),
+                Some(Value::Number(None)) => Ok(None),
+                _ => Err(damaged("a text")),
+            },
+            Row::Postgres(row) => row.try_get(at).map_err(lost),
         }
-        .map_err(failure)
     }
 
     pub(super) fn optional_number(&self, at: usize) -> Result<Option<i64>> {
         match self {
-            Row::Sqlite(row) => row.try_get(at),
-            Row::Postgres(row) => row.try_get(at),
+            Row::Sqlite(row) => match row.get(at) {
+                Some(Value::Number(number)) => Ok(*number),
+                Some(Value::Text(None)) => Ok(None),
+                _ => Err(damaged("a number")),
+            },
+            Row::Postgres(row) => row.try_get(at).map_err(lost),
         }
-        .map_err(failure)
     }
 
     pub(super) fn text(&self, at: usize) -> Result<&str> {

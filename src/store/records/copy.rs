@@ -227,7 +227,7 @@ async fn copy_all(
 /// The file, which nobody else has open now, nor will have until it is closed.
 async fn open_source(path: &Path) -> Result<Connection, CopyError> {
     let wrong = |why: String| CopyError::Source { path: path.to_owned(), why };
-    let connection = file::open_alone(path).await.map_err(|error| match error {
+    let connection = file::open_alone(path).map_err(|error| match error {
         file::AloneError::Missing(error) => wrong(format!("{error}")),
         file::AloneError::Foreign => wrong("it is not a database of Doorward".to_owned()),
         file::AloneError::InUse => {

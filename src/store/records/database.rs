@@ -1,24 +1,22 @@
 //! Which database, and how to connect to it.
 
 use super::connection::Connection;
-use super::failure;
 use super::postgres::Server;
+use super::sqlite::Place;
 use crate::store::Result;
-use sqlx::ConnectOptions;
-use sqlx::sqlite::SqliteConnectOptions;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes connections that write.
 pub(super) enum Database {
-    Sqlite(Box<SqliteConnectOptions>),
+    Sqlite(Place),
     Postgres(Arc<Server>),
 }
 
 impl Database {
     pub(super) async fn connect(&self) -> Result<Connection> {
         match self {
-            Database::Sqlite(options) => options.connect().await.map(Connection::Sqlite).map_err(failure),
+            Database::Sqlite(place) => place.connect().map(Connection::Sqlite),
             Database::Postgres(server) => server.connect(false).await,
         }
     }

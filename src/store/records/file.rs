@@ -2,11 +2,9 @@
 
 use super::failure;
 use super::open::{MIGRATIONS, OpenError};
-use crate::store::StoreError;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Connection, Row, SqliteConnection, SqlitePool};
+use super::sqlite::{Lite, Place};
+use crate::store::{Result, StoreError};
+use rusqlite::OptionalExtension;
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
@@ -21,41 +19,18 @@ const APPLICATION_ID: i64 = 0x446f_6f72;
 /// How every SQLite file starts.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Opens the file, making it and its folder if they are missing; with the options of further connections.
-pub(super) async fn open(
-    path: &Path,
-    busy_timeout: Duration,
-) -> Result<(SqliteConnection, SqliteConnectOptions), OpenError> {
-    let database = |source| OpenError::Database { path: path.to_owned(), source };
-    make_file(path).map_err(|source| OpenError::File { path: path.to_owned(), source })?;
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(busy_timeout)
-        .pragma("secure_delete", "ON")
-        .disable_statement_logging();
-    if !is_ours(path, busy_timeout).await.map_err(database)? {
-        return Err(OpenError::Foreign { path: path.to_owned() });
+/// Opens the file, making it and its folder if they are missing.
+pub(super) fn open(place: &Place) -> Result<Lite, OpenError> {
+    let path = &place.path;
+    let database = |source| OpenError::Database { path: path.clone(), source };
+    make_file(path).map_err(|source| OpenError::File { path: path.clone(), source })?;
+    if !is_ours(place).map_err(database)? {
+        return Err(OpenError::Foreign { path: path.clone() });
     }
-    let mut connection = options.connect().await.map_err(failure).map_err(database)?;
-    quick_check(path, &mut connection).await.map_err(database)?;
-    migrate(path, &mut connection).await?;
-    Ok((connection, options))
-}
-
-/// Connections that read.
-pub(super) fn readers(options: &SqliteConnectOptions, count: u32, busy_timeout: Duration) -> SqlitePool {
-    SqlitePoolOptions::new()
-        .max_connections(count.max(1))
-        // A turn at a connection is no lock: a machine that is busy may take its time.
-        .acquire_timeout(busy_timeout.max(Duration::from_secs(1)))
-        // A connection to a file does not grow stale, and asking it would double the cost of a read.
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .connect_lazy_with(options.clone().pragma("query_only", "ON"))
+    let lite = place.connect().map_err(database)?;
+    quick_check(path, &lite).map_err(database)?;
+    migrate(path, &lite)?;
+    Ok(lite)
 }
 
 /// SQLite gives the files beside it (WAL, shared memory) the mode of the database itself.
@@ -67,63 +42,92 @@ fn make_file(path: &Path) -> io::Result<()> {
     options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
 
+/// The one number that a question is answered with.
+fn ask(lite: &Lite, question: &str) -> Result<i64> {
+    lite.raw().query_row(question, [], |row| row.get(0)).map_err(failure)
+}
+
 /// Whether the file is empty or a database of ours. Looks only: another program's file stays as it is.
-async fn is_ours(path: &Path, busy_timeout: Duration) -> Result<bool, StoreError> {
+fn is_ours(place: &Place) -> Result<bool> {
     let mut start = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(16).read_to_end(&mut start));
+    let read = std::fs::File::open(&place.path).and_then(|file| file.take(16).read_to_end(&mut start));
     read.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     if !start.is_empty() && start != MAGIC {
         return Ok(false);
     }
-    let options = SqliteConnectOptions::new().filename(path).busy_timeout(busy_timeout);
-    let mut connection = options.connect().await.map_err(failure)?;
-    let id = sqlx::query("PRAGMA application_id").fetch_one(&mut connection).await.map_err(failure)?;
-    let tables = sqlx::query("SELECT count(*) FROM sqlite_master").fetch_one(&mut connection).await;
-    let (id, tables): (i64, i64) =
-        (id.try_get(0).map_err(failure)?, tables.map_err(failure)?.try_get(0).map_err(failure)?);
-    connection.close().await.map_err(failure)?;
-    Ok(id == APPLICATION_ID || (id == 0 && tables == 0))
+    let lite = place.plain()?;
+    let id = ask(&lite, "PRAGMA application_id")?;
+    Ok(id == APPLICATION_ID || (id == 0 && ask(&lite, "SELECT count(*) FROM sqlite_master")? == 0))
 }
 
-async fn quick_check(path: &Path, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+fn quick_check(path: &Path, lite: &Lite) -> Result<()> {
     if std::fs::metadata(path).is_ok_and(|file| file.len() > QUICK_CHECK_LIMIT) {
         return Ok(());
     }
-    let row = sqlx::query("PRAGMA quick_check(1)").fetch_one(connection).await.map_err(failure)?;
-    match row.try_get::<String, _>(0) {
-        Ok(answer) if answer == "ok" => Ok(()),
-        Ok(answer) => Err(StoreError::Unavailable(format!(
-            "the file is corrupt; restore it from a backup ({})",
-            answer.lines().next().unwrap_or_default()
-        ))),
-        Err(error) => Err(failure(error)),
+    let checked = lite.raw().query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    let answer = checked.map_err(failure)?;
+    if answer == "ok" {
+        return Ok(());
     }
+    Err(StoreError::Unavailable(format!(
+        "the file is corrupt; restore it from a backup ({})",
+        answer.lines().next().unwrap_or_default()
+    )))
 }
 
-async fn migrate(path: &Path, connection: &mut SqliteConnection) -> Result<(), OpenError> {
-    use sqlx::migrate::MigrateError;
-    // A pragma takes no parameters; the number is `APPLICATION_ID`.
-    let marked = sqlx::query("PRAGMA application_id = 1148153714").execute(&mut *connection).await;
-    marked.map_err(|error| OpenError::Database { path: path.to_owned(), source: failure(error) })?;
-    MIGRATIONS.run(connection).await.map_err(|error| match error {
-        MigrateError::VersionMissing(version) => OpenError::Schema {
-            path: path.to_owned(),
-            why: format!(
-                "it has schema {version}, which is newer. Start the newer version again, or restore an older backup"
-            ),
-        },
-        MigrateError::VersionMismatch(version) => OpenError::Schema {
-            path: path.to_owned(),
-            why: format!(
-                "step {version} of its schema is not the one of this version. Start the version that made it, or \
-                 restore a backup"
-            ),
-        },
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
-            OpenError::Database { path: path.to_owned(), source: failure(error) }
+/// The table in which the steps of the schema are noted, as sqlx makes it in PostgreSQL.
+const STEPS: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
+    version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
+
+/// Brings the tables to the present schema, all steps or none.
+fn migrate(path: &Path, lite: &Lite) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    lite.plain("BEGIN IMMEDIATE").map_err(failed)?;
+    let migrated = steps(path, lite);
+    lite.plain(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(failed)?;
+    migrated
+}
+
+fn steps(path: &Path, lite: &Lite) -> Result<(), OpenError> {
+    let failed = |source| OpenError::Database { path: path.to_owned(), source };
+    let wrong = |why| OpenError::Schema { path: path.to_owned(), why };
+    lite.raw().pragma_update(None, "application_id", APPLICATION_ID).map_err(failure).map_err(failed)?;
+    lite.plain(STEPS).map_err(failed)?;
+    let newest = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
+    let last = ask(lite, "SELECT coalesce(max(version), 0) FROM _sqlx_migrations").map_err(failed)?;
+    if last > newest {
+        return Err(wrong(format!(
+            "it has schema {last}, which is newer. Start the newer version again, or restore an older backup"
+        )));
+    }
+    for step in MIGRATIONS.iter() {
+        let noted = lite.raw().query_row(
+            "SELECT checksum FROM _sqlx_migrations WHERE version = ?",
+            [step.version],
+            |row| row.get::<_, Vec<u8>>(0),
+        );
+        match noted.optional().map_err(failure).map_err(failed)? {
+            Some(checksum) if checksum == *step.checksum => {}
+            Some(_) => {
+                return Err(wrong(format!(
+                    "step {} of its schema is not the one of this version. Start the version that made it, or \
+                     restore a backup",
+                    step.version
+                )));
+            }
+            None => {
+                lite.plain(step.sql.as_str()).map_err(failed)?;
+                lite.run(
+                    "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time)
+                     VALUES (?, ?, TRUE, ?, 0)",
+                    &[&step.version, &&*step.description, &&*step.checksum],
+                )
+                .map_err(failed)?;
+            }
         }
-        other => OpenError::Schema { path: path.to_owned(), why: other.to_string() },
-    })
+    }
+    Ok(())
 }
 
 /// Why a file cannot be had alone.
@@ -136,28 +140,19 @@ pub(super) enum AloneError {
 
 /// Opens a file that is there, for reading; in a transaction that keeps everybody else out. Who has it open already, as a
 /// running daemon has, is noticed: the lock is one that none may have beside us.
-pub(super) async fn open_alone(path: &Path) -> Result<SqliteConnection, AloneError> {
+pub(super) fn open_alone(path: &Path) -> Result<Lite, AloneError> {
     std::fs::metadata(path).map_err(AloneError::Missing)?;
     // Who only reads it for a moment, or is just closing it, is waited for.
-    if !is_ours(path, Duration::from_secs(2)).await.map_err(AloneError::Store)? {
+    let place = Place::new(path, Duration::from_secs(2));
+    if !is_ours(&place).map_err(AloneError::Store)? {
         return Err(AloneError::Foreign);
     }
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .locking_mode(SqliteLockingMode::Exclusive)
-        .busy_timeout(Duration::from_secs(2))
-        .disable_statement_logging();
-    let begun = async {
-        let mut connection = options.connect().await?;
-        sqlx::query("BEGIN IMMEDIATE").execute(&mut connection).await?;
-        Ok(connection)
-    };
-    let mut connection = begun.await.map_err(|error: sqlx::Error| match &error {
-        sqlx::Error::Database(database) if matches!(database.code().as_deref(), Some("5" | "6" | "261")) => {
-            AloneError::InUse
-        }
+    let lite = place.plain().map_err(AloneError::Store)?;
+    let begun = lite.raw().execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE");
+    begun.map_err(|error| match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => AloneError::InUse,
         _ => AloneError::Store(failure(error)),
     })?;
-    quick_check(path, &mut connection).await.map_err(AloneError::Store)?;
-    Ok(connection)
+    quick_check(path, &lite).map_err(AloneError::Store)?;
+    Ok(lite)
 }

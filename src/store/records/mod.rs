@@ -26,6 +26,7 @@ mod query;
 mod reseal;
 mod rounds;
 mod schema;
+mod sqlite;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -131,7 +132,40 @@ impl Records {
 }
 
 /// What an SQL error means to the caller, with what to do about it.
-fn failure(error: sqlx::Error) -> StoreError {
+fn failure(error: rusqlite::Error) -> StoreError {
+    use rusqlite::ffi;
+    let rusqlite::Error::SqliteFailure(ffi::Error { extended_code, .. }, _) = &error else {
+        return StoreError::Unavailable(error.to_string());
+    };
+    match *extended_code {
+        ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
+            return StoreError::Conflict("it exists already".into());
+        }
+        ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
+            return StoreError::NotFound("there is no such person or factor any more".into());
+        }
+        _ => {}
+    }
+    let hint = match extended_code & 0xff {
+        ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED => {
+            "the database file (`store.path`) is locked by another program; end it, or wait"
+        }
+        ffi::SQLITE_READONLY => {
+            "the database file (`store.path`) cannot be written; look at its owner and mode"
+        }
+        ffi::SQLITE_IOERR => "reading or writing the database file (`store.path`) failed; look at the disk",
+        ffi::SQLITE_CORRUPT => {
+            "the database file (`store.path`) is corrupt; stop Doorward and restore it from a backup"
+        }
+        ffi::SQLITE_FULL => "the disk under the database file (`store.path`) is full; make room",
+        ffi::SQLITE_NOTADB => "the database file (`store.path`) is not a database; restore it from a backup",
+        _ => "see the message",
+    };
+    StoreError::Unavailable(format!("{hint} ({error})"))
+}
+
+/// What an error of PostgreSQL, or of the connection to it, means.
+fn lost(error: sqlx::Error) -> StoreError {
     use sqlx::Error;
     if let Error::Database(database) = &error {
         if database.is_unique_violation() {
@@ -143,27 +177,8 @@ fn failure(error: sqlx::Error) -> StoreError {
         if let Some(server) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
             return StoreError::Unavailable(format!("{} ({server})", postgres::hint(server.code())));
         }
-        let hint =
-            match database.code().as_deref().and_then(|code| code.parse::<u32>().ok()).map(|c| c & 0xff) {
-                Some(5 | 6) => {
-                    "the database file (`store.path`) is locked by another program; end it, or wait"
-                }
-                Some(8) => "the database file (`store.path`) cannot be written; look at its owner and mode",
-                Some(10) => "reading or writing the database file (`store.path`) failed; look at the disk",
-                Some(11) => {
-                    "the database file (`store.path`) is corrupt; stop Doorward and restore it from a backup"
-                }
-                Some(13) => "the disk under the database file (`store.path`) is full; make room",
-                Some(26) => "the database file (`store.path`) is not a database; restore it from a backup",
-                _ => "see the message",
-            };
-        return StoreError::Unavailable(format!("{hint} ({database})"));
     }
-    match error {
-        Error::PoolTimedOut => StoreError::Unavailable("all reading connections are busy".into()),
-        Error::PoolClosed => StoreError::Unavailable("it is being closed".into()),
-        other => StoreError::Unavailable(other.to_string()),
-    }
+    StoreError::Unavailable(error.to_string())
 }
 
 /// A stored value that cannot be: edited by hand, or by a newer version.

@@ -11,7 +11,7 @@ use super::postgres::Server;
 use super::query::Query;
 use super::witness::Witness;
 use super::writer::Writer;
-use super::{Inner, Records, file, postgres, reseal, schema};
+use super::{Inner, Records, file, postgres, reseal, schema, sqlite};
 use crate::base::{OsRandom, Random, Secret};
 use crate::config;
 use crate::domain::digest::CodeDigester;
@@ -79,12 +79,13 @@ impl Records {
     async fn open_file(store: &config::Store, keyring: Keyring) -> Result<Self, OpenError> {
         let path = &store.path;
         let database = |source| OpenError::Database { path: path.clone(), source };
-        let (connection, options) = file::open(path, store.busy_timeout).await?;
-        let mut connection = Connection::Sqlite(connection);
+        let at = sqlite::Place::new(path, store.busy_timeout);
+        let mut connection = Connection::Sqlite(file::open(&at)?);
         let own = own_keys(&mut connection, &keyring).await.map_err(database)?;
-        let pool = Pool::Sqlite(file::readers(&options, store.readers, store.busy_timeout));
+        let pool = Pool::Sqlite(sqlite::Readers::new(at.clone(), store.readers));
         let accounts = Accounts::new(Witness::new(path));
-        Ok(Self::start((connection, Database::Sqlite(Box::new(options))), pool, accounts, (own, keyring)))
+        Self::start((connection, Database::Sqlite(at)), pool, accounts, (own, keyring))
+            .map_err(|source| OpenError::File { path: path.clone(), source })
     }
 
     async fn open_server(
@@ -100,7 +101,8 @@ impl Records {
         let pool = Pool::Postgres(Readers::new(Arc::clone(&server), store.readers));
         // Other nodes write all the time: nothing is kept in memory.
         let accounts = Accounts::new(Witness::blind());
-        Ok(Self::start((connection, Database::Postgres(server)), pool, accounts, (own, keyring)))
+        let started = Self::start((connection, Database::Postgres(server)), pool, accounts, (own, keyring));
+        started.map_err(|error| failed(StoreError::Unavailable(error.to_string())))
     }
 
     fn start(
@@ -108,18 +110,18 @@ impl Records {
         readers: Pool,
         accounts: Accounts,
         (own, keyring): (Own, Keyring),
-    ) -> Self {
+    ) -> io::Result<Self> {
         let chain_end = own.chain.shared();
         let accounts = Arc::new(accounts);
-        Self(Arc::new(Inner {
+        Ok(Self(Arc::new(Inner {
             readers,
-            writer: Writer::start(connection, database, own.chain, Arc::clone(&accounts)),
+            writer: Writer::start(connection, database, own.chain, Arc::clone(&accounts))?,
             accounts,
             keyring,
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,
             chain_end,
-        }))
+        })))
     }
 }
 

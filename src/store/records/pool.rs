@@ -3,21 +3,21 @@
 use super::connection::{Connection, Row};
 use super::postgres::Server;
 use super::query::Value;
+use super::sqlite;
 use crate::store::{Result, StoreError};
-use sqlx::SqlitePool;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 
 /// A few of them.
 pub(super) enum Pool {
-    Sqlite(SqlitePool),
+    Sqlite(sqlite::Readers),
     Postgres(Readers),
 }
 
 impl Pool {
     pub(super) async fn close(&self) {
         match self {
-            Pool::Sqlite(pool) => pool.close().await,
+            Pool::Sqlite(readers) => readers.close(),
             Pool::Postgres(readers) => readers.close().await,
         }
     }

@@ -3,7 +3,7 @@
 //! for an answer that nobody takes, `tcp_user_timeout`.
 
 use super::connection::{Connection, Row};
-use super::failure;
+use super::lost;
 use super::query::Value;
 use crate::config;
 use crate::store::{Result, StoreError};
@@ -65,7 +65,7 @@ impl Server {
 
     async fn begin_session(&self, timeout: Duration, reads: bool) -> Result<Connection> {
         let connected = tokio::time::timeout(self.timeout, self.options.connect()).await;
-        let connection = connected.map_err(|_| late(self.timeout))?.map_err(failure)?;
+        let connection = connected.map_err(|_| late(self.timeout))?.map_err(lost)?;
         let mut session = Session { connection, timeout, doubtful: false };
         session.plain(settings(timeout, reads)).await?;
         Ok(Connection::Postgres(Box::new(session)))
@@ -173,7 +173,7 @@ async fn answered<T>(
         Err(sqlx::Error::Database(error)) => error.code().is_none_or(|code| ends_session(&code)),
         Err(_) => true,
     };
-    answer.map_err(failure)
+    answer.map_err(lost)
 }
 
 /// The server closes the connection with it: it is stopped, restarted, or the session was ended.

@@ -1,17 +1,13 @@
 //! Statements with their values: one alone ([`Query`]), and several to be run together ([`Script`]).
 //!
-//! SQLite gets a script as one text, which is one hop to its thread instead of one for each statement. PostgreSQL gets its
-//! statements one by one, those left out that have nothing to do.
+//! The statements of a script are run one by one, those left out that have nothing to do.
 //!
 //! Texts should be few, so that the prepared ones are found again: lists have one of a few sizes, and what is left of
 //! a list is filled with nothing.
 
 use super::connection::{Connection, Row};
-use super::failure;
 use super::pool::Pool;
 use crate::store::Result;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite};
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -83,10 +79,7 @@ pub(super) trait Source {
 impl Source for &mut Connection {
     async fn rows(self, query: Query) -> Result<Vec<Row>> {
         match self {
-            Connection::Sqlite(connection) => {
-                let rows = sqlite(query.text, query.values).fetch_all(connection).await.map_err(failure)?;
-                Ok(rows.into_iter().map(Row::Sqlite).collect())
-            }
+            Connection::Sqlite(lite) => lite.rows(&query.text, &query.values),
             Connection::Postgres(session) => session.rows(&query.text, &query.values).await,
         }
     }
@@ -95,27 +88,10 @@ impl Source for &mut Connection {
 impl Source for &Pool {
     async fn rows(self, query: Query) -> Result<Vec<Row>> {
         match self {
-            Pool::Sqlite(pool) => {
-                let rows = sqlite(query.text, query.values).fetch_all(pool).await.map_err(failure)?;
-                Ok(rows.into_iter().map(Row::Sqlite).collect())
-            }
+            Pool::Sqlite(readers) => readers.rows(query.text, query.values).await,
             Pool::Postgres(pool) => pool.rows(&query.text, &query.values).await,
         }
     }
-}
-
-fn sqlite(
-    text: Cow<'static, str>,
-    values: Vec<Value>,
-) -> sqlx::query::Query<'static, Sqlite, SqliteArguments> {
-    let query = match text {
-        Cow::Borrowed(text) => sqlx::query(text),
-        Cow::Owned(text) => sqlx::query(AssertSqlSafe(text)),
-    };
-    values.into_iter().fold(query, |query, value| match value {
-        Value::Text(text) => query.bind(text),
-        Value::Number(number) => query.bind(number),
-    })
 }
 
 /// One statement, its parameters written `$1`, `$2` …
@@ -139,10 +115,7 @@ impl Query {
     /// Runs it; how many rows it has changed.
     pub(super) async fn execute(self, connection: &mut Connection) -> Result<u64> {
         match connection {
-            Connection::Sqlite(connection) => {
-                let done = sqlite(self.text, self.values).execute(connection).await.map_err(failure)?;
-                Ok(done.rows_affected())
-            }
+            Connection::Sqlite(lite) => lite.execute(&self.text, &self.values),
             Connection::Postgres(session) => session.execute(&self.text, &self.values).await,
         }
     }
@@ -199,8 +172,8 @@ impl Script {
         self.text.push_str(text);
     }
 
-    /// Adds `?`. The one place that writes parameters of scripts: SQLite looks for a numbered one among all names of its
-    /// statement, so many numbered ones take long. For PostgreSQL they are numbered at the end; no text has `?` otherwise.
+    /// Adds `?`. The one place that writes parameters of scripts. For PostgreSQL they are numbered at the end; no text has
+    /// `?` otherwise.
     pub(super) fn value(&mut self, value: Value) {
         self.values.push(value);
         self.text.push('?');
@@ -242,12 +215,14 @@ impl Script {
     /// Runs all statements up to the first that fails.
     pub(super) async fn execute(self, connection: &mut Connection) -> Result<()> {
         match connection {
-            Connection::Sqlite(connection) => {
-                sqlite(self.text.into(), self.values).execute(connection).await.map_err(failure)?;
+            Connection::Sqlite(lite) => {
+                for (text, values) in self.needed() {
+                    lite.execute(text, values)?;
+                }
             }
             Connection::Postgres(session) => {
-                for (text, values) in self.numbered() {
-                    session.execute(&text, values).await?;
+                for (text, values) in self.needed() {
+                    session.execute(&numbered(text), values).await?;
                 }
             }
         }
@@ -256,29 +231,24 @@ impl Script {
 
     /// Runs them likewise; all rows of all of them.
     pub(super) async fn fetch(self, connection: &mut Connection) -> Result<Vec<Row>> {
-        match connection {
-            Connection::Sqlite(connection) => {
-                let rows = sqlite(self.text.into(), self.values).fetch_all(connection).await;
-                Ok(rows.map_err(failure)?.into_iter().map(Row::Sqlite).collect())
-            }
-            Connection::Postgres(session) => {
-                let mut rows = Vec::new();
-                for (text, values) in self.numbered() {
-                    rows.extend(session.rows(&text, values).await?);
-                }
-                Ok(rows)
-            }
+        let mut rows = Vec::new();
+        for (text, values) in self.needed() {
+            rows.extend(match connection {
+                Connection::Sqlite(lite) => lite.rows(text, values)?,
+                Connection::Postgres(session) => session.rows(&numbered(text), values).await?,
+            });
         }
+        Ok(rows)
     }
 
-    /// The statements that have something to do, as PostgreSQL wants them.
-    fn numbered(&self) -> impl Iterator<Item = (String, &[Value])> {
+    /// The statements that have something to do.
+    fn needed(&self) -> impl Iterator<Item = (&str, &[Value])> {
         self.parts.iter().enumerate().filter(|(_, part)| part.needed).map(|(number, part)| {
             let next = self.parts.get(number + 1);
             let text = self.text.get(part.text..next.map_or(self.text.len(), |next| next.text));
             let text = text.unwrap_or_default().trim_end_matches("; ");
             let values = self.values.get(part.values..next.map_or(self.values.len(), |next| next.values));
-            (numbered(text), values.unwrap_or_default())
+            (text, values.unwrap_or_default())
         })
     }
 }
@@ -336,7 +306,7 @@ mod tests {
     #[test]
     fn postgresql_gets_numbers_and_no_statement_without_work() {
         let script = script();
-        let parts: Vec<_> = script.numbered().collect();
+        let parts: Vec<_> = script.needed().map(|(text, values)| (numbered(text), values)).collect();
         assert_eq!(
             parts.iter().map(|(text, values)| (text.as_str(), values.len())).collect::<Vec<_>>(),
             [

@@ -6,7 +6,7 @@ use super::connection::Connection;
 use super::open::{MIGRATIONS, OpenError};
 use super::postgres::{Server, lock_key};
 use super::query::Query;
-use super::{damaged, failure};
+use super::{damaged, lost};
 use crate::store::{Result, StoreError};
 use std::path::PathBuf;
 
@@ -133,7 +133,7 @@ async fn run(connection: &mut Connection) -> Result<()> {
     };
     MIGRATIONS.run(session.raw()).await.map_err(|error| match error {
         sqlx::migrate::MigrateError::Execute(error)
-        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => failure(error),
+        | sqlx::migrate::MigrateError::ExecuteMigration(error, _) => lost(error),
         other => StoreError::Unavailable(other.to_string()),
     })
 }

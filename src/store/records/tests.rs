@@ -22,6 +22,7 @@ use super::connection::Connection;
 use super::database::Database;
 use super::postgres::{Server, options};
 use super::query::Query;
+use super::sqlite::Place;
 use super::{OpenError, Records};
 use crate::base::{Secret, Timestamp};
 use crate::config;
@@ -32,7 +33,6 @@ use crate::domain::throttle::Counter;
 use crate::store::seal::Keyring;
 use crate::store::{NewFactor, NewPerson, Settlement};
 use kit::{Kit, claims};
-use sqlx::sqlite::SqliteConnectOptions;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,9 +99,7 @@ impl Store {
     /// Another program's connection to the same database.
     async fn raw(&self) -> Connection {
         let database = match &self.settings.postgres {
-            None => Database::Sqlite(Box::new(
-                SqliteConnectOptions::new().filename(self.path()).busy_timeout(BUSY),
-            )),
+            None => Database::Sqlite(Place::new(self.path(), BUSY)),
             Some(settings) => {
                 Database::Postgres(Arc::new(Server::new(options(settings).unwrap(), Duration::from_secs(10))))
             }
@@ -111,12 +109,7 @@ impl Store {
 
     async fn sql(&self, sql: &'static str) -> u64 {
         let mut raw = self.raw().await;
-        let changed = Query::new(sql).execute(&mut raw).await.unwrap();
-        if let Connection::Sqlite(raw) = raw {
-            // To be gone for certain, for those who want the file alone.
-            sqlx::Connection::close(raw).await.unwrap();
-        }
-        changed
+        Query::new(sql).execute(&mut raw).await.unwrap()
     }
 
     async fn person(&self, name: &str) -> PersonId {

@@ -19,8 +19,8 @@ use super::rounds::Round;
 use super::transaction::{Lost, Transaction, reason};
 use crate::store::{Result, StoreError};
 use std::sync::{Arc, Mutex};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::runtime::RuntimeFlavor;
+use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that may wait; more are refused at once.
 const QUEUE: usize = 4096;
@@ -30,7 +30,8 @@ const BATCH: usize = 256;
 /// Hands jobs to the writing task.
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Waiting>>>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    /// Ends when the connection is closed.
+    done: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Writer {
@@ -40,11 +41,25 @@ impl Writer {
         database: Database,
         chain: Chain,
         accounts: Arc<Accounts>,
-    ) -> Self {
+    ) -> std::io::Result<Self> {
+        let file = !connection.is_postgres();
         let (sender, receiver) = mpsc::channel(QUEUE);
         let transaction = Transaction::new(connection, chain, accounts);
-        let task = tokio::spawn(write(transaction, database, receiver));
-        Self { queue: Mutex::new(Some(sender)), task: Mutex::new(Some(task)) }
+        let (ended, done) = oneshot::channel();
+        // SQLite works in the thread that asks it, and a commit waits for the disk: it gets a thread, unless everything
+        // happens in one.
+        let runtime = tokio::runtime::Handle::current();
+        let work = async move {
+            write(transaction, database, receiver).await;
+            // Nobody may wait for it.
+            let _ = ended.send(());
+        };
+        if file && runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+            std::thread::Builder::new().name("store".to_owned()).spawn(move || runtime.block_on(work))?;
+        } else {
+            runtime.spawn(work);
+        }
+        Ok(Self { queue: Mutex::new(Some(sender)), done: Mutex::new(Some(done)) })
     }
 
     /// Runs a job and waits for its commit.
@@ -78,9 +93,9 @@ impl Writer {
     /// Finishes what is queued, then closes the connection.
     pub(super) async fn close(&self) {
         drop(self.queue.lock().ok().and_then(|mut queue| queue.take()));
-        let task = self.task.lock().ok().and_then(|mut task| task.take());
-        if let Some(task) = task {
-            let _ = task.await;
+        let done = self.done.lock().ok().and_then(|mut done| done.take());
+        if let Some(done) = done {
+            let _ = done.await;
         }
     }
 }

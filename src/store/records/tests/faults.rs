@@ -97,8 +97,7 @@ async fn broken_connection_is_replaced() {
     let closed = store
         .write(|transaction| {
             Box::pin(async move {
-                let other =
-                    Database::Sqlite(Box::new(SqliteConnectOptions::new().filename("").in_memory(true)));
+                let other = Database::Sqlite(Place::new(Path::new(""), BUSY));
                 transaction.connection = other.connect().await.unwrap();
                 Ok(())
             })

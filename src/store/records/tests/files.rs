@@ -64,8 +64,7 @@ async fn file_that_is_no_database_is_refused_and_left_alone() {
 async fn database_of_another_program_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("other.db");
-    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
-    let mut other = Database::Sqlite(Box::new(options)).connect().await.unwrap();
+    let mut other = Database::Sqlite(Place::new(&path, BUSY)).connect().await.unwrap();
     Query::new("CREATE TABLE bookmarks (url TEXT)").execute(&mut other).await.unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
