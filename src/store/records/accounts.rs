@@ -10,7 +10,8 @@ use super::witness::Witness;
 use crate::base::Timestamp;
 use crate::domain::factor::FactorId;
 use crate::domain::login::Account;
-use crate::domain::person::{PersonId, Username};
+use crate::domain::person::{PersonId, Status, Username};
+use crate::domain::throttle::Counter;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,8 @@ const MARKS: usize = 1024;
 pub(super) enum Change {
     /// Anything.
     Person(PersonId),
+    /// Failures were forgotten: all of a person, or one counter's.
+    Cleared(PersonId, Option<Counter>),
     /// A code was accepted: nothing before `next` will be.
     Accepted { person: PersonId, factor: FactorId, next: u64, used: Timestamp },
 }
@@ -32,7 +35,7 @@ pub(super) enum Change {
 impl Change {
     const fn person(self) -> PersonId {
         match self {
-            Change::Person(person) | Change::Accepted { person, .. } => person,
+            Change::Person(person) | Change::Cleared(person, _) | Change::Accepted { person, .. } => person,
         }
     }
 }
@@ -94,6 +97,18 @@ impl Accounts {
         Some(found)
     }
 
+    /// Whether a person may log in, as far as they are in memory. For the writer, which has seen that nobody else has written.
+    pub(super) fn is_active(&self, person: PersonId) -> Option<bool> {
+        self.lock().of(person).map(|account| account.person.status == Status::Active)
+    }
+
+    /// Whether a factor may still be used, likewise.
+    pub(super) fn is_usable(&self, person: PersonId, factor: FactorId) -> Option<bool> {
+        self.lock().of(person).map(|account| {
+            account.person.status == Status::Active && account.factors.iter().any(|kept| kept.id == factor)
+        })
+    }
+
     /// To be taken before an account is read from the database.
     pub(super) fn ticket(&self) -> Ticket {
         Ticket(self.lock().serial)
@@ -147,6 +162,11 @@ impl Accounts {
 }
 
 impl Kept {
+    fn of(&self, person: PersonId) -> Option<&Arc<Account>> {
+        let name = self.names.get(&person)?;
+        self.young.get(name).or_else(|| self.old.get(name)).filter(|account| account.person.id == person)
+    }
+
     fn mark(&self, person: PersonId) -> usize {
         usize::try_from(self.hasher.hash_one(person) % MARKS as u64).unwrap_or_default()
     }

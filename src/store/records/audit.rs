@@ -4,12 +4,14 @@ use super::chain::{self, Kept, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
 use super::query::{Query, Script, Value};
+use super::sqlite::Lite;
 use super::transaction::Transaction;
 use super::{Records, damaged};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
+use rusqlite::ToSql;
 use std::sync::PoisonError;
 
 /// Rows that a check reads at a time, and a listing at most.
@@ -21,6 +23,20 @@ pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> 
     let mut script = Script::default();
     insert(&mut script, std::iter::once(record), 1);
     script.execute(&mut transaction.connection).await.map_err(taken)
+}
+
+/// Writes entries that have their place in the chain already.
+pub(super) fn insert_each(lite: &Lite, records: &[AuditRecord]) -> Result<()> {
+    const INSERT: &str =
+        "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    for record in records {
+        let AuditRecord { seq, at, actor, action, person, subject, outcome, detail, request, link } = record;
+        let values: [&dyn ToSql; 10] =
+            [seq, &at.millis(), actor, action, person, subject, outcome, detail, request, link];
+        lite.run(INSERT, &values).map_err(taken)?;
+    }
+    Ok(())
 }
 
 /// Adds statements that write at most so many entries that have their place in the chain already.

@@ -13,10 +13,11 @@ use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "people",
     "passwords",
     "factors",
+    "positions",
     "one_time_codes",
     "counters",
     "acceptances",

@@ -1,19 +1,30 @@
-//! Failure counters as a batch changes them: read at once, changed in memory in the order of the steps, written at once.
+//! Failure counters: charged and settled in memory, in the order of the steps, and written with the settlement.
+//!
+//! On SQLite one process owns the file, so all counters that are not at zero are in its memory, and a charge holds at once
+//! for everything that it does. What came of the attempt leaves only after the commit that writes the counters of the
+//! person as they are then: a guess that was answered is in the file. On PostgreSQL other nodes must see a charge before
+//! the attempt is verified, so it is a commit of its own, and counters are in memory for the time of a batch only.
 
 use super::connection::Row;
 use super::query::{Script, Value};
 use super::rounds::Charge;
+use super::transaction::Transaction;
+use super::witness::Witness;
 use crate::base::Timestamp;
 use crate::domain::person::PersonId;
-use crate::domain::throttle::{Counter, Failures, Gate};
-use crate::store::Result;
-use std::collections::BTreeMap;
+use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
+use crate::store::{CounterState, Result};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a stranger's attempts are written, so that they cost what a known person's do.
 const STRANGER: &str = "";
 
-/// Which counter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Rows in one statement when all are written.
+const PART: usize = 64;
+
+/// The key of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Key {
     /// Of a person.
     Of(PersonId, Counter),
@@ -31,31 +42,30 @@ impl Key {
     }
 }
 
+/// Rows to be deleted and to be written.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) gone: Vec<Key>,
+    pub(super) changed: Vec<(Key, Failures)>,
+}
+
 /// Where one stands.
-#[derive(Debug, Clone, Copy, Default)]
-struct State {
-    failures: Failures,
-    change: Change,
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    counter: Counter,
+    now: Failures,
+    /// As the database has it; none: no row.
+    stored: Option<Failures>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-enum Change {
-    #[default]
-    None,
-    Write,
-    Delete,
-}
-
-/// The counters that a batch is about.
+/// Counters in memory.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    of: BTreeMap<Key, State>,
-    /// A charge was taken, so that the file surely changes.
-    taken: bool,
+    of: HashMap<PersonId, Vec<Kept>>,
 }
 
 impl Counters {
-    /// Takes one as it stands in the database.
+    /// Takes one as it stands in the database, unless more is known of it.
     pub(super) fn take(&mut self, row: &Row) -> Result<()> {
         let (person, counter) = (row.text(0)?, row.text(1)?);
         let counter = match counter {
@@ -66,69 +76,250 @@ impl Counters {
         // What has no such form was never written here, and nothing will ask for it.
         if let (Ok(person), Some(counter)) = (person.parse(), counter) {
             let failures = failures(row, 2)?;
-            self.of.insert(Key::Of(person, counter), State { failures, change: Change::None });
+            let kept = self.kept(person, counter);
+            kept.stored = Some(failures);
+            if kept.now.count <= failures.count {
+                kept.now = failures;
+            }
         }
         Ok(())
     }
 
+    fn kept(&mut self, person: PersonId, counter: Counter) -> &mut Kept {
+        let of = self.of.entry(person).or_default();
+        let at = of.iter().position(|kept| kept.counter == counter).unwrap_or(of.len());
+        if at == of.len() {
+            of.push(Kept { counter, now: Failures::default(), stored: None });
+        }
+        &mut of[at]
+    }
+
+    /// Charges an attempt; one gate for each counter.
+    fn charge(
+        &mut self,
+        person: Option<PersonId>,
+        counters: &[Counter],
+        rules: &Throttle,
+        now: Timestamp,
+    ) -> Vec<Gate> {
+        let Some(person) = person else { return vec![Gate::Open; counters.len()] };
+        let gates = counters.iter().map(|counter| {
+            let kept = self.kept(person, *counter);
+            let (gate, failures) = rules.charge(kept.now, now);
+            if gate == Gate::Open {
+                kept.now = failures;
+            }
+            gate
+        });
+        gates.collect()
+    }
+
+    /// What was right is cleared; what was charged and then not tried is taken back.
+    fn settle(&mut self, person: PersonId, clear: &[Counter], refund: &[Counter]) {
+        let Some(of) = self.of.get_mut(&person) else { return };
+        for kept in of {
+            if clear.contains(&kept.counter) {
+                kept.now = Failures::default();
+            }
+            if refund.contains(&kept.counter)
+                && let Some(count) = kept.now.count.checked_sub(1)
+            {
+                // The delay that came with the charge goes too. A charge is taken only while no delay is on, so this
+                // is its own, save for attempts that were under way together when the free ones ran out: at most
+                // that many delays can be skipped, and never the hard stop.
+                kept.now = Failures { count, blocked_until: Timestamp::default() };
+            }
+        }
+    }
+
+    /// What the database does not know of a person; from now on it does.
+    fn changes(&mut self, person: PersonId, changes: &mut Changes) {
+        let Some(of) = self.of.get_mut(&person) else { return };
+        of.retain_mut(|kept| {
+            let key = Key::Of(person, kept.counter);
+            match kept.stored {
+                Some(_) if kept.now.count == 0 => changes.gone.push(key),
+                None if kept.now.count == 0 => {}
+                stored => {
+                    if stored != Some(kept.now) {
+                        changes.changed.push((key, kept.now));
+                        kept.stored = Some(kept.now);
+                    }
+                    return true;
+                }
+            }
+            false
+        });
+        if of.is_empty() {
+            self.of.remove(&person);
+        }
+    }
+
+    /// Rows were deleted: all of a person, or one.
+    fn deleted(&mut self, person: PersonId, counter: Option<Counter>) {
+        let Some(of) = self.of.get_mut(&person) else { return };
+        of.retain(|kept| counter.is_some_and(|counter| counter != kept.counter));
+        if of.is_empty() {
+            self.of.remove(&person);
+        }
+    }
+
+    fn of(&self, person: PersonId) -> Vec<CounterState> {
+        let of = self.of.get(&person).into_iter().flatten().filter(|kept| kept.now.count > 0);
+        let mut states: Vec<_> =
+            of.map(|kept| CounterState { counter: kept.counter.key(), failures: kept.now }).collect();
+        states.sort_by(|a, b| a.counter.cmp(&b.counter));
+        states
+    }
+}
+
+/// Those of a file, which its one process has in memory; none before they were read.
+#[derive(Debug, Default)]
+pub(super) struct Shared(Mutex<Option<Counters>>);
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Option<Counters>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges an attempt in memory; none where memory is not as good as the file.
+    pub(super) fn charge(
+        &self,
+        witness: &Witness,
+        (person, counters): (Option<PersonId>, &[Counter]),
+        rules: &Throttle,
+        now: Timestamp,
+    ) -> Option<Vec<Gate>> {
+        let mut kept = self.lock();
+        let known = kept.as_mut().filter(|_| witness.trusts())?;
+        Some(known.charge(person, counters, rules, now))
+    }
+
+    /// What is not at zero; none where memory is not as good as the file.
+    pub(super) fn of(&self, witness: &Witness, person: PersonId) -> Option<Vec<CounterState>> {
+        self.lock().as_ref().filter(|_| witness.trusts()).map(|known| known.of(person))
+    }
+
+    /// Takes all rows of the table. `keep` what more is known in memory: another program has changed nothing.
+    pub(super) fn load(&self, rows: &[Row], keep: bool) -> Result<()> {
+        let mut kept = self.lock();
+        let mut known = kept.take().filter(|_| keep).unwrap_or_default();
+        known.of.values_mut().flatten().for_each(|kept| kept.stored = None);
+        rows.iter().try_for_each(|row| known.take(row))?;
+        *kept = Some(known);
+        Ok(())
+    }
+
+    /// Nothing is known any more.
+    pub(super) fn forget(&self) {
+        *self.lock() = None;
+    }
+
+    pub(super) fn deleted(&self, person: PersonId, counter: Option<Counter>) {
+        if let Some(known) = self.lock().as_mut() {
+            known.deleted(person, counter);
+        }
+    }
+
+    /// Everything that the file does not know.
+    pub(super) fn all_changes(&self) -> Changes {
+        let mut changes = Changes::default();
+        if let Some(known) = self.lock().as_mut() {
+            let people: Vec<_> = known.of.keys().copied().collect();
+            people.into_iter().for_each(|person| known.changes(person, &mut changes));
+        }
+        changes
+    }
+}
+
+/// The counters that a batch is about.
+pub(super) struct Tally {
+    counters: Source,
+    /// Whose rows are written with the batch.
+    touched: BTreeSet<PersonId>,
+    /// When strangers were charged last, by the number of their row.
+    strangers: Vec<Timestamp>,
+}
+
+enum Source {
+    /// In the memory of the one process of a file.
+    Shared(Arc<Shared>),
+    /// As they were read for this batch.
+    Read(Counters),
+}
+
+impl Tally {
+    pub(super) fn shared(shared: Arc<Shared>) -> Self {
+        Self { counters: Source::Shared(shared), touched: BTreeSet::new(), strangers: Vec::new() }
+    }
+
+    pub(super) const fn read(counters: Counters) -> Self {
+        Self { counters: Source::Read(counters), touched: BTreeSet::new(), strangers: Vec::new() }
+    }
+
+    fn with<T>(&mut self, work: impl FnOnce(&mut Counters) -> T) -> T {
+        match &mut self.counters {
+            Source::Shared(shared) => work(shared.lock().get_or_insert_default()),
+            Source::Read(counters) => work(counters),
+        }
+    }
+
     /// Charges an attempt; one gate for each counter.
     pub(super) fn charge(&mut self, charge: &Charge) -> Vec<Gate> {
-        let mut gates = Vec::with_capacity(charge.counters.len());
-        for (number, counter) in charge.counters.iter().enumerate() {
-            let gate = match charge.person {
-                Some(person) => {
-                    let state = self.of.entry(Key::Of(person, *counter)).or_default();
-                    let (gate, failures) = charge.rules.charge(state.failures, charge.now);
-                    if gate == Gate::Open {
-                        *state = State { failures, change: Change::Write };
-                    }
-                    gate
+        let gates =
+            self.with(|known| known.charge(charge.person, &charge.counters, &charge.rules, charge.now));
+        self.touched.extend(charge.person);
+        if matches!(self.counters, Source::Read(_)) {
+            // Known, shut out or a stranger, the answer takes one durable commit. A row that stays as it is would be
+            // none to the database, so this one gets the time.
+            for (number, gate) in gates.iter().enumerate() {
+                if charge.person.is_none() || *gate != Gate::Open {
+                    self.strangers.resize(self.strangers.len().max(number + 1), charge.now);
                 }
-                None => Gate::Open,
-            };
-            if charge.person.is_some() && gate == Gate::Open {
-                self.taken = true;
-            } else {
-                // Known, shut out or a stranger, the answer takes one durable commit. A row that stays as it is
-                // would be none to SQLite, so this one gets the time.
-                let failures = Failures { count: 1, blocked_until: charge.now };
-                self.of.insert(Key::Stranger(number), State { failures, change: Change::Write });
             }
-            gates.push(gate);
         }
         gates
     }
 
-    /// Whether the file surely changes by it.
-    pub(super) const fn taken(&self) -> bool {
-        self.taken
+    /// Whose round ends: what was charged of theirs is written, whatever comes of it.
+    pub(super) fn touch(&mut self, person: PersonId) {
+        self.touched.insert(person);
     }
 
-    /// What was right is cleared; what was charged and then not tried is taken back.
     pub(super) fn settle(&mut self, person: PersonId, clear: &[Counter], refund: &[Counter]) {
-        for counter in clear {
-            let cleared = State { failures: Failures::default(), change: Change::Delete };
-            self.of.insert(Key::Of(person, *counter), cleared);
+        if let Source::Read(known) = &mut self.counters {
+            // Who is only cleared was not read, and may have a row.
+            for counter in clear {
+                known.kept(person, *counter).stored.get_or_insert_default();
+            }
         }
-        for counter in refund {
-            let Some(state) = self.of.get_mut(&Key::Of(person, *counter)) else { continue };
-            let Some(count) = state.failures.count.checked_sub(1) else { continue };
-            // The delay that came with the charge goes too. A charge is taken only while no delay is on, so this
-            // is its own, save for attempts that were under way together when the free ones ran out: at most
-            // that many delays can be skipped, and never the hard stop.
-            let failures = Failures { count, blocked_until: Timestamp::default() };
-            *state = State { failures, change: Change::Write };
-        }
+        self.with(|known| known.settle(person, clear, refund));
     }
 
-    /// What is to be deleted and what to be written.
-    pub(super) fn changes(&self) -> (Vec<Key>, Vec<(Key, Failures)>) {
-        let changed = |wanted: Change| {
-            self.of.iter().filter(move |(_, state)| state.change == wanted).map(|(key, state)| (*key, *state))
-        };
-        let gone = changed(Change::Delete).map(|(key, _)| key).collect();
-        (gone, changed(Change::Write).map(|(key, state)| (key, state.failures)).collect())
+    /// What is to be written.
+    pub(super) fn changes(mut self) -> Changes {
+        let mut changes = Changes::default();
+        let touched = std::mem::take(&mut self.touched);
+        self.with(|known| touched.into_iter().for_each(|person| known.changes(person, &mut changes)));
+        let strangers = self.strangers.into_iter().enumerate();
+        changes.changed.extend(
+            strangers.map(|(number, at)| (Key::Stranger(number), Failures { count: 1, blocked_until: at })),
+        );
+        changes
     }
+}
+
+/// Writes what only memory knows.
+pub(super) async fn flush(transaction: &mut Transaction) -> Result<()> {
+    let Changes { gone, changed } = transaction.counters.all_changes();
+    let (mut gone, mut changed) = (gone.into_iter(), changed.into_iter());
+    while gone.len() > 0 || changed.len() > 0 {
+        let mut script = Script::default();
+        delete(&mut script, gone.by_ref().take(PART), PART);
+        write(&mut script, changed.by_ref().take(PART), PART);
+        script.execute(&mut transaction.connection).await?;
+    }
+    Ok(())
 }
 
 /// Adds a statement that deletes at most so many.

@@ -10,6 +10,7 @@ use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
 use crate::domain::person::PersonId;
+use crate::domain::throttle::Counter;
 use crate::store::{Factors, NewFactor, Result, StoreError};
 use async_trait::async_trait;
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
@@ -139,22 +140,26 @@ pub(super) async fn codes_of(records: &Records, person: PersonId, factors: &mut 
 
 /// Ends a factor: codes, counter and sealed seed go; `secure_delete` overwrites them in the file.
 pub(super) async fn erase(connection: &mut Connection, id: &str) -> Result<bool> {
-    for sql in ["DELETE FROM one_time_codes WHERE factor = $1", "DELETE FROM counters WHERE counter = $1"] {
+    for sql in [
+        "DELETE FROM one_time_codes WHERE factor = $1",
+        "DELETE FROM counters WHERE counter = $1",
+        "DELETE FROM positions WHERE factor = $1",
+    ] {
         Query::new(sql).bind(id).execute(&mut *connection).await?;
     }
     Ok(Query::new("DELETE FROM factors WHERE id = $1").bind(id).execute(connection).await? > 0)
 }
 
 /// Names the owner of a factor that is about to change.
-async fn change(transaction: &mut Transaction, id: FactorId) -> Result<()> {
+async fn change(transaction: &mut Transaction, id: FactorId) -> Result<Option<PersonId>> {
     let row = Query::new("SELECT person FROM factors WHERE id = $1")
         .bind(id.to_string())
         .fetch_optional(&mut transaction.connection)
         .await?;
-    if let Some(row) = row {
-        transaction.change(Change::Person(row.text(0)?.parse().map_err(|_| damaged("a person's id"))?));
-    }
-    Ok(())
+    let Some(row) = row else { return Ok(None) };
+    let person = row.text(0)?.parse().map_err(|_| damaged("a person's id"))?;
+    transaction.change(Change::Person(person));
+    Ok(Some(person))
 }
 
 fn gone() -> StoreError {
@@ -176,8 +181,8 @@ async fn insert(connection: &mut Connection, new: NewFactor, sealed: String, rep
         }
     }
     Query::new(
-        "INSERT INTO factors (id, person, kind, label, state, created, used, next, material)
-         VALUES ($1, $2, $3, $4, $5, $6, NULL, $7, $8)",
+        "INSERT INTO factors (id, person, kind, label, state, created, material)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
     )
     .bind(&id)
     .bind(&person)
@@ -185,10 +190,11 @@ async fn insert(connection: &mut Connection, new: NewFactor, sealed: String, rep
     .bind(&new.label)
     .bind(new.state.as_str())
     .bind(new.created.millis())
-    .bind(number(new.next))
     .bind(sealed)
     .execute(&mut *connection)
     .await?;
+    let position = Query::new("INSERT INTO positions (factor, next, used) VALUES ($1, $2, NULL)");
+    position.bind(&id).bind(number(new.next)).execute(&mut *connection).await?;
     if let Material::Codes(codes) = new.material {
         for code in codes {
             Query::new(
@@ -208,8 +214,8 @@ async fn insert(connection: &mut Connection, new: NewFactor, sealed: String, rep
 impl Factors for Records {
     async fn of(&self, person: PersonId) -> Result<Vec<Factor>> {
         let rows = Query::new(
-            "SELECT id, person, kind, label, state, created, used, next, material FROM factors
-             WHERE person = $1 ORDER BY created, id",
+            "SELECT f.id, f.person, f.kind, f.label, f.state, f.created, o.used, o.next, f.material
+             FROM factors f JOIN positions o ON o.factor = f.id WHERE f.person = $1 ORDER BY f.created, f.id",
         )
         .bind(person.to_string())
         .fetch_all(&self.0.readers)
@@ -221,7 +227,8 @@ impl Factors for Records {
 
     async fn factor(&self, id: FactorId) -> Result<Factor> {
         let row = Query::new(
-            "SELECT id, person, kind, label, state, created, used, next, material FROM factors WHERE id = $1",
+            "SELECT f.id, f.person, f.kind, f.label, f.state, f.created, o.used, o.next, f.material
+             FROM factors f JOIN positions o ON o.factor = f.id WHERE f.id = $1",
         )
         .bind(id.to_string())
         .fetch_optional(&self.0.readers)
@@ -249,8 +256,8 @@ impl Factors for Records {
             Box::pin(async move {
                 change(transaction, id).await?;
                 let done = Query::new(
-                    "UPDATE factors SET state = 'active', next = $2 + 1, used = $3
-                     WHERE id = $1 AND state = 'pending' AND next <= $2",
+                    "UPDATE positions SET next = $2 + 1, used = $3 WHERE factor = $1 AND next <= $2
+                     AND EXISTS (SELECT 1 FROM factors WHERE id = $1 AND state = 'pending')",
                 )
                 .bind(id.to_string())
                 .bind(number(position))
@@ -260,6 +267,8 @@ impl Factors for Records {
                 if done == 0 {
                     return Ok(false);
                 }
+                let active = Query::new("UPDATE factors SET state = 'active' WHERE id = $1");
+                active.bind(id.to_string()).execute(&mut transaction.connection).await?;
                 audit::append(transaction, entry).await?;
                 Ok(true)
             })
@@ -283,14 +292,17 @@ impl Factors for Records {
     async fn advance(&self, id: FactorId, next: u64, entry: AuditEntry) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
-                change(transaction, id).await?;
-                let done = Query::new("UPDATE factors SET next = $2 WHERE id = $1 AND next < $2")
+                let person = change(transaction, id).await?;
+                let done = Query::new("UPDATE positions SET next = $2 WHERE factor = $1 AND next < $2")
                     .bind(id.to_string())
                     .bind(number(next))
                     .execute(&mut transaction.connection)
                     .await?;
                 if done == 0 {
                     return Ok(false);
+                }
+                if let Some(person) = person {
+                    transaction.change(Change::Cleared(person, Some(Counter::Factor(id))));
                 }
                 Query::new("DELETE FROM counters WHERE counter = $1")
                     .bind(id.to_string())

@@ -59,6 +59,7 @@ struct Inner {
     readers: Pool,
     writer: Writer,
     accounts: Arc<Accounts>,
+    counters: Arc<counters::Shared>,
     keyring: Keyring,
     digester: CodeDigester,
     audit_key: Secret<Vec<u8>>,
@@ -113,7 +114,10 @@ impl Records {
 
     /// Finishes what is queued and closes the connections. Later calls fail.
     pub async fn close(&self) {
+        // Nothing charged is forgotten, though it may never have been answered. What fails here fails in the close as well.
+        let _ = self.write(|transaction| Box::pin(counters::flush(transaction))).await;
         self.0.writer.close().await;
+        self.0.counters.forget();
         self.0.accounts.empty();
         self.0.readers.close().await;
     }

@@ -112,11 +112,13 @@ impl Records {
         (own, keyring): (Own, Keyring),
     ) -> io::Result<Self> {
         let chain_end = own.chain.shared();
-        let accounts = Arc::new(accounts);
+        let (accounts, counters) = (Arc::new(accounts), Arc::default());
+        let memory = (Arc::clone(&accounts), Arc::clone(&counters));
         Ok(Self(Arc::new(Inner {
             readers,
-            writer: Writer::start(connection, database, own.chain, Arc::clone(&accounts))?,
+            writer: Writer::start(connection, database, own.chain, memory)?,
             accounts,
+            counters,
             keyring,
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,

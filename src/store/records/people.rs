@@ -10,6 +10,7 @@ use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Origin, Person, PersonId, Status, Username};
+use crate::domain::throttle::Counter;
 use crate::store::{Acceptances, NewPerson, Page, Passwords, People, Result, StoreError};
 use async_trait::async_trait;
 use std::collections::BTreeSet;
@@ -24,8 +25,9 @@ const PERSON: usize = 13;
 /// A person with one row for each active factor; without any, one row in which theirs is empty.
 pub(super) const ACCOUNT: &str = "
     SELECT p.id, p.username, p.name, p.roles, p.member_of, p.email, p.phone, p.status, p.version, p.directory,
-           p.dn, p.valid_until, p.entry, f.id, f.person, f.kind, f.label, f.state, f.created, f.used, f.next, f.material
+           p.dn, p.valid_until, p.entry, f.id, f.person, f.kind, f.label, f.state, f.created, o.used, o.next, f.material
     FROM people p LEFT JOIN factors f ON f.person = p.id AND f.state = 'active'
+         LEFT JOIN positions o ON o.factor = f.id
     WHERE p.username = $1 ORDER BY f.created, f.id";
 
 fn person(row: &Row) -> Result<Person> {
@@ -196,6 +198,7 @@ impl People for Records {
                     return Err(gone());
                 }
                 if status == Status::Active {
+                    transaction.change(Change::Cleared(person, None));
                     Query::new("DELETE FROM counters WHERE person = $1")
                         .bind(&id)
                         .execute(&mut transaction.connection)
@@ -225,6 +228,7 @@ async fn new_password(transaction: &mut Transaction, person: PersonId, entry: Au
     if done == 0 {
         return Err(gone());
     }
+    transaction.change(Change::Cleared(person, Some(Counter::Password)));
     Query::new("DELETE FROM counters WHERE person = $1 AND counter = 'password'")
         .bind(&id)
         .execute(&mut transaction.connection)

@@ -1,15 +1,15 @@
 //! The steps of login rounds, as many as wait, in a handful of statements.
 //!
-//! Charges and settlements change counters only here, in their order, and what comes of it is written once. None of
+//! Settlements change counters only here, in their order, and what comes of it is written once. None of
 //! these steps needs a savepoint: what refuses one is read before anything of it is written, and whatever else fails
 //! concerns the file and so the batch.
 
 use super::accounts::Change;
 use super::audit;
 use super::batch::Answer;
-use super::connection::Row;
-use super::counters::{self, Counters};
-use super::logins::{Passcode, accept, accept_code, is_active};
+use super::connection::{Connection, Row};
+use super::counters::{self, Changes, Counters, Tally};
+use super::logins::{Passcode, accept, accept_code, accept_in_file, is_active};
 use super::marks::Marks;
 use super::outbox;
 use super::query::{Script, places};
@@ -21,6 +21,7 @@ use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Gate, Throttle};
 use crate::store::{Result, Settled, Settlement, StoreError};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What the audit entry of a round that lets someone in says.
 const ACCEPT: &str = "accept";
@@ -104,20 +105,31 @@ pub(super) struct Reads {
 
 /// What the database has answered.
 struct Known {
-    counters: Counters,
+    tally: Tally,
     /// Who of those to be let in may not log in any more.
     barred: BTreeSet<PersonId>,
     marks: Marks,
 }
 
+impl Known {
+    fn touch(&mut self, end: &Settlement) {
+        end.person.into_iter().for_each(|person| self.tally.touch(person));
+    }
+}
+
 impl Reads {
-    pub(super) fn of(rounds: &[Round]) -> Self {
+    /// `file`: counters and accounts are in memory.
+    pub(super) fn of(rounds: &[Round], file: bool) -> Self {
         let each = |people: BTreeSet<_>| people.into_iter().collect();
         let marks: BTreeSet<_> = rounds.iter().flat_map(Round::once).collect();
+        let once = marks.into_iter().map(str::to_owned).collect();
+        if file {
+            return Self { counted: Vec::new(), let_in: Vec::new(), once };
+        }
         Self {
             counted: each(rounds.iter().filter_map(Round::counts).collect()),
             let_in: each(rounds.iter().filter_map(Round::lets_in).collect()),
-            once: marks.into_iter().map(str::to_owned).collect(),
+            once,
         }
     }
 
@@ -134,7 +146,7 @@ impl Reads {
     }
 
     /// Reads the answers, which are told apart by how many columns they have.
-    async fn answered(&self, transaction: &mut Transaction, rows: &[Row]) -> Result<Known> {
+    async fn answered(&self, transaction: &mut Transaction, rounds: &[Round], rows: &[Row]) -> Result<Known> {
         let (mut counters, mut marks) = (Counters::default(), Marks::default());
         let mut active = 0;
         for row in rows {
@@ -145,6 +157,19 @@ impl Reads {
             }
         }
         let mut barred = BTreeSet::new();
+        if !transaction.connection.is_postgres() {
+            for person in rounds.iter().filter_map(Round::lets_in) {
+                let active = match transaction.accounts.is_active(person) {
+                    Some(active) => active,
+                    None => is_active(&mut transaction.connection, person).await?,
+                };
+                if !active {
+                    barred.insert(person);
+                }
+            }
+            let tally = Tally::shared(Arc::clone(&transaction.counters));
+            return Ok(Known { tally, barred, marks });
+        }
         if usize::try_from(active).ok() != Some(self.let_in.len()) {
             for person in &self.let_in {
                 if !is_active(&mut transaction.connection, *person).await? {
@@ -152,7 +177,7 @@ impl Reads {
                 }
             }
         }
-        Ok(Known { counters, barred, marks })
+        Ok(Known { tally: Tally::read(counters), barred, marks })
     }
 }
 
@@ -179,15 +204,19 @@ pub(super) async fn run(
     reads: &Reads,
     rows: &[Row],
 ) -> Result<Written> {
-    let mut known = reads.answered(transaction, rows).await?;
+    let mut known = reads.answered(transaction, rounds, rows).await?;
     // What is accepted depends on no counter, so it can be first.
     let passcodes = rounds.iter().enumerate().filter_map(|(number, round)| round.passcode(number));
     let passcodes: Vec<_> = passcodes.collect();
-    let accepted = accept(&mut transaction.connection, &passcodes, &mut known.marks).await?;
+    let accepted = if transaction.connection.is_postgres() {
+        accept(&mut transaction.connection, &passcodes, &mut known.marks).await?
+    } else {
+        accept_in_file(transaction, &passcodes, &mut known.marks).await?
+    };
     let mut entries = Vec::with_capacity(rounds.len());
     for (number, round) in rounds.iter_mut().enumerate() {
         match round {
-            Round::Charge(charge, answer) => answer.set(Ok(known.counters.charge(charge))),
+            Round::Charge(charge, answer) => answer.set(Ok(known.tally.charge(charge))),
             Round::Settle(end, answer) => {
                 let Some(end) = end.take() else { continue };
                 match settle(transaction, &mut known, *end, (number, accepted.contains(&number))).await {
@@ -201,8 +230,12 @@ pub(super) async fn run(
             }
         }
     }
-    let Known { counters, marks, .. } = known;
-    let (gone, changed) = counters.changes();
+    let Known { tally, marks, .. } = known;
+    let Changes { gone, changed } = tally.changes();
+    if let Connection::Sqlite(lite) = &transaction.connection {
+        audit::insert_each(lite, &std::mem::take(&mut entries))?;
+    }
+    let surely = !gone.is_empty() || !changed.is_empty();
     let (mut gone, mut changed, mut entries) = (gone.into_iter(), changed.into_iter(), entries.into_iter());
     let mut script = Script::default();
     marks.write(&mut script);
@@ -213,7 +246,7 @@ pub(super) async fn run(
         counters::write(&mut script, changed.by_ref().take(count), count);
         audit::insert(&mut script, entries.by_ref().take(count), count);
         if most <= MOST {
-            return Ok(Written { script, surely: counters.taken() });
+            return Ok(Written { script, surely });
         }
         std::mem::take(&mut script).execute(&mut transaction.connection).await.map_err(audit::taken)?;
     }
@@ -229,8 +262,10 @@ async fn settle(
     if let Some(code) = end.joins
         && !outbox::carries(&mut transaction.connection, code).await?
     {
+        known.touch(&end);
         return Ok((Settled::Unsent, None));
     }
+    known.touch(&end);
     if !known.marks.are_free(&end.once, round) {
         return Ok((Settled::Replayed, end.replayed));
     }
@@ -252,7 +287,7 @@ async fn settle(
     }
     known.marks.take(&end.once, round);
     if let Some(person) = end.person {
-        known.counters.settle(person, &end.clear, &end.refund);
+        known.tally.settle(person, &end.clear, &end.refund);
     }
     if let (Some((message, limits)), Some(sealed)) = (&end.message, sealed)
         && let Some(limit) = outbox::add(&mut transaction.connection, message, limits, sealed).await?

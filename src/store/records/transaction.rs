@@ -8,6 +8,7 @@ use super::audit;
 use super::batch::{Batch, Ran};
 use super::chain::Chain;
 use super::connection::{Connection, Row};
+use super::counters::Shared;
 use super::query::{Query, Script};
 use super::rounds::{self, Reads};
 use crate::store::{Result, StoreError};
@@ -17,21 +18,28 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+/// Accounts and counters that are kept in memory.
+pub(super) type Memory = (Arc<Accounts>, Arc<Shared>);
+
 /// What a job works with: the connection inside a transaction, and the end of the audit chain.
 pub(super) struct Transaction {
     pub(super) connection: Connection,
     pub(super) chain: Chain,
     /// Directories that this connection has the lock of.
     led: BTreeSet<String>,
-    accounts: Arc<Accounts>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) counters: Arc<Shared>,
     changes: Vec<Change>,
     /// What `data_version` said when memory was brought up to date; none: it must be.
     version: Option<i64>,
+    /// Whether a batch of ours was lost since.
+    lost: bool,
 }
 
 impl Transaction {
-    pub(super) fn new(connection: Connection, chain: Chain, accounts: Arc<Accounts>) -> Self {
-        Self { connection, chain, led: BTreeSet::new(), accounts, changes: Vec::new(), version: None }
+    pub(super) fn new(connection: Connection, chain: Chain, (accounts, counters): Memory) -> Self {
+        let (led, changes) = (BTreeSet::new(), Vec::new());
+        Self { connection, chain, led, accounts, counters, changes, version: None, lost: false }
     }
 
     /// Goes on with another connection. Dropping the old one closes it and takes back what it had open.
@@ -77,13 +85,16 @@ pub(super) enum Lost {
 impl Transaction {
     /// All of a batch in one durable commit; `Err` says why nothing of it was kept.
     pub(super) async fn commit(&mut self, batch: &mut Batch) -> Result<(), Lost> {
-        let reads = Reads::of(&batch.rounds);
+        let reads = Reads::of(&batch.rounds, !self.connection.is_postgres());
         // Without jobs before them, what the rounds need to know is asked at once.
         let early = batch.jobs.is_empty();
         let rows = self.begin(early.then_some(&reads)).await;
         let rows = rows.map_err(|error| Lost::AtBegin(reason(error)))?;
         let later = async {
             self.jobs(batch).await?;
+            // The rounds must not find in memory what the jobs have changed; it is dropped once more after the commit,
+            // because it may be read again meanwhile.
+            self.apply();
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;
             }
@@ -133,6 +144,9 @@ impl Transaction {
             self.version = None;
             self.accounts.empty();
             self.chain.recall(&mut self.connection).await?;
+            let counters = "SELECT person, counter, failures, blocked_until FROM counters WHERE person <> ''";
+            let counters = Query::new(counters).fetch_all(&mut self.connection).await?;
+            self.counters.load(&counters, std::mem::take(&mut self.lost))?;
             self.version = version;
         }
         self.accounts.witness.begun();
@@ -148,7 +162,7 @@ impl Transaction {
     /// Runs the jobs, each in a savepoint.
     async fn jobs(&mut self, batch: &mut Batch) -> Result<(), String> {
         for job in &mut batch.jobs {
-            let before = self.chain.position();
+            let (before, changes) = (self.chain.position(), self.changes.len());
             self.execute("SAVEPOINT job").await?;
             match unpanicked(job.run(self)).await {
                 Ran::Done => self.execute("RELEASE job").await?,
@@ -156,6 +170,7 @@ impl Transaction {
                     self.execute("ROLLBACK TO job").await?;
                     self.execute("RELEASE job").await?;
                     self.chain.return_to(before);
+                    self.changes.truncate(changes);
                 }
                 Ran::Broken(why) => return Err(why),
             }
@@ -187,8 +202,17 @@ impl Transaction {
     /// After a commit, before anybody is answered.
     fn committed(&mut self) {
         self.chain.committed();
-        self.accounts.apply(&self.changes);
+        self.apply();
         self.changes.clear();
+    }
+
+    fn apply(&self) {
+        self.accounts.apply(&self.changes);
+        for change in &self.changes {
+            if let Change::Cleared(person, counter) = change {
+                self.counters.deleted(*person, *counter);
+            }
+        }
     }
 
     /// Nothing was kept, or so it seems: what is in memory is read again. Whether the connection is without a
@@ -197,6 +221,7 @@ impl Transaction {
         self.accounts.witness.distrust();
         self.changes.clear();
         self.version = None;
+        self.lost = true;
         self.connection.rolled_back().await
     }
 

@@ -137,6 +137,9 @@ async fn erase(transaction: &mut Transaction, ids: &[String], still: &'static st
     let counters = over.iter().map(|(id, person)| [(*person).into(), (*id).into()]);
     script.rows(counters, count, &["-".into(), "-".into()]);
     script.add(")");
+    script.statement("DELETE FROM positions WHERE factor IN (VALUES ");
+    script.rows(over.iter().map(|(id, _)| [(*id).into()]), count, &["".into()]);
+    script.add(")");
     script.statement("DELETE FROM factors WHERE id IN (VALUES ");
     script.rows(over.iter().map(|(id, _)| [(*id).into()]), count, &["".into()]);
     script.add(")");

@@ -10,15 +10,14 @@
 //! On PostgreSQL a batch has a deadline as well, and where a connection that was good turns out to be dead at `BEGIN`, the
 //! batch is begun once more on a new one: nothing of it had happened yet.
 
-use super::accounts::Accounts;
 use super::batch::{Answer, Batch, Typed, Waiting, Work};
 use super::chain::Chain;
 use super::connection::Connection;
 use super::database::Database;
 use super::rounds::Round;
-use super::transaction::{Lost, Transaction, reason};
+use super::transaction::{Lost, Memory, Transaction, reason};
 use crate::store::{Result, StoreError};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{mpsc, oneshot};
 
@@ -40,11 +39,11 @@ impl Writer {
         connection: Connection,
         database: Database,
         chain: Chain,
-        accounts: Arc<Accounts>,
+        memory: Memory,
     ) -> std::io::Result<Self> {
         let file = !connection.is_postgres();
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let transaction = Transaction::new(connection, chain, accounts);
+        let transaction = Transaction::new(connection, chain, memory);
         let (ended, done) = oneshot::channel();
         // SQLite works in the thread that asks it, and a commit waits for the disk: it gets a thread, unless everything
         // happens in one.

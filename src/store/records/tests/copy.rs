@@ -176,7 +176,7 @@ async fn table_that_nobody_knows_is_refused(kit: Kit) {
 async fn file_of_an_older_schema_is_refused(kit: Kit) {
     let file = filled().await;
     file.close().await;
-    file.sql("DELETE FROM _sqlx_migrations WHERE version = 3").await;
+    file.sql("DELETE FROM _sqlx_migrations WHERE version = 5").await;
     let (_, settings) = target(&kit);
     let text = copy(&file, &settings).await.unwrap_err().to_string();
     assert!(text.contains("older schema"), "{text}");

@@ -8,11 +8,186 @@ use tokio::task::JoinSet;
 
 claims! {
     charges_clears_and_refunds_of_one_person_count_in_their_order
-    strangers_and_people_who_are_shut_out_are_written_too
     of_many_people_at_once_each_gets_what_is_theirs
     lock_that_waits_with_a_login_wins
     passcodes_that_wait_together_are_accepted_in_their_order
     of_many_passcodes_at_once_each_is_accepted_once
+}
+
+mod one_batch {
+    claims! {
+        postgres only
+            steps_of_one_batch_count_in_their_order
+            strangers_and_people_who_are_shut_out_are_written_too
+        ; parallel
+    }
+    use super::*;
+
+    async fn steps_of_one_batch_count_in_their_order(kit: Kit) {
+        let store = kit.store().await;
+        let alice = store.person("alice").await;
+        let steps = vec![
+            Step::Charge(PASSWORD),
+            Step::Charge(PASSWORD),
+            Step::Charge(PASSWORD),
+            Step::Charge(PASSWORD),
+            end(alice, PASSWORD, &[]),
+            Step::Charge(PASSWORD),
+            Step::Charge(PASSWORD),
+            end(alice, &[], PASSWORD),
+        ];
+        let came = together(&store, Some(alice), steps).await;
+        let right = ["[Open]", "[Open]", "[Open]", "[Stopped]", "Done", "[Open]", "[Open]", "Done"];
+        assert_eq!(came, right.map(str::to_owned));
+        assert_eq!(count(&store, alice).await, 1);
+    }
+
+    async fn strangers_and_people_who_are_shut_out_are_written_too(kit: Kit) {
+        let store = kit.store().await;
+        let alice = store.person("alice").await;
+        let delete = |text: &'static str| store.sql(text);
+        together(&store, None, vec![Step::Charge(PASSWORD), Step::Charge(PASSWORD)]).await;
+        assert_eq!(delete("DELETE FROM counters WHERE person = '' AND blocked_until > 0").await, 1);
+        let came = together(&store, Some(alice), (0..4).map(|_| Step::Charge(PASSWORD)).collect()).await;
+        assert_eq!(came[3], "[Stopped]");
+        assert_eq!(delete("DELETE FROM counters WHERE person = '' AND blocked_until > 0").await, 1);
+        assert_eq!(count(&store, alice).await, 3);
+    }
+}
+
+/// In a file, a charge holds at once and is written with the end of the round.
+mod in_a_file {
+    use super::*;
+
+    const OTHER: &str = "UPDATE counters SET failures = failures WHERE person = 'nobody'";
+
+    async fn charged(store: &Store, person: PersonId, times: usize) {
+        for _ in 0..times {
+            let gates = store.attempts().charge(Some(person), PASSWORD, &rules(), NOW).await.unwrap();
+            assert_eq!(gates, [Gate::Open]);
+        }
+    }
+
+    async fn settled(store: &Store, person: PersonId, clear: &[Counter]) {
+        let mut end = settlement(person, None);
+        (end.audit.outcome, end.clear) = ("reject", clear.to_vec());
+        assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+    }
+
+    /// As it is in the file.
+    async fn written(store: &Store) -> Vec<i64> {
+        let rows = Query::new("SELECT failures FROM counters WHERE person <> ''");
+        let rows = rows.fetch_all(&mut store.raw().await).await.unwrap();
+        rows.iter().map(|row| row.number(0).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn charge_holds_at_once_and_is_written_before_the_answer() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        charged(&store, alice, 2).await;
+        assert_eq!(count(&store, alice).await, 2, "it holds");
+        assert_eq!(written(&store).await, [] as [i64; 0], "nothing was answered yet");
+        settled(&store, alice, &[]).await;
+        assert_eq!(written(&store).await, [2], "also the one that is still under way");
+        charged(&store, alice, 1).await;
+        let gates = store.attempts().charge(Some(alice), PASSWORD, &rules(), NOW).await.unwrap();
+        assert_eq!(gates, [Gate::Stopped]);
+        settled(&store, alice, PASSWORD).await;
+        assert_eq!(written(&store).await, [] as [i64; 0]);
+        charged(&store, alice, 1).await;
+    }
+
+    #[tokio::test]
+    async fn failures_are_known_again_after_a_kill() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        charged(&store, alice, 3).await;
+        settled(&store, alice, &[]).await;
+        // Opened once more without a close, as after a kill.
+        let again = store.open(ring(&[("k1", 1)])).await.unwrap();
+        let gates = again.attempts().charge(Some(alice), PASSWORD, &rules(), NOW).await.unwrap();
+        assert_eq!(gates, [Gate::Stopped]);
+    }
+
+    #[tokio::test]
+    async fn what_was_never_answered_is_written_by_the_close() {
+        let mut store = Store::new().await;
+        let alice = store.person("alice").await;
+        charged(&store, alice, 3).await;
+        store.reopen().await;
+        assert_eq!(count(&store, alice).await, 3);
+    }
+
+    #[tokio::test]
+    async fn replayed_and_conflicting_ends_are_written_too() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        let id = store.totp(alice, FactorState::Active).await;
+        assert_eq!(
+            store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+            Settled::Done
+        );
+        charged(&store, alice, 1).await;
+        let again = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+        assert_eq!(again, Settled::Replayed);
+        assert_eq!(written(&store).await, [1]);
+        store.people().set_status(alice, Status::Locked, entry("person.lock")).await.unwrap();
+        charged(&store, alice, 1).await;
+        let late = store.logins().settle(settlement(alice, None)).await;
+        assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
+        assert_eq!(written(&store).await, [2]);
+    }
+
+    #[tokio::test]
+    async fn unlock_new_password_and_resynchronisation_forget_at_once() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        let id = store.totp(alice, FactorState::Active).await;
+        let both = [Counter::Password, Counter::Factor(id)];
+        let charge = async || {
+            let _ = store.attempts().charge(Some(alice), &both, &rules(), NOW).await.unwrap();
+            settled(&store, alice, &[]).await;
+        };
+        charge().await;
+        store.passwords().changed(alice, entry("password.changed")).await.unwrap();
+        assert_eq!(count(&store, alice).await, 1);
+        assert!(store.factors().advance(id, 7, entry("factor.resync")).await.unwrap());
+        assert_eq!(count(&store, alice).await, 0);
+        charge().await;
+        assert_eq!(count(&store, alice).await, 2);
+        store.people().set_status(alice, Status::Active, entry("person.unlock")).await.unwrap();
+        assert_eq!(count(&store, alice).await, 0);
+        assert_eq!(written(&store).await, [] as [i64; 0]);
+    }
+
+    #[tokio::test]
+    async fn what_another_program_writes_counts() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        charged(&store, alice, 3).await;
+        settled(&store, alice, &[]).await;
+        assert_eq!(store.sql("DELETE FROM counters WHERE person <> ''").await, 1);
+        charged(&store, alice, 1).await;
+        assert_eq!(count(&store, alice).await, 1);
+        // Only its commit is seen, whatever was in it.
+        store.sql(OTHER).await;
+        settled(&store, alice, &[]).await;
+        charged(&store, alice, 1).await;
+    }
+
+    #[tokio::test]
+    async fn lost_batch_takes_no_charge_back() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        charged(&store, alice, 2).await;
+        let lost =
+            store.write(|_| Box::pin(async { Err::<(), _>(StoreError::Unavailable("on purpose".into())) }));
+        assert!(lost.await.is_err());
+        settled(&store, alice, &[]).await;
+        assert_eq!(count(&store, alice).await, 2);
+        assert_eq!(written(&store).await, [2]);
+    }
 }
 
 fn rules() -> Throttle {
@@ -60,21 +235,14 @@ async fn count(store: &Store, person: PersonId) -> u32 {
 async fn charges_clears_and_refunds_of_one_person_count_in_their_order(kit: Kit) {
     let store = kit.store().await;
     let alice = store.person("alice").await;
-    let steps = vec![
-        Step::Charge(PASSWORD),
-        Step::Charge(PASSWORD),
-        Step::Charge(PASSWORD),
-        Step::Charge(PASSWORD),
-        end(alice, PASSWORD, &[]),
-        Step::Charge(PASSWORD),
-        Step::Charge(PASSWORD),
-        end(alice, &[], PASSWORD),
-    ];
+    let came = together(&store, Some(alice), (0..4).map(|_| Step::Charge(PASSWORD)).collect()).await;
+    assert_eq!(came, ["[Open]", "[Open]", "[Open]", "[Stopped]"].map(str::to_owned));
+    let ends = vec![end(alice, PASSWORD, &[]), end(alice, &[], PASSWORD)];
+    assert_eq!(together(&store, Some(alice), ends).await, ["Done", "Done"].map(str::to_owned));
+    assert_eq!(count(&store, alice).await, 0);
+    let steps = vec![Step::Charge(PASSWORD), Step::Charge(PASSWORD), end(alice, &[], PASSWORD)];
     let came = together(&store, Some(alice), steps).await;
-    assert_eq!(
-        came,
-        ["[Open]", "[Open]", "[Open]", "[Stopped]", "Done", "[Open]", "[Open]", "Done"].map(str::to_owned)
-    );
+    assert_eq!(came, ["[Open]", "[Open]", "Done"].map(str::to_owned));
     assert_eq!(count(&store, alice).await, 1);
     // In a later batch it goes on from there.
     let came =
@@ -83,18 +251,6 @@ async fn charges_clears_and_refunds_of_one_person_count_in_their_order(kit: Kit)
     assert_eq!(count(&store, alice).await, 0);
     together(&store, Some(alice), vec![Step::Charge(PASSWORD), end(alice, PASSWORD, &[])]).await;
     assert_eq!(store.sql("DELETE FROM counters WHERE person <> ''").await, 0, "cleared is gone");
-}
-
-async fn strangers_and_people_who_are_shut_out_are_written_too(kit: Kit) {
-    let store = kit.store().await;
-    let alice = store.person("alice").await;
-    let delete = |text: &'static str| store.sql(text);
-    together(&store, None, vec![Step::Charge(PASSWORD), Step::Charge(PASSWORD)]).await;
-    assert_eq!(delete("DELETE FROM counters WHERE person = '' AND blocked_until > 0").await, 1);
-    let came = together(&store, Some(alice), (0..4).map(|_| Step::Charge(PASSWORD)).collect()).await;
-    assert_eq!(came[3], "[Stopped]");
-    assert_eq!(delete("DELETE FROM counters WHERE person = '' AND blocked_until > 0").await, 1);
-    assert_eq!(count(&store, alice).await, 3);
 }
 
 async fn of_many_people_at_once_each_gets_what_is_theirs(kit: Kit) {

@@ -46,18 +46,17 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     let store = kit.store().await;
     store.close().await;
     for sql in [
-        "DROP TABLE once",
-        "DROP TABLE outbox",
-        "DROP INDEX factors_pending",
-        "DROP INDEX one_time_codes_expires",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        "ALTER TABLE factors ADD COLUMN next BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE factors ADD COLUMN used BIGINT",
+        "DROP TABLE positions",
+        "DELETE FROM _sqlx_migrations WHERE version = 5",
     ] {
         store.sql(sql).await;
     }
     let text = refused(&store.settings).await;
-    assert!(text.contains("schema 2") && text.contains("doorward db migrate"), "{text}");
+    assert!(text.contains("schema 3") && text.contains("doorward db migrate"), "{text}");
     assert!(text.contains("cannot be started again") && !text.contains("Stop"), "{text}");
-    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(2));
+    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(3));
     let Some(settings) = &store.settings.postgres else { panic!() };
     let server = Server::new(options(settings).unwrap(), Duration::from_secs(10));
     migrate(&server, "x").await.unwrap();
@@ -80,7 +79,7 @@ async fn newer_and_edited_schemas_are_refused(kit: Kit) {
     store.sql("UPDATE _sqlx_migrations SET checksum = ''").await;
     let text = refused(&store.settings).await;
     assert!(text.contains("is not the one of this version"), "{text}");
-    assert_eq!(newest(), 3);
+    assert_eq!(newest(), 5);
 }
 
 async fn tables_of_another_program_are_refused_and_left_alone(kit: Kit) {
@@ -141,8 +140,8 @@ async fn older_schema_that_another_node_is_just_migrating_is_waited_for(kit: Kit
     let lock = crate::store::records::postgres::lock_key("schema");
     for sql in [
         format!("SELECT 1 FROM (SELECT pg_advisory_lock({lock})) AS l"),
-        "CREATE TEMPORARY TABLE kept AS SELECT * FROM _sqlx_migrations WHERE version = 3".to_owned(),
-        "DELETE FROM _sqlx_migrations WHERE version = 3".to_owned(),
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM _sqlx_migrations WHERE version = 5".to_owned(),
+        "DELETE FROM _sqlx_migrations WHERE version = 5".to_owned(),
     ] {
         Query::new(sql).execute(&mut other).await.unwrap();
     }

@@ -254,7 +254,9 @@ async fn stranger_is_never_shut_out_and_fills_no_table(kit: Kit) {
         let gates = store.attempts().charge(None, &[Counter::Password, factor], &rules(), NOW).await.unwrap();
         assert_eq!(gates, [Gate::Open, Gate::Open]);
     }
-    assert_eq!(store.sql("DELETE FROM counters").await, 2);
+    // In a file there is nothing to be written before the answer.
+    let rows = if store.settings.postgres.is_some() { 2 } else { 0 };
+    assert_eq!(store.sql("DELETE FROM counters").await, rows);
 }
 
 async fn success_clears_and_what_was_not_tried_is_refunded_with_its_delay(kit: Kit) {
