@@ -26,6 +26,7 @@ use crate::domain::sent::CodeId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why the store could not do it.
@@ -423,15 +424,15 @@ pub struct AuditRecord {
     /// Who did it.
     pub actor: String,
     /// What was done.
-    pub action: String,
+    pub action: Cow<'static, str>,
     /// To whom.
     pub person: Option<String>,
     /// The name as given.
     pub subject: String,
     /// How it ended.
-    pub outcome: String,
+    pub outcome: Cow<'static, str>,
     /// Why.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
     /// Request id.
     pub request: String,
     /// HMAC-SHA-256 over this entry and the link before it, hex.

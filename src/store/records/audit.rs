@@ -1,12 +1,12 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
-use super::chain::{self, Kept, Position};
+use super::chain::{self, Kept, Key, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
 use super::query::{Query, Script, Value};
 use super::transaction::Transaction;
 use super::{Records, damaged};
-use crate::base::{Secret, Timestamp};
+use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
@@ -48,17 +48,19 @@ const EMPTY: [Value; 10] = {
 };
 
 fn row(record: AuditRecord) -> [Value; 10] {
+    // What was made for the chain has no NUL.
+    let text = |text| Value::Text(Some(text));
     [
         record.seq.into(),
         record.at.millis().into(),
-        record.actor.into(),
-        record.action.into(),
+        text(record.actor),
+        text(record.action.into_owned()),
         Value::Text(record.person),
-        record.subject.into(),
-        record.outcome.into(),
-        record.detail.into(),
-        record.request.into(),
-        record.link.into(),
+        text(record.subject),
+        text(record.outcome.into_owned()),
+        text(record.detail.into_owned()),
+        text(record.request),
+        text(record.link),
     ]
 }
 
@@ -76,11 +78,11 @@ fn record(row: &Row) -> Result<AuditRecord> {
         seq: row.number(0)?,
         at: Timestamp::from_millis(row.number(1)?),
         actor: text(2)?,
-        action: text(3)?,
+        action: text(3)?.into(),
         person: row.optional_text(4)?.map(str::to_owned),
         subject: text(5)?,
-        outcome: text(6)?,
-        detail: text(7)?,
+        outcome: text(6)?.into(),
+        detail: text(7)?.into(),
         request: text(8)?,
         link: text(9)?,
     })
@@ -127,14 +129,14 @@ pub(super) async fn after(connection: &mut Connection, seq: i64) -> Result<Vec<A
 
 /// A walk along the chain.
 pub(super) struct Walk<'a> {
-    key: &'a Secret<Vec<u8>>,
+    key: &'a Key,
     at: Position,
     entries: u64,
 }
 
 impl<'a> Walk<'a> {
     /// From where the chain begins.
-    pub(super) const fn new(key: &'a Secret<Vec<u8>>, anchor: Position) -> Self {
+    pub(super) const fn new(key: &'a Key, anchor: Position) -> Self {
         Self { key, at: anchor, entries: 0 }
     }
 
@@ -149,10 +151,11 @@ impl<'a> Walk<'a> {
         if row.seq > next {
             return Err((next, "this entry is missing".into()));
         }
-        if row.seq < next || row.link != chain::link(self.key, &self.at.link, row) {
+        let link = self.key.link(&self.at.link, row);
+        if row.seq < next || row.link != link.as_str() {
             return Err((row.seq, "this entry, or the one before it, was changed".into()));
         }
-        self.at = Position { seq: row.seq, link: row.link.clone() };
+        self.at = Position { seq: row.seq, link };
         self.entries += 1;
         Ok(())
     }
@@ -204,14 +207,14 @@ impl Records {
     async fn walk_all(&self) -> Result<(Position, AuditCheck)> {
         let (readers, key) = (&self.0.readers, &self.0.audit_key);
         // The ends first: entries that arrive while reading come after them.
-        let Kept { at: kept, lost } = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Kept { at: kept, lost } = *self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner);
         let head = chain::head(readers, key).await;
         let (anchor, false_anchor) = match chain::anchor(readers, key).await {
             Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
             Err(error) => (Position::default(), Some((1, error.to_string()))),
             Ok(anchor) => (anchor, None),
         };
-        let mut walk = Walk::new(key, anchor.clone());
+        let mut walk = Walk::new(key, anchor);
         let walked = walk.all(readers).await?;
         let reached = walk.at.seq;
         let broken = match (walked, head) {
@@ -229,6 +232,6 @@ impl Records {
                 lost.map(|seq| (seq, why.to_owned()))
             }),
         };
-        Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link, broken }))
+        Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link.as_str().to_owned(), broken }))
     }
 }

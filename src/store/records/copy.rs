@@ -7,7 +7,6 @@ use super::connection::{Connection, Row};
 use super::postgres::{self, Server};
 use super::query::{Query, Script, Value};
 use super::{OpenError, Records, chain, file, open, schema};
-use crate::base::Secret;
 use crate::config;
 use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
@@ -391,7 +390,7 @@ async fn verify(target: &mut Connection, keyring: &Keyring) -> Result<(), CopyEr
         return Err(CopyError::Differs("the file has no key of the audit trail".to_owned()));
     };
     let place = Place { table: "secrets", row: "audit", person: "", kind: "key" };
-    let key: Secret<Vec<u8>> = keyring.open(place, sealed.text(0)?)?;
+    let key = chain::Key::new(&keyring.open(place, sealed.text(0)?)?);
     let head = chain::head(&mut *target, &key).await?;
     let mut walk = Walk::new(&key, chain::anchor(&mut *target, &key).await?);
     let mut after = i64::MIN;

@@ -41,7 +41,7 @@ use super::{
     Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
     Upkeep,
 };
-use crate::base::{OsRandom, Secret};
+use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
 use accounts::Accounts;
 use batch::Work;
@@ -60,7 +60,7 @@ struct Inner {
     accounts: Arc<Accounts>,
     keyring: Keyring,
     digester: CodeDigester,
-    audit_key: Secret<Vec<u8>>,
+    audit_key: chain::Key,
     /// Where the audit chain ended at the last commit.
     chain_end: Arc<Mutex<chain::Kept>>,
 }

@@ -142,7 +142,13 @@ impl Store {
 
     async fn actions(&self) -> Vec<String> {
         let query = crate::store::AuditQuery { limit: 1000, ..Default::default() };
-        self.audit().entries(&query).await.unwrap().into_iter().map(|entry| entry.action).collect()
+        self.audit()
+            .entries(&query)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.action.into_owned())
+            .collect()
     }
 
     async fn broken(&self) -> Option<(i64, String)> {
@@ -189,7 +195,7 @@ fn entry(action: &'static str) -> AuditEntry {
         person: None,
         subject: "alice".into(),
         outcome: "done",
-        detail: String::new(),
+        detail: "".into(),
         request: "r1".into(),
     }
 }

@@ -40,7 +40,7 @@ fn told(action: &'static str, detail: String, at: Timestamp) -> AuditEntry {
         person: None,
         subject: String::new(),
         outcome: "done",
-        detail,
+        detail: detail.into(),
         request: String::new(),
     }
 }
@@ -65,7 +65,7 @@ impl Records {
         let newest = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).at.seq;
         let oldest = AuditQuery { after: i64::MIN, limit: ENTRIES, ..AuditQuery::default() };
         let rows = audit::entries(readers, &oldest).await?;
-        let mut walk = Walk::new(&self.0.audit_key, anchor.clone());
+        let mut walk = Walk::new(&self.0.audit_key, anchor);
         let mut over = rows.iter().take_while(|row| row.at < before && row.seq < newest);
         let broken = over.find_map(|row| walk.step(row).err());
         let trouble = broken.map(|(seq, why)| format!("it is broken at {seq} ({why})"));
