@@ -407,11 +407,14 @@ pub struct Cleaned {
     pub factors: u64,
 }
 
-/// Removes what is over, so that nothing grows without bound.
+/// Removes what is over, so that nothing grows without bound, and does what logins should not wait for.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// One step of bounded size; call it again while it removes something.
     async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned>;
+    /// Brings what the trail is searched by one step nearer to its end; whether there was something to do. Searches find
+    /// everything anyway, but what is missing here takes them longer.
+    async fn index(&self) -> Result<bool>;
 }
 
 /// An audit entry as it stands in the chain.

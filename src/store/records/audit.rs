@@ -3,9 +3,9 @@
 use super::chain::{self, Kept, Key, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
-use super::query::{Query, Script, Value};
+use super::query::{Query, Script, Value, without_nul};
 use super::transaction::Transaction;
-use super::{Records, damaged};
+use super::{Records, damaged, search, subjects};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
@@ -72,7 +72,10 @@ pub(super) fn taken(error: StoreError) -> StoreError {
     }
 }
 
-fn record(row: &Row) -> Result<AuditRecord> {
+/// What [`record`] reads, in its order.
+pub(super) const COLUMNS: &str = "seq, at, actor, action, person, subject, outcome, detail, request, link";
+
+pub(super) fn record(row: &Row) -> Result<AuditRecord> {
     let text = |at| row.text(at).map(str::to_owned);
     Ok(AuditRecord {
         seq: row.number(0)?,
@@ -91,39 +94,18 @@ fn record(row: &Row) -> Result<AuditRecord> {
 /// A part of the trail.
 pub(super) async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
-    // Four texts, because one with `OR` would not use the index on the subject.
-    let sql = match (&query.subject, query.newest_first) {
-        (None, false) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 ORDER BY seq LIMIT $2"
-        }
-        (None, true) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 ORDER BY seq DESC LIMIT $2"
-        }
-        (Some(_), false) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 AND subject = $3 ORDER BY seq LIMIT $2"
-        }
-        (Some(_), true) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 AND subject = $3 ORDER BY seq DESC LIMIT $2"
-        }
-    };
-    let mut statement = Query::new(sql).bind(query.after).bind(limit);
     if let Some(subject) = &query.subject {
-        statement = statement.bind(subject);
+        return search::entries(readers, query, without_nul(subject.clone()), limit as usize).await;
     }
-    let rows = statement.fetch_all(readers).await?;
+    let order = if query.newest_first { "DESC" } else { "ASC" };
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > $1 ORDER BY seq {order} LIMIT $2");
+    let rows = Query::new(sql).bind(query.after).bind(limit).fetch_all(readers).await?;
     rows.iter().map(record).collect()
 }
 
 /// A page of those after this number.
 pub(super) async fn after(connection: &mut Connection, seq: i64) -> Result<Vec<AuditRecord>> {
-    let rows = Query::new(
-        "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-         WHERE seq > $1 ORDER BY seq LIMIT $2",
-    );
+    let rows = Query::new(format!("SELECT {COLUMNS} FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"));
     rows.bind(seq).bind(PAGE).fetch_all(connection).await?.iter().map(record).collect()
 }
 
@@ -160,19 +142,21 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Walks to the end of the table; `Err` says what is broken first.
+    /// Walks to the end of the table; `Err` says what is broken first. What is written down by subject is compared last.
     async fn all(&mut self, readers: &Pool) -> Result<Result<(), (i64, String)>> {
+        let mut subjects = subjects::Check::new(readers, self.at.seq);
         // Rows with numbers that cannot be are met as well.
         let mut after = i64::MIN;
         loop {
             let query = AuditQuery { after, limit: PAGE, ..AuditQuery::default() };
             let page = entries(readers, &query).await?;
-            let Some(last) = page.last() else { return Ok(Ok(())) };
+            let Some(last) = page.last() else { return Ok(subjects.end().await?.map_or(Ok(()), Err)) };
             after = last.seq;
             for row in &page {
                 if let Err(broken) = self.step(row) {
                     return Ok(Err(broken));
                 }
+                subjects.add(row).await?;
             }
             tokio::task::yield_now().await;
         }

@@ -12,7 +12,7 @@ use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 13] = [
     "people",
     "passwords",
     "factors",
@@ -21,6 +21,7 @@ const TABLES: [&str; 12] = [
     "acceptances",
     "audit",
     "audit_head",
+    "audit_subjects",
     "secrets",
     "directories",
     "once",

@@ -26,6 +26,8 @@ mod query;
 mod reseal;
 mod rounds;
 mod schema;
+mod search;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod transaction;

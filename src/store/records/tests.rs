@@ -15,13 +15,14 @@ mod postgres;
 mod rounds;
 mod schema;
 mod semantics;
+mod subjects;
 mod tls;
 mod upkeep;
 
 use super::connection::Connection;
 use super::database::Database;
 use super::postgres::{Server, options};
-use super::query::Query;
+use super::query::{Query, Script};
 use super::{OpenError, Records};
 use crate::base::{Secret, Timestamp};
 use crate::config;

@@ -1,5 +1,6 @@
 //! Removes what is over, in steps of bounded size, so that a login never waits long for it. What is to go is looked for, and
-//! the trail read, by a connection that reads; only what is to be written takes its place among the writers.
+//! the trail read, by a connection that reads; only what is to be written takes its place among the writers. The same goes for
+//! the index of the trail ([`super::subjects`]).
 
 use super::accounts::Change;
 use super::audit::{self, Walk};
@@ -7,7 +8,7 @@ use super::chain::{self, Position};
 use super::connection::Connection;
 use super::query::{Query, Script, places};
 use super::transaction::Transaction;
-use super::{Records, damaged, outbox};
+use super::{Records, damaged, outbox, subjects};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::store::{AuditQuery, Cleaned, Result, Retention, Upkeep};
@@ -86,6 +87,10 @@ impl Records {
                 }
                 let delete = Query::new("DELETE FROM audit WHERE seq <= $1").bind(over.end.seq);
                 delete.execute(&mut transaction.connection).await?;
+                let (began, begins) = (over.anchor.seq + 1, over.end.seq + 1);
+                if subjects::part_of(began) < subjects::part_of(begins) {
+                    subjects::forget(&mut transaction.connection, begins).await?;
+                }
                 let mut script = Script::default();
                 chain::write_anchor(&key, &over.end, &mut script);
                 script.execute(&mut transaction.connection).await?;
@@ -200,5 +205,9 @@ impl Upkeep for Records {
             }
         }
         Ok(cleaned)
+    }
+
+    async fn index(&self) -> Result<bool> {
+        self.next_part().await
     }
 }

@@ -46,22 +46,22 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     let store = kit.store().await;
     store.close().await;
     for sql in [
-        "DROP TABLE once",
-        "DROP TABLE outbox",
-        "DROP INDEX factors_pending",
-        "DROP INDEX one_time_codes_expires",
-        "DELETE FROM _sqlx_migrations WHERE version = 3",
+        "DROP TABLE audit_subjects",
+        "CREATE INDEX audit_subject ON audit (subject, seq)",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
     ] {
         store.sql(sql).await;
     }
     let text = refused(&store.settings).await;
-    assert!(text.contains("schema 2") && text.contains("doorward db migrate"), "{text}");
+    assert!(text.contains("schema 3") && text.contains("doorward db migrate"), "{text}");
     assert!(text.contains("cannot be started again") && !text.contains("Stop"), "{text}");
-    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(2));
+    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(3));
     let Some(settings) = &store.settings.postgres else { panic!() };
     let server = Server::new(options(settings).unwrap(), Duration::from_secs(10));
     migrate(&server, "x").await.unwrap();
     assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Current);
+    let old = Query::new("SELECT 1 FROM pg_indexes WHERE indexname = 'audit_subject'");
+    assert!(old.fetch_all(&mut store.raw().await).await.unwrap().is_empty());
     store.open(ring(&[("k1", 1)])).await.unwrap().audit().append(entry("told")).await.unwrap();
 }
 
@@ -80,7 +80,7 @@ async fn newer_and_edited_schemas_are_refused(kit: Kit) {
     store.sql("UPDATE _sqlx_migrations SET checksum = ''").await;
     let text = refused(&store.settings).await;
     assert!(text.contains("is not the one of this version"), "{text}");
-    assert_eq!(newest(), 3);
+    assert_eq!(newest(), 4);
 }
 
 async fn tables_of_another_program_are_refused_and_left_alone(kit: Kit) {
@@ -141,8 +141,8 @@ async fn older_schema_that_another_node_is_just_migrating_is_waited_for(kit: Kit
     let lock = crate::store::records::postgres::lock_key("schema");
     for sql in [
         format!("SELECT 1 FROM (SELECT pg_advisory_lock({lock})) AS l"),
-        "CREATE TEMPORARY TABLE kept AS SELECT * FROM _sqlx_migrations WHERE version = 3".to_owned(),
-        "DELETE FROM _sqlx_migrations WHERE version = 3".to_owned(),
+        "CREATE TEMPORARY TABLE kept AS SELECT * FROM _sqlx_migrations WHERE version = 4".to_owned(),
+        "DELETE FROM _sqlx_migrations WHERE version = 4".to_owned(),
     ] {
         Query::new(sql).execute(&mut other).await.unwrap();
     }
