@@ -28,6 +28,8 @@ const WITHIN: u32 = if cfg!(test) { 8 } else { 14 };
 pub(super) const PART: i64 = 1 << WITHIN;
 /// Rows of a part.
 const BUCKETS: u32 = 64;
+/// A part is read in so many pieces.
+const PAGES: i64 = 16;
 /// Rows in one statement.
 const ROWS: usize = 16;
 
@@ -159,9 +161,12 @@ impl Records {
             Query::new("SELECT seq, link FROM audit WHERE seq <= $1 ORDER BY seq DESC LIMIT 1").bind(last);
         let Some(end) = end.fetch_optional(readers).await? else { return Ok(false) };
         let (end, link) = (end.number(0)?, end.text(1)?.to_owned());
-        let rows = Query::new("SELECT seq, subject FROM audit WHERE seq >= $1 AND seq <= $2");
-        for row in rows.bind(first).bind(last).fetch_all(readers).await? {
-            part.add(row.number(0)?, row.text(1)?);
+        for some in 0..PAGES {
+            let from = first + some * (PART / PAGES);
+            let rows = Query::new("SELECT seq, subject FROM audit WHERE seq >= $1 AND seq < $2");
+            for row in rows.bind(from).bind(from + PART / PAGES).fetch_all(readers).await? {
+                part.add(row.number(0)?, row.text(1)?);
+            }
         }
         let write = self.write(move |transaction| {
             Box::pin(async move {
