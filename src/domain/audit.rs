@@ -3,6 +3,7 @@
 use super::person::PersonId;
 use crate::base::Timestamp;
 use serde::Serialize;
+use std::borrow::Cow;
 
 /// One entry, before the store gives it a number and a place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +21,7 @@ pub struct AuditEntry {
     /// How it ended: `accept`, `reject`, `challenge`, `done`, `refused`.
     pub outcome: &'static str,
     /// Why: a [`super::reason::Reason`] name for logins, a short text otherwise. Never a secret.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
     /// The id that the log lines of the same request carry.
     pub request: String,
 }

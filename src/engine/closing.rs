@@ -196,7 +196,7 @@ impl Closing<'_> {
             person: self.ending.person,
             subject: self.subject.clone(),
             outcome: decision.outcome(),
-            detail: decision.reason().as_str().to_owned(),
+            detail: decision.reason().as_str().into(),
             request: self.round.request.to_owned(),
         }
     }

@@ -205,7 +205,7 @@ impl Desk {
             person,
             subject: subject.get(..end).unwrap_or_default().to_owned(),
             outcome: "done",
-            detail: String::new(),
+            detail: "".into(),
             request: actor.request.clone(),
         }
     }
@@ -312,7 +312,7 @@ impl Desk {
         }
         let count = people.len();
         let mut entry = self.entry(actor, "person.import", &format!("{count} people"), None);
-        entry.detail = format!("{count} added");
+        entry.detail = format!("{count} added").into();
         self.people.add(people, entry).await?;
         Ok(count)
     }
@@ -328,7 +328,7 @@ impl Desk {
         let person = self.person(username).await?;
         let mut entry = self.entry(actor, "person.password", person.username.as_str(), Some(person.id));
         if old.is_some() {
-            entry.detail = "with the present password".to_owned();
+            entry.detail = "with the present password".into();
         }
         self.directory.change(&person, old, password, entry).await?;
         self.person(username).await
@@ -362,7 +362,7 @@ impl Desk {
     pub async fn revoke(&self, actor: &Actor, id: &str) -> Result<Factor> {
         let factor = self.factor(id).await?;
         let mut entry = self.entry(actor, "factor.revoke", id, Some(factor.person));
-        entry.detail = factor.kind.to_string();
+        entry.detail = factor.kind.to_string().into();
         self.factors.revoke(factor.id, entry).await?;
         Ok(factor)
     }

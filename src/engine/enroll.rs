@@ -79,7 +79,7 @@ impl Desk {
     async fn add(&self, actor: &Actor, person: &Person, kind: FactorKind, draft: Draft) -> Result<FactorId> {
         let id = draft.id.unwrap_or_else(|| FactorId::from_uuid(self.new_uuid()));
         let mut entry = self.entry(actor, draft.action, person.username.as_str(), Some(person.id));
-        entry.detail = format!("{kind} {id}");
+        entry.detail = format!("{kind} {id}").into();
         let label = draft.label.filter(|label| !label.trim().is_empty()).unwrap_or_else(|| kind.to_string());
         let factor = NewFactor {
             id,
@@ -145,7 +145,7 @@ impl Desk {
         let window = Window { totp_skew: limits.totp_skew, hotp_look_ahead: limits.hotp_look_ahead };
         let proof = matching(&factor, &code, self.clock.now(), window, &self.digester);
         let mut entry = self.entry(actor, "factor.confirm", id, Some(factor.person));
-        entry.detail = factor.kind.to_string();
+        entry.detail = factor.kind.to_string().into();
         let Some(Proof::Position { position, .. }) = proof else { return Err(DeskError::WrongCode) };
         if !self.factors.confirm(factor.id, position, entry).await? {
             return Err(DeskError::NotPending);

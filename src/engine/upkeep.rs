@@ -1,5 +1,6 @@
-//! Removes what is over, now and then: the trail beyond its retention, messages, marks, factors that nobody confirmed.
-//! Every node may do it; a step that finds nothing costs a few looks into indexes.
+//! Removes what is over, now and then: the trail beyond its retention, messages, marks, factors that nobody confirmed. More often,
+//! what was added to the trail is made quick to search. Every node may do both; a step that finds nothing costs a few looks into
+//! indexes.
 
 use crate::base::Clock;
 use crate::config::Config;
@@ -7,9 +8,13 @@ use crate::domain::retention::Retention;
 use crate::store::{Cleaned, Upkeep};
 use arc_swap::ArcSwap;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Steps in a row at most, so that logins are never behind a long clean-up.
 const STEPS: usize = 1000;
+
+/// Between two looks whether the trail has grown enough to be indexed.
+const INDEX: Duration = Duration::from_secs(60);
 
 /// The task that cleans up.
 pub struct Keeper {
@@ -22,12 +27,34 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Cleans up at once, and then at intervals, for ever.
+    /// Does both at once, and then at intervals, for ever.
     pub async fn run(self) {
-        loop {
-            let settings = self.config.load().retention.clone();
-            clean(&*self.store, &settings.keep, &*self.clock).await;
-            tokio::time::sleep(settings.interval).await;
+        let cleans = async {
+            loop {
+                let settings = self.config.load().retention.clone();
+                clean(&*self.store, &settings.keep, &*self.clock).await;
+                tokio::time::sleep(settings.interval).await;
+            }
+        };
+        let indexes = async {
+            loop {
+                index(&*self.store).await;
+                tokio::time::sleep(INDEX).await;
+            }
+        };
+        tokio::join!(cleans, indexes);
+    }
+}
+
+async fn index(store: &dyn Upkeep) {
+    for _ in 0..STEPS {
+        match store.index().await {
+            Ok(true) => tokio::task::yield_now().await,
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, "the index of the audit trail has to wait");
+                return;
+            }
         }
     }
 }
@@ -56,7 +83,6 @@ mod tests {
     use crate::store::{Result, StoreError};
     use async_trait::async_trait;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     /// Has so many steps to do; then fails if it is told to.
     struct Full {
@@ -65,35 +91,49 @@ mod tests {
         fails: bool,
     }
 
-    #[async_trait]
-    impl Upkeep for Full {
-        async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned> {
-            assert_eq!((keep.audit, now), (None, Timestamp::from_secs(7)));
+    impl Full {
+        fn step(&self) -> Result<bool> {
             self.calls.fetch_add(1, Ordering::Relaxed);
             let step = |left: usize| left.checked_sub(1);
             match self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
-                Ok(_) => Ok(Cleaned { marks: 1, ..Cleaned::default() }),
+                Ok(_) => Ok(true),
                 Err(_) if self.fails => Err(StoreError::Unavailable("down".into())),
-                Err(_) => Ok(Cleaned::default()),
+                Err(_) => Ok(false),
             }
         }
     }
 
-    async fn calls(fails: bool) -> usize {
-        let full = Full { left: 3.into(), calls: 0.into(), fails };
+    #[async_trait]
+    impl Upkeep for Full {
+        async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned> {
+            assert_eq!((keep.audit, now), (None, Timestamp::from_secs(7)));
+            Ok(Cleaned { marks: self.step()?.into(), ..Cleaned::default() })
+        }
+
+        async fn index(&self) -> Result<bool> {
+            self.step()
+        }
+    }
+
+    /// How often each is called.
+    async fn calls(left: usize, fails: bool) -> [usize; 2] {
+        let full = || Full { left: left.into(), calls: 0.into(), fails };
         let day = Duration::from_secs(86_400);
         let keep = Retention { audit: None, messages: day, pending: day };
-        clean(&full, &keep, &ManualClock::at(Timestamp::from_secs(7))).await;
-        full.calls.load(Ordering::Relaxed)
+        let (cleaned, indexed) = (full(), full());
+        clean(&cleaned, &keep, &ManualClock::at(Timestamp::from_secs(7))).await;
+        index(&indexed).await;
+        [cleaned, indexed].map(|full| full.calls.load(Ordering::Relaxed))
     }
 
     #[tokio::test]
-    async fn goes_on_while_something_is_removed_and_no_longer() {
-        assert_eq!(calls(false).await, 4);
+    async fn goes_on_while_there_is_something_to_do_and_no_longer() {
+        assert_eq!(calls(3, false).await, [4, 4]);
+        assert_eq!(calls(usize::MAX, false).await, [STEPS, STEPS]);
     }
 
     #[tokio::test]
     async fn store_that_is_down_is_left_alone_until_the_next_time() {
-        assert_eq!(calls(true).await, 4);
+        assert_eq!(calls(3, true).await, [4, 4]);
     }
 }

@@ -26,6 +26,7 @@ use crate::domain::sent::CodeId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Why the store could not do it.
@@ -406,11 +407,14 @@ pub struct Cleaned {
     pub factors: u64,
 }
 
-/// Removes what is over, so that nothing grows without bound.
+/// Removes what is over, so that nothing grows without bound, and does what logins should not wait for.
 #[async_trait]
 pub trait Upkeep: Send + Sync {
     /// One step of bounded size; call it again while it removes something.
     async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned>;
+    /// Brings what the trail is searched by one step nearer to its end; whether there was something to do. Searches find
+    /// everything anyway, but what is missing here takes them longer.
+    async fn index(&self) -> Result<bool>;
 }
 
 /// An audit entry as it stands in the chain.
@@ -423,15 +427,15 @@ pub struct AuditRecord {
     /// Who did it.
     pub actor: String,
     /// What was done.
-    pub action: String,
+    pub action: Cow<'static, str>,
     /// To whom.
     pub person: Option<String>,
     /// The name as given.
     pub subject: String,
     /// How it ended.
-    pub outcome: String,
+    pub outcome: Cow<'static, str>,
     /// Why.
-    pub detail: String,
+    pub detail: Cow<'static, str>,
     /// Request id.
     pub request: String,
     /// HMAC-SHA-256 over this entry and the link before it, hex.

@@ -183,7 +183,7 @@ pub(super) async fn store_people(stores: &Stores, people: &[Made], now: Timestam
         person,
         subject: subject.to_owned(),
         outcome: "done",
-        detail: String::new(),
+        detail: "".into(),
         request: String::new(),
     };
     let mut rows = Vec::with_capacity(people.len());

@@ -369,7 +369,7 @@ impl Follower {
             person: None,
             subject: self.name().to_owned(),
             outcome: "done",
-            detail: String::new(),
+            detail: "".into(),
             request: String::new(),
         };
         let before = now - self.servers.settings().sync.keep_departed;

@@ -122,7 +122,7 @@ impl Caller {
     ) -> Result<(), Failure> {
         let mut entry = state.desk.entry(&self.actor, action, subject, None);
         entry.outcome = outcome;
-        detail.clone_into(&mut entry.detail);
+        entry.detail = detail.to_owned().into();
         Ok(state.desk.audit.append(entry).await?)
     }
 

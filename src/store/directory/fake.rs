@@ -53,7 +53,7 @@ pub(super) fn entry() -> AuditEntry {
         person: None,
         subject: String::new(),
         outcome: "done",
-        detail: String::new(),
+        detail: "".into(),
         request: String::new(),
     }
 }

@@ -1,13 +1,13 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
-use super::chain::{self, Kept, Position};
+use super::chain::{self, Kept, Key, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
-use super::query::{Query, Script, Value};
+use super::query::{Query, Script, Value, without_nul};
 use super::sqlite::Lite;
 use super::transaction::Transaction;
-use super::{Records, damaged};
-use crate::base::{Secret, Timestamp};
+use super::{Records, damaged, search, subjects};
+use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
@@ -64,17 +64,19 @@ const EMPTY: [Value; 10] = {
 };
 
 fn row(record: AuditRecord) -> [Value; 10] {
+    // What was made for the chain has no NUL.
+    let text = |text| Value::Text(Some(text));
     [
         record.seq.into(),
         record.at.millis().into(),
-        record.actor.into(),
-        record.action.into(),
+        text(record.actor),
+        text(record.action.into_owned()),
         Value::Text(record.person),
-        record.subject.into(),
-        record.outcome.into(),
-        record.detail.into(),
-        record.request.into(),
-        record.link.into(),
+        text(record.subject),
+        text(record.outcome.into_owned()),
+        text(record.detail.into_owned()),
+        text(record.request),
+        text(record.link),
     ]
 }
 
@@ -86,17 +88,20 @@ pub(super) fn taken(error: StoreError) -> StoreError {
     }
 }
 
-fn record(row: &Row) -> Result<AuditRecord> {
+/// What [`record`] reads, in its order.
+pub(super) const COLUMNS: &str = "seq, at, actor, action, person, subject, outcome, detail, request, link";
+
+pub(super) fn record(row: &Row) -> Result<AuditRecord> {
     let text = |at| row.text(at).map(str::to_owned);
     Ok(AuditRecord {
         seq: row.number(0)?,
         at: Timestamp::from_millis(row.number(1)?),
         actor: text(2)?,
-        action: text(3)?,
+        action: text(3)?.into(),
         person: row.optional_text(4)?.map(str::to_owned),
         subject: text(5)?,
-        outcome: text(6)?,
-        detail: text(7)?,
+        outcome: text(6)?.into(),
+        detail: text(7)?.into(),
         request: text(8)?,
         link: text(9)?,
     })
@@ -105,52 +110,31 @@ fn record(row: &Row) -> Result<AuditRecord> {
 /// A part of the trail.
 pub(super) async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
     let limit = if query.limit == 0 { 100 } else { query.limit.min(PAGE) };
-    // Four texts, because one with `OR` would not use the index on the subject.
-    let sql = match (&query.subject, query.newest_first) {
-        (None, false) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 ORDER BY seq LIMIT $2"
-        }
-        (None, true) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 ORDER BY seq DESC LIMIT $2"
-        }
-        (Some(_), false) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 AND subject = $3 ORDER BY seq LIMIT $2"
-        }
-        (Some(_), true) => {
-            "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-             WHERE seq > $1 AND subject = $3 ORDER BY seq DESC LIMIT $2"
-        }
-    };
-    let mut statement = Query::new(sql).bind(query.after).bind(limit);
     if let Some(subject) = &query.subject {
-        statement = statement.bind(subject);
+        return search::entries(readers, query, without_nul(subject.clone()), limit as usize).await;
     }
-    let rows = statement.fetch_all(readers).await?;
+    let order = if query.newest_first { "DESC" } else { "ASC" };
+    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > $1 ORDER BY seq {order} LIMIT $2");
+    let rows = Query::new(sql).bind(query.after).bind(limit).fetch_all(readers).await?;
     rows.iter().map(record).collect()
 }
 
 /// A page of those after this number.
 pub(super) async fn after(connection: &mut Connection, seq: i64) -> Result<Vec<AuditRecord>> {
-    let rows = Query::new(
-        "SELECT seq, at, actor, action, person, subject, outcome, detail, request, link FROM audit
-         WHERE seq > $1 ORDER BY seq LIMIT $2",
-    );
+    let rows = Query::new(format!("SELECT {COLUMNS} FROM audit WHERE seq > $1 ORDER BY seq LIMIT $2"));
     rows.bind(seq).bind(PAGE).fetch_all(connection).await?.iter().map(record).collect()
 }
 
 /// A walk along the chain.
 pub(super) struct Walk<'a> {
-    key: &'a Secret<Vec<u8>>,
+    key: &'a Key,
     at: Position,
     entries: u64,
 }
 
 impl<'a> Walk<'a> {
     /// From where the chain begins.
-    pub(super) const fn new(key: &'a Secret<Vec<u8>>, anchor: Position) -> Self {
+    pub(super) const fn new(key: &'a Key, anchor: Position) -> Self {
         Self { key, at: anchor, entries: 0 }
     }
 
@@ -165,27 +149,30 @@ impl<'a> Walk<'a> {
         if row.seq > next {
             return Err((next, "this entry is missing".into()));
         }
-        if row.seq < next || row.link != chain::link(self.key, &self.at.link, row) {
+        let link = self.key.link(&self.at.link, row);
+        if row.seq < next || row.link != link.as_str() {
             return Err((row.seq, "this entry, or the one before it, was changed".into()));
         }
-        self.at = Position { seq: row.seq, link: row.link.clone() };
+        self.at = Position { seq: row.seq, link };
         self.entries += 1;
         Ok(())
     }
 
-    /// Walks to the end of the table; `Err` says what is broken first.
+    /// Walks to the end of the table; `Err` says what is broken first. What is written down by subject is compared last.
     async fn all(&mut self, readers: &Pool) -> Result<Result<(), (i64, String)>> {
+        let mut subjects = subjects::Check::new(readers, self.at.seq);
         // Rows with numbers that cannot be are met as well.
         let mut after = i64::MIN;
         loop {
             let query = AuditQuery { after, limit: PAGE, ..AuditQuery::default() };
             let page = entries(readers, &query).await?;
-            let Some(last) = page.last() else { return Ok(Ok(())) };
+            let Some(last) = page.last() else { return Ok(subjects.end().await?.map_or(Ok(()), Err)) };
             after = last.seq;
             for row in &page {
                 if let Err(broken) = self.step(row) {
                     return Ok(Err(broken));
                 }
+                subjects.add(row).await?;
             }
             tokio::task::yield_now().await;
         }
@@ -220,14 +207,14 @@ impl Records {
     async fn walk_all(&self) -> Result<(Position, AuditCheck)> {
         let (readers, key) = (&self.0.readers, &self.0.audit_key);
         // The ends first: entries that arrive while reading come after them.
-        let Kept { at: kept, lost } = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Kept { at: kept, lost } = *self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner);
         let head = chain::head(readers, key).await;
         let (anchor, false_anchor) = match chain::anchor(readers, key).await {
             Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
             Err(error) => (Position::default(), Some((1, error.to_string()))),
             Ok(anchor) => (anchor, None),
         };
-        let mut walk = Walk::new(key, anchor.clone());
+        let mut walk = Walk::new(key, anchor);
         let walked = walk.all(readers).await?;
         let reached = walk.at.seq;
         let broken = match (walked, head) {
@@ -245,6 +232,6 @@ impl Records {
                 lost.map(|seq| (seq, why.to_owned()))
             }),
         };
-        Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link, broken }))
+        Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link.as_str().to_owned(), broken }))
     }
 }

@@ -17,49 +17,78 @@ use crate::store::{AuditRecord, Result, StoreError};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// A link, hex. Before the first entry there is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Link(Option<[u8; 64]>);
+
+impl Link {
+    fn of(mac: Hmac<Sha256>) -> Self {
+        let mut hex = [0; 64];
+        HEXLOWER.encode_mut(&mac.finalize().into_bytes(), &mut hex);
+        Self(Some(hex))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            Some(Self(None))
+        } else {
+            text.as_bytes().try_into().ok().map(|hex| Self(Some(hex)))
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        // Each was a text before.
+        self.0.as_ref().and_then(|hex| str::from_utf8(hex).ok()).unwrap_or_default()
+    }
+}
+
 /// Where a chain ends; before the first entry, number 0 and no link.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Position {
     /// Number of the last entry.
     pub(super) seq: i64,
-    /// Its link, hex.
-    pub(super) link: String,
+    /// Its link.
+    pub(super) link: Link,
 }
 
-#[expect(clippy::expect_used, reason = "HMAC takes keys of any length; no MAC at all would fit anything")]
-fn mac(key: &Secret<Vec<u8>>, parts: &[&[u8]]) -> Hmac<Sha256> {
-    let mut hmac = Hmac::<Sha256>::new_from_slice(key.expose()).expect("a key of any length");
-    for part in parts {
-        hmac.update(&(part.len() as u64).to_be_bytes());
-        hmac.update(part);
+/// The key of the chain, prepared, so that it is not hashed anew for each link.
+#[derive(Clone)]
+pub(super) struct Key(Hmac<Sha256>);
+
+impl Key {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length; no MAC at all would fit anything")]
+    pub(super) fn new(key: &Secret<Vec<u8>>) -> Self {
+        Self(Hmac::new_from_slice(key.expose()).expect("a key of any length"))
     }
-    hmac
+
+    /// The link of an entry after `before`.
+    pub(super) fn link(&self, before: &Link, record: &AuditRecord) -> Link {
+        let mut mac = self.0.clone();
+        field(&mut mac, &[before.as_str().as_bytes()]);
+        field(&mut mac, &[&record.seq.to_be_bytes()]);
+        field(&mut mac, &[&record.at.millis().to_be_bytes()]);
+        field(&mut mac, &[record.actor.as_bytes()]);
+        field(&mut mac, &[record.action.as_bytes()]);
+        match &record.person {
+            Some(person) => field(&mut mac, &[b"p", person.as_bytes()]),
+            None => field(&mut mac, &[]),
+        }
+        field(&mut mac, &[record.subject.as_bytes()]);
+        field(&mut mac, &[record.outcome.as_bytes()]);
+        field(&mut mac, &[record.detail.as_bytes()]);
+        field(&mut mac, &[record.request.as_bytes()]);
+        Link::of(mac)
+    }
 }
 
-fn hex(mac: Hmac<Sha256>) -> String {
-    HEXLOWER.encode(&mac.finalize().into_bytes())
-}
-
-/// The link of an entry after `before`.
-pub(super) fn link(key: &Secret<Vec<u8>>, before: &str, record: &AuditRecord) -> String {
-    let person = record.person.as_deref().map_or_else(Vec::new, |person| [b"p", person.as_bytes()].concat());
-    hex(mac(
-        key,
-        &[
-            before.as_bytes(),
-            &record.seq.to_be_bytes(),
-            &record.at.millis().to_be_bytes(),
-            record.actor.as_bytes(),
-            record.action.as_bytes(),
-            &person,
-            record.subject.as_bytes(),
-            record.outcome.as_bytes(),
-            record.detail.as_bytes(),
-            record.request.as_bytes(),
-        ],
-    ))
+/// Adds a field, which may be in parts, with its length.
+fn field(mac: &mut Hmac<Sha256>, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    mac.update(&(length as u64).to_be_bytes());
+    parts.iter().for_each(|part| mac.update(part));
 }
 
 /// What a row of `audit_head` is about.
@@ -77,17 +106,22 @@ impl Mark {
         }
     }
 
-    fn mac(self, key: &Secret<Vec<u8>>, at: &Position) -> Hmac<Sha256> {
+    fn mac(self, key: &Key, at: &Position) -> Hmac<Sha256> {
         let label: &[u8] = match self {
             Mark::Head => b"head",
             Mark::Anchor => b"anchor",
         };
-        mac(key, &[label, &at.seq.to_be_bytes(), at.link.as_bytes()])
+        let mut mac = key.0.clone();
+        field(&mut mac, &[label]);
+        field(&mut mac, &[&at.seq.to_be_bytes()]);
+        field(&mut mac, &[at.link.as_str().as_bytes()]);
+        mac
     }
 
     /// The position in a row, if it is under our key.
-    fn read(self, key: &Secret<Vec<u8>>, row: &Row) -> Result<Position> {
-        let at = Position { seq: row.number(0)?, link: row.text(1)?.to_owned() };
+    fn read(self, key: &Key, row: &Row) -> Result<Position> {
+        let link = Link::parse(row.text(1)?).ok_or_else(|| broken("was changed"))?;
+        let at = Position { seq: row.number(0)?, link };
         let kept = HEXLOWER.decode(row.text(2)?.as_bytes()).map_err(|_| broken("was changed"))?;
         // Compares in constant time.
         self.mac(key, &at).verify_slice(&kept).map_err(|_| broken("was changed"))?;
@@ -95,10 +129,10 @@ impl Mark {
     }
 
     /// Adds a statement that writes it.
-    fn write(self, key: &Secret<Vec<u8>>, at: &Position, script: &mut Script) {
+    fn write(self, key: &Key, at: &Position, script: &mut Script) {
         script.statement("INSERT INTO audit_head (id, seq, link, mac) VALUES ");
-        let mac = hex(self.mac(key, at));
-        script.row([self.id().into(), at.seq.into(), at.link.as_str().into(), mac.into()]);
+        let mac = Link::of(self.mac(key, at));
+        script.row([self.id().into(), at.seq.into(), at.link.as_str().into(), mac.as_str().into()]);
         script.add(
             " ON CONFLICT (id) DO UPDATE SET seq = excluded.seq, link = excluded.link, mac = excluded.mac",
         );
@@ -106,7 +140,7 @@ impl Mark {
 }
 
 /// Where this process left the chain at its last commit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Kept {
     pub(super) at: Position,
     /// The last entry that it had written when the database went back behind it, if that has happened.
@@ -125,28 +159,28 @@ async fn row_of(mark: Mark, source: impl Source) -> Result<Option<Row>> {
 }
 
 /// The head row, if it is there and under our key.
-pub(super) async fn head(source: impl Source, key: &Secret<Vec<u8>>) -> Result<Position> {
+pub(super) async fn head(source: impl Source, key: &Key) -> Result<Position> {
     head_in(row_of(Mark::Head, source).await?.as_ref(), key)
 }
 
-fn head_in(row: Option<&Row>, key: &Secret<Vec<u8>>) -> Result<Position> {
+fn head_in(row: Option<&Row>, key: &Key) -> Result<Position> {
     Mark::Head.read(key, row.ok_or_else(|| broken("is missing"))?)
 }
 
 /// After which entry the chain begins: the last one that was removed, if any was.
-pub(super) async fn anchor(source: impl Source, key: &Secret<Vec<u8>>) -> Result<Position> {
+pub(super) async fn anchor(source: impl Source, key: &Key) -> Result<Position> {
     let row = row_of(Mark::Anchor, source).await?;
     row.map_or_else(|| Ok(Position::default()), |row| Mark::Anchor.read(key, &row))
 }
 
 /// Adds a statement that writes the anchor.
-pub(super) fn write_anchor(key: &Secret<Vec<u8>>, at: &Position, script: &mut Script) {
+pub(super) fn write_anchor(key: &Key, at: &Position, script: &mut Script) {
     Mark::Anchor.write(key, at, script);
 }
 
 /// The writer's view of the chain.
 pub(super) struct Chain {
-    key: Secret<Vec<u8>>,
+    key: Key,
     /// With what the open transaction has added.
     now: Position,
     /// As the head row has it.
@@ -157,9 +191,9 @@ pub(super) struct Chain {
 
 impl Chain {
     /// At the start, in the caller's transaction. A `fresh` database gets its head; any other has one.
-    pub(super) async fn load(connection: &mut Connection, key: Secret<Vec<u8>>, fresh: bool) -> Result<Self> {
+    pub(super) async fn load(connection: &mut Connection, key: Key, fresh: bool) -> Result<Self> {
         let start = Position::default();
-        let mut chain = Self { key, now: start.clone(), stored: start, kept: Arc::default() };
+        let mut chain = Self { key, now: start, stored: start, kept: Arc::default() };
         if fresh {
             let mut script = Script::default();
             chain.write_head(&mut script);
@@ -194,15 +228,15 @@ impl Chain {
     /// The same, where the question was asked already.
     pub(super) fn recall_from(&mut self, row: Option<&Row>) -> Result<()> {
         self.stored = head_in(row, &self.key)?;
-        let kept = self.kept().at.clone();
+        let kept = self.kept().at;
         if self.stored.seq <= kept.seq {
             self.now = kept;
             return Ok(());
         }
-        self.now = self.stored.clone();
+        self.now = self.stored;
         let (Some(row), 1..) = (row, kept.seq) else { return Ok(()) };
         let there = match row.optional_text(3)? {
-            Some(link) => link == kept.link,
+            Some(link) => link == kept.link.as_str(),
             None => row.optional_number(4)?.is_some_and(|anchor| anchor >= kept.seq),
         };
         if !there && self.kept().lost.replace(kept.seq).is_none() {
@@ -217,26 +251,32 @@ impl Chain {
 
     /// The next entry, with its number and link; the chain moves on to it.
     pub(super) fn record(&mut self, entry: AuditEntry) -> AuditRecord {
+        let AuditEntry { at, actor, action, person, subject, outcome, detail, request } = entry;
+        let seq = self.now.seq.saturating_add(1);
         let mut record = AuditRecord {
-            seq: self.now.seq.saturating_add(1),
-            at: entry.at,
-            actor: without_nul(entry.actor),
-            action: entry.action.to_owned(),
-            person: entry.person.map(|person| person.to_string()),
-            subject: without_nul(entry.subject),
-            outcome: entry.outcome.to_owned(),
-            detail: without_nul(entry.detail),
-            request: without_nul(entry.request),
+            seq,
+            at,
+            actor: without_nul(actor),
+            action: action.into(),
+            person: person.map(|person| person.to_string()),
+            subject: without_nul(subject),
+            outcome: outcome.into(),
+            detail: match detail {
+                Cow::Owned(detail) => without_nul(detail).into(),
+                ours => ours,
+            },
+            request: without_nul(request),
             link: String::new(),
         };
-        record.link = link(&self.key, &self.now.link, &record);
-        self.now = Position { seq: record.seq, link: record.link.clone() };
+        let link = self.key.link(&self.now.link, &record);
+        link.as_str().clone_into(&mut record.link);
+        self.now = Position { seq, link };
         record
     }
 
     /// Where it stands, for [`Self::return_to`].
-    pub(super) fn position(&self) -> Position {
-        self.now.clone()
+    pub(super) const fn position(&self) -> Position {
+        self.now
     }
 
     /// Takes back what a job has added.
@@ -251,8 +291,8 @@ impl Chain {
 
     /// After a commit.
     pub(super) fn committed(&mut self) {
-        self.stored.clone_from(&self.now);
-        self.kept().at.clone_from(&self.now);
+        self.stored = self.now;
+        self.kept().at = self.now;
     }
 
     /// Where the chain ended at the last commit of this process.
@@ -267,5 +307,50 @@ impl Chain {
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+
+    /// Computed by the version that was first in service.
+    #[test]
+    fn links_and_marks_are_those_of_databases_that_are_there() {
+        let key = Key::new(&Secret::new((0..32).collect()));
+        let mut record = AuditRecord {
+            seq: 41,
+            at: Timestamp::from_millis(1_700_000_000_123),
+            actor: "radius:vpn".into(),
+            action: "login".into(),
+            person: Some("0190f5c2-1234-7abc-8def-0123456789ab".into()),
+            subject: "jürgen".into(),
+            outcome: "accept".into(),
+            detail: "password".into(),
+            request: "r1".into(),
+            link: String::new(),
+        };
+        let first = key.link(&Link::default(), &record);
+        assert_eq!(first.as_str(), "801cfe46afc944d34b6d55a6aede6af9e5b544e8908b0895b5670058a3967a2e");
+        (record.seq, record.person, record.detail) = (42, None, "".into());
+        let second = key.link(&first, &record);
+        assert_eq!(second.as_str(), "ef404f5e78d5c223aa3e6713182b83b7444295e36751acc5854ae3def7e89cb3");
+        record.person = Some(String::new());
+        let third = key.link(&second, &record);
+        assert_eq!(third.as_str(), "b1669961d6f4686d45be2b4ecff698ac7cd486bd29acb21cd42f8f175a5f98b8");
+
+        let mark = |mark: Mark, at| Link::of(mark.mac(&key, &at)).as_str().to_owned();
+        let at = Position { seq: 42, link: second };
+        assert_eq!(mark(Mark::Head, at), "9694149239b8f51539619e0f4e430f7ed92d9db4bc4f69fe31a365c0393bc676");
+        assert_eq!(
+            mark(Mark::Anchor, at),
+            "2112ac83b3c0167556be6803c44bb72bfc997245a6518533f1fc5d5117ab9b51"
+        );
+        let start = Position::default();
+        assert_eq!(
+            mark(Mark::Head, start),
+            "01e7f907b23032e0b74a0ca6b655826a79cf21b380a2b66d6f768aaec278fad9"
+        );
     }
 }

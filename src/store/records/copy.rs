@@ -7,13 +7,12 @@ use super::connection::{Connection, Row};
 use super::postgres::{self, Server};
 use super::query::{Query, Script, Value};
 use super::{OpenError, Records, chain, file, open, schema};
-use crate::base::Secret;
 use crate::config;
 use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 14] = [
     "people",
     "passwords",
     "factors",
@@ -23,6 +22,7 @@ const TABLES: [&str; 13] = [
     "acceptances",
     "audit",
     "audit_head",
+    "audit_subjects",
     "secrets",
     "directories",
     "once",
@@ -392,7 +392,7 @@ async fn verify(target: &mut Connection, keyring: &Keyring) -> Result<(), CopyEr
         return Err(CopyError::Differs("the file has no key of the audit trail".to_owned()));
     };
     let place = Place { table: "secrets", row: "audit", person: "", kind: "key" };
-    let key: Secret<Vec<u8>> = keyring.open(place, sealed.text(0)?)?;
+    let key = chain::Key::new(&keyring.open(place, sealed.text(0)?)?);
     let head = chain::head(&mut *target, &key).await?;
     let mut walk = Walk::new(&key, chain::anchor(&mut *target, &key).await?);
     let mut after = i64::MIN;

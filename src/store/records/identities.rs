@@ -166,7 +166,7 @@ fn entry(batch: &IdentityBatch, action: &'static str, subject: &str, detail: Str
         person: None,
         subject: subject.to_owned(),
         outcome: "done",
-        detail,
+        detail: detail.into(),
         request: String::new(),
     }
 }
@@ -332,7 +332,7 @@ impl Identities for Records {
                     purged = done.execute(&mut *connection).await?;
                 }
                 if purged > 0 {
-                    entry.detail = format!("{purged} removed for good");
+                    entry.detail = format!("{purged} removed for good").into();
                     audit::append(transaction, entry).await?;
                 }
                 Ok(purged)

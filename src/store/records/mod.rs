@@ -26,7 +26,9 @@ mod query;
 mod reseal;
 mod rounds;
 mod schema;
+mod search;
 mod sqlite;
+mod subjects;
 #[cfg(test)]
 mod tests;
 mod transaction;
@@ -42,7 +44,7 @@ use super::{
     Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
     Upkeep,
 };
-use crate::base::{OsRandom, Secret};
+use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
 use accounts::Accounts;
 use batch::Work;
@@ -62,7 +64,7 @@ struct Inner {
     counters: Arc<counters::Shared>,
     keyring: Keyring,
     digester: CodeDigester,
-    audit_key: Secret<Vec<u8>>,
+    audit_key: chain::Key,
     /// Where the audit chain ended at the last commit.
     chain_end: Arc<Mutex<chain::Kept>>,
 }

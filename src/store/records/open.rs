@@ -3,7 +3,7 @@
 
 use super::super::seal::{Keyring, Place};
 use super::accounts::Accounts;
-use super::chain::Chain;
+use super::chain::{self, Chain};
 use super::connection::Connection;
 use super::database::Database;
 use super::pool::{Pool, Readers};
@@ -130,7 +130,7 @@ impl Records {
 /// What the daemon keeps for itself.
 pub(super) struct Own {
     pub(super) digests: Secret<Vec<u8>>,
-    pub(super) audit: Secret<Vec<u8>>,
+    pub(super) audit: chain::Key,
     pub(super) chain: Chain,
 }
 
@@ -140,7 +140,7 @@ pub(super) async fn own_keys(connection: &mut Connection, keyring: &Keyring) -> 
     begin(connection).await?;
     let fresh = Query::new("SELECT 1 FROM secrets LIMIT 1").fetch_optional(&mut *connection).await?.is_none();
     let digests = own_key(connection, keyring, "code-digest").await?;
-    let audit = own_key(connection, keyring, "audit").await?;
+    let audit = chain::Key::new(&own_key(connection, keyring, "audit").await?);
     let chain = Chain::load(connection, audit.clone(), fresh).await?;
     connection.commit().await?;
     reseal::all(connection, keyring).await?;

@@ -15,13 +15,14 @@ mod postgres;
 mod rounds;
 mod schema;
 mod semantics;
+mod subjects;
 mod tls;
 mod upkeep;
 
 use super::connection::Connection;
 use super::database::Database;
 use super::postgres::{Server, options};
-use super::query::Query;
+use super::query::{Query, Script};
 use super::sqlite::Place;
 use super::{OpenError, Records};
 use crate::base::{Secret, Timestamp};
@@ -135,7 +136,13 @@ impl Store {
 
     async fn actions(&self) -> Vec<String> {
         let query = crate::store::AuditQuery { limit: 1000, ..Default::default() };
-        self.audit().entries(&query).await.unwrap().into_iter().map(|entry| entry.action).collect()
+        self.audit()
+            .entries(&query)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|entry| entry.action.into_owned())
+            .collect()
     }
 
     async fn broken(&self) -> Option<(i64, String)> {
@@ -182,7 +189,7 @@ fn entry(action: &'static str) -> AuditEntry {
         person: None,
         subject: "alice".into(),
         outcome: "done",
-        detail: String::new(),
+        detail: "".into(),
         request: "r1".into(),
     }
 }

@@ -1,5 +1,6 @@
 //! Removes what is over, in steps of bounded size, so that a login never waits long for it. What is to go is looked for, and
-//! the trail read, by a connection that reads; only what is to be written takes its place among the writers.
+//! the trail read, by a connection that reads; only what is to be written takes its place among the writers. The same goes for
+//! the index of the trail ([`super::subjects`]).
 
 use super::accounts::Change;
 use super::audit::{self, Walk};
@@ -7,7 +8,7 @@ use super::chain::{self, Position};
 use super::connection::Connection;
 use super::query::{Query, Script, places};
 use super::transaction::Transaction;
-use super::{Records, damaged, outbox};
+use super::{Records, damaged, outbox, subjects};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::store::{AuditQuery, Cleaned, Result, Retention, Upkeep};
@@ -40,7 +41,7 @@ fn told(action: &'static str, detail: String, at: Timestamp) -> AuditEntry {
         person: None,
         subject: String::new(),
         outcome: "done",
-        detail,
+        detail: detail.into(),
         request: String::new(),
     }
 }
@@ -65,7 +66,7 @@ impl Records {
         let newest = self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner).at.seq;
         let oldest = AuditQuery { after: i64::MIN, limit: ENTRIES, ..AuditQuery::default() };
         let rows = audit::entries(readers, &oldest).await?;
-        let mut walk = Walk::new(&self.0.audit_key, anchor.clone());
+        let mut walk = Walk::new(&self.0.audit_key, anchor);
         let mut over = rows.iter().take_while(|row| row.at < before && row.seq < newest);
         let broken = over.find_map(|row| walk.step(row).err());
         let trouble = broken.map(|(seq, why)| format!("it is broken at {seq} ({why})"));
@@ -86,6 +87,10 @@ impl Records {
                 }
                 let delete = Query::new("DELETE FROM audit WHERE seq <= $1").bind(over.end.seq);
                 delete.execute(&mut transaction.connection).await?;
+                let (began, begins) = (over.anchor.seq + 1, over.end.seq + 1);
+                if subjects::part_of(began) < subjects::part_of(begins) {
+                    subjects::forget(&mut transaction.connection, begins).await?;
+                }
                 let mut script = Script::default();
                 chain::write_anchor(&key, &over.end, &mut script);
                 script.execute(&mut transaction.connection).await?;
@@ -203,5 +208,9 @@ impl Upkeep for Records {
             }
         }
         Ok(cleaned)
+    }
+
+    async fn index(&self) -> Result<bool> {
+        self.next_part().await
     }
 }

@@ -19,7 +19,7 @@ async fn trail(kit: &Kit) -> Store {
     let store = kit.store().await;
     let alice = store.person("alice").await;
     for number in 0..4 {
-        let told = AuditEntry { detail: format!("n{number}"), person: Some(alice), ..entry("told") };
+        let told = AuditEntry { detail: format!("n{number}").into(), person: Some(alice), ..entry("told") };
         store.audit().append(told).await.unwrap();
     }
     assert_eq!(store.broken().await, None);

@@ -76,7 +76,7 @@ async fn full_disk_keeps_nothing_of_the_batch_and_recovers() {
     let logins = store.logins();
     tasks.spawn(async move { logins.settle(settlement(alice, Some(position(id, 10)))).await.map(drop) });
     let audit = store.audit();
-    let large = AuditEntry { detail: "x".repeat(100_000), ..entry("large") };
+    let large = AuditEntry { detail: "x".repeat(100_000).into(), ..entry("large") };
     tasks.spawn(async move { audit.append(large).await });
     for answer in tasks.join_all().await {
         let Err(StoreError::Unavailable(why)) = answer else { panic!("{answer:?}") };

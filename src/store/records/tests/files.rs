@@ -1,8 +1,8 @@
 //! Opening: what is made, what is refused, and keys that change.
 
 use super::*;
-use crate::store::StoreError;
 use crate::store::records::OpenError;
+use crate::store::{AuditQuery, StoreError};
 use std::os::unix::fs::PermissionsExt;
 
 async fn open_error(path: &std::path::Path) -> OpenError {
@@ -47,6 +47,27 @@ async fn what_was_answered_is_in_the_file_without_a_close() {
     let copied = Records::open(&in_file(&copy.path().join("copy.db")), ring(&[("k1", 1)])).await.unwrap();
     assert!(copied.people().person(&name("alice")).await.unwrap().is_some());
     assert_eq!(copied.audit().verify().await.unwrap().broken, None);
+}
+
+#[tokio::test]
+async fn file_of_an_older_version_gets_its_index_of_subjects() {
+    let mut store = Store::new().await;
+    store.audit().append(entry("old")).await.unwrap();
+    store.close().await;
+    for sql in [
+        "DROP TABLE audit_subjects",
+        "CREATE INDEX audit_subject ON audit (subject, seq)",
+        "DELETE FROM _sqlx_migrations WHERE version = 4",
+    ] {
+        store.sql(sql).await;
+    }
+    store.reopen().await;
+    let old = Query::new("SELECT 1 FROM sqlite_master WHERE name = 'audit_subject'");
+    assert!(old.fetch_all(&mut store.raw().await).await.unwrap().is_empty());
+    assert!(!store.upkeep().index().await.unwrap(), "there is no whole part yet");
+    let query = AuditQuery { subject: Some("alice".into()), ..AuditQuery::default() };
+    assert_eq!(store.audit().entries(&query).await.unwrap().len(), 1);
+    assert_eq!(store.broken().await, None);
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use super::*;
 use crate::domain::person::Status;
 use crate::domain::throttle::{Gate, Throttle};
-use crate::store::{IdentityBatch, Settled, StoreError};
+use crate::store::records::subjects::PART;
+use crate::store::{AuditQuery, IdentityBatch, Settled, StoreError};
 use std::time::Instant;
 use tokio::task::JoinSet;
 
@@ -21,6 +22,8 @@ claims! {
     import_takes_few_statements
     entries_that_the_database_lost_show_though_another_node_went_on
     entry_that_another_node_removed_in_time_is_not_lost
+    part_that_was_lost_while_it_is_written_down_is_not_kept
+    part_that_both_write_down_at_once_is_right
     failed_transaction_is_not_committed_silently
     deadline_for_taking_answers_does_no_harm_on_a_socket
     ;
@@ -389,6 +392,55 @@ async fn entry_that_another_node_removed_in_time_is_not_lost(kit: Kit) {
     assert_eq!(other.upkeep().clean(&keep, later).await.unwrap().audit, 1);
     store.audit().append(AuditEntry { at: later, ..entry("new") }).await.unwrap();
     assert_eq!(store.broken().await, None);
+}
+
+/// A whole part of the trail, and a transaction that keeps all nodes from writing.
+async fn part_and_lock(store: &Store) -> Connection {
+    super::subjects::fill_up_to(store, PART).await;
+    let mut raw = store.raw().await;
+    raw.plain("BEGIN; SELECT 1 FROM audit_head WHERE id = 1 FOR UPDATE").await.unwrap();
+    raw
+}
+
+/// Until so many wait to write, having read.
+async fn waiting(store: &Store, count: usize) {
+    let mut raw = store.raw().await;
+    let waits = "SELECT 1 FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'BEGIN%'";
+    let started = Instant::now();
+    while Query::new(waits).fetch_all(&mut raw).await.unwrap().len() < count {
+        assert!(started.elapsed() < Duration::from_secs(10), "nobody waits");
+    }
+}
+
+async fn part_that_was_lost_while_it_is_written_down_is_not_kept(kit: Kit) {
+    let store = kit.store().await;
+    let mut raw = part_and_lock(&store).await;
+    // As after a failover to a server that lacks it, where another node went on.
+    let anew = Query::new("UPDATE audit SET subject = 'x', link = 'x' WHERE seq = $1").bind(PART - 1);
+    assert_eq!(anew.execute(&mut raw).await.unwrap(), 1);
+    let upkeep = store.upkeep();
+    let (indexed, ()) = tokio::join!(upkeep.index(), async {
+        waiting(&store, 1).await;
+        raw.commit().await.unwrap();
+    });
+    assert!(!indexed.unwrap());
+    assert_eq!(super::subjects::rows(&store).await, 0);
+    let query = AuditQuery { subject: Some("x".into()), ..AuditQuery::default() };
+    assert_eq!(store.audit().entries(&query).await.unwrap().len(), 1);
+}
+
+async fn part_that_both_write_down_at_once_is_right(kit: Kit) {
+    let (store, other) = two(&kit).await;
+    let mut raw = part_and_lock(&store).await;
+    let both = [store.upkeep(), other.upkeep()];
+    let (one, two, ()) = tokio::join!(both[0].index(), both[1].index(), async {
+        waiting(&store, 2).await;
+        raw.commit().await.unwrap();
+    });
+    assert!(one.unwrap() && two.unwrap());
+    assert_eq!((super::subjects::rows(&store).await, store.broken().await), (64, None));
+    assert!(!other.upkeep().index().await.unwrap());
 }
 
 async fn failed_transaction_is_not_committed_silently(kit: Kit) {

@@ -54,13 +54,15 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
         store.sql(sql).await;
     }
     let text = refused(&store.settings).await;
-    assert!(text.contains("schema 3") && text.contains("doorward db migrate"), "{text}");
+    assert!(text.contains("schema 4") && text.contains("doorward db migrate"), "{text}");
     assert!(text.contains("cannot be started again") && !text.contains("Stop"), "{text}");
-    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(3));
+    assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Behind(4));
     let Some(settings) = &store.settings.postgres else { panic!() };
     let server = Server::new(options(settings).unwrap(), Duration::from_secs(10));
     migrate(&server, "x").await.unwrap();
     assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Current);
+    let old = Query::new("SELECT 1 FROM pg_indexes WHERE indexname = 'audit_subject'");
+    assert!(old.fetch_all(&mut store.raw().await).await.unwrap().is_empty());
     store.open(ring(&[("k1", 1)])).await.unwrap().audit().append(entry("told")).await.unwrap();
 }
 
