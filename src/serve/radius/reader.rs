@@ -149,3 +149,170 @@ enum Turn {
     /// It has served its time.
     Over,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config};
+    use crate::domain::reason::Reason;
+    use crate::engine::login::Verdict;
+    use crate::wire::radius::{AttributeType, Code, Request, SharedSecret, verify_response};
+    use arc_swap::ArcSwap;
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    use tokio::net::UdpSocket;
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinHandle;
+
+    const SECRET: &str = "a-shared-secret-of-length";
+
+    fn config(radius: &str) -> Config {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let client = format!("[[client]]\nname = \"x\"\nnetworks = [\"127.0.0.1\"]\nsecret = \"{SECRET}\"\n");
+        let text = format!("[keys]\nfiles = [\"k1.key\"]\n[radius]\nreject_delay = \"0s\"\n{radius}{client}");
+        for (name, text) in [("k1.key", data_encoding::BASE64.encode(&[7; 32])), ("doorward.toml", text)] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(dir.path().join(name), mode).unwrap();
+        }
+        config::load(&dir.path().join("doorward.toml"), std::iter::empty())
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn login(identifier: u8, user: &str) -> Vec<u8> {
+        let request = Request::new(Code::ACCESS_REQUEST, identifier, [identifier; 16]);
+        let request = request.attribute(AttributeType::USER_NAME, user.as_bytes());
+        request.seal(&SharedSecret::new(SECRET.into()).unwrap()).unwrap()
+    }
+
+    /// A reader whose logins are refused at once; but `wait` waits for the semaphore, and `panic` panics.
+    struct World {
+        counters: Arc<Counters>,
+        shell: Arc<Shell>,
+        address: SocketAddr,
+        bell: Arc<Bell>,
+        gate: Arc<Semaphore>,
+        begun: Arc<AtomicUsize>,
+        task: JoinHandle<()>,
+        client: UdpSocket,
+    }
+
+    impl World {
+        async fn new(radius: &str) -> Self {
+            let counters = Arc::<Counters>::default();
+            let config = Arc::new(ArcSwap::from_pointee(config(radius)));
+            let shell = Arc::new(Shell::new(config, Arc::clone(&counters)));
+            let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().pop().unwrap();
+            let (address, bell) = (socket.local(), Arc::<Bell>::default());
+            let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
+            let (gates, begins) = (Arc::clone(&gate), Arc::clone(&begun));
+            let decide = move |job: Job| {
+                begins.fetch_add(1, Ordering::SeqCst);
+                let gate = Arc::clone(&gates);
+                async move {
+                    let Job { config, client, wanted, .. } = job;
+                    match wanted.username.as_str() {
+                        "wait" => gate.acquire().await.unwrap().forget(),
+                        "panic" => panic!("on purpose"),
+                        _ => {}
+                    }
+                    let verdict = Verdict::Reject { message: "no".into(), reason: Reason::WrongPassword };
+                    Done { config, client, wanted, verdict: Ok(verdict) }
+                }
+            };
+            let reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);
+            let task = tokio::spawn(reader.run());
+            let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            client.connect(address).await.unwrap();
+            Self { counters, shell, address, bell, gate, begun, task, client }
+        }
+
+        async fn send(&self, datagram: &[u8]) {
+            self.client.send(datagram).await.unwrap();
+        }
+
+        /// The identifier of the next answer, which must be a refusal.
+        async fn answer(&self) -> u8 {
+            let mut buffer = [0; 4096];
+            let length = self.client.recv(&mut buffer).await.unwrap();
+            let secret = SharedSecret::new(SECRET.into()).unwrap();
+            let (packet, _) = verify_response(&[buffer[1]; 16], &buffer[..length], &secret).unwrap();
+            assert_eq!(packet.code(), Code::ACCESS_REJECT);
+            packet.identifier()
+        }
+
+        fn counter(&self, name: &str) -> u64 {
+            self.counters.snapshot()[name]
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_one_login_costs_the_others_nothing_and_is_not_remembered() {
+        let world = World::new("").await;
+        for (identifier, user) in [(1, "wait"), (2, "panic"), (3, "x"), (2, "panic"), (4, "x")] {
+            world.send(&login(identifier, user)).await;
+        }
+        assert_eq!((world.answer().await, world.answer().await), (3, 4));
+        world.gate.add_permits(1);
+        assert_eq!(world.answer().await, 1);
+        assert_eq!(world.counter("faulty"), 2, "the copy was tried again");
+        assert_eq!(world.begun.load(Ordering::SeqCst), 5);
+        assert_eq!(world.shell.in_flight.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn login_that_takes_too_long_is_cut_off_and_may_be_tried_again() {
+        let world = World::new("request_deadline = \"100ms\"\n").await;
+        let start = Instant::now();
+        world.send(&login(1, "wait")).await;
+        // The reader ends when nothing is under way any more, and nothing but the deadline ends this one.
+        world.send(&login(2, "x")).await;
+        assert_eq!(world.answer().await, 2);
+        world.bell.close();
+        world.task.await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(100));
+        assert_eq!(world.counters.snapshot()["late"], 1);
+        assert_eq!(world.shell.in_flight.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn more_than_a_batch_is_answered_and_what_waits_is_woken_together() {
+        let world = World::new("max_in_flight = 150\n").await;
+        for identifier in 0..150 {
+            world.send(&login(identifier, "wait")).await;
+        }
+        // One too many; the answer to a copy shows that all of it was taken.
+        world.send(&login(200, "x")).await;
+        while world.counter("received") < 151 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((world.counter("shed"), world.begun.load(Ordering::SeqCst)), (1, 150));
+        world.gate.add_permits(150);
+        let mut answered = Vec::new();
+        for _ in 0..150 {
+            answered.push(world.answer().await);
+        }
+        answered.sort_unstable();
+        assert_eq!(answered, (0..150).collect::<Vec<_>>());
+        world.send(&login(200, "x")).await;
+        assert_eq!(world.answer().await, 200, "what was dropped is not remembered");
+    }
+
+    #[tokio::test]
+    async fn closed_reader_finishes_what_it_has_and_reads_nothing_new() {
+        let world = World::new("").await;
+        world.send(&login(1, "wait")).await;
+        while world.begun.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.bell.close();
+        world.send(&login(2, "x")).await;
+        world.gate.add_permits(1);
+        assert_eq!(world.answer().await, 1);
+        world.task.await.unwrap();
+        assert_eq!(world.counters.snapshot()["received"], 1);
+        assert!(UdpSocket::bind(world.address).await.is_ok(), "the address is free");
+    }
+}
