@@ -1,44 +1,69 @@
 //! Longest-prefix lookup of IP addresses.
 
 use ipnet::IpNet;
-use std::collections::HashMap;
 use std::net::IpAddr;
 
 /// Values by network prefix; the longest prefix that covers an address wins.
 ///
-/// One hash table per prefix length in use, tried from the longest: a lookup costs as many probes as there
-/// are different lengths, which is a handful in any real client list.
+/// One sorted list per family and prefix length in use, tried from the longest: a lookup costs as many searches as
+/// there are different lengths, which is a handful in any real client list, and no hashing.
 #[derive(Debug, Clone)]
 pub struct PrefixMap<T> {
-    lengths: Vec<(u8, bool)>,
-    values: HashMap<IpNet, T>,
+    v4: Vec<Length<T>>,
+    v6: Vec<Length<T>>,
+}
+
+/// The prefixes of one length, as addresses with zeros behind them, in order.
+#[derive(Debug, Clone)]
+struct Length<T> {
+    length: u8,
+    mask: u128,
+    values: Vec<(u128, T)>,
 }
 
 impl<T> Default for PrefixMap<T> {
     fn default() -> Self {
-        Self { lengths: Vec::new(), values: HashMap::new() }
+        Self { v4: Vec::new(), v6: Vec::new() }
+    }
+}
+
+/// An address as a number; IPv4 uses the lower 32 bits.
+fn number(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(v4) => u128::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6.to_bits(),
     }
 }
 
 impl<T> PrefixMap<T> {
     /// Adds a value; returns the one that had the same prefix before.
     pub fn insert(&mut self, prefix: IpNet, value: T) -> Option<T> {
-        let prefix = prefix.trunc();
-        let length = (prefix.prefix_len(), prefix.addr().is_ipv4());
-        if !self.lengths.contains(&length) {
-            self.lengths.push(length);
-            self.lengths.sort_by(|a, b| b.cmp(a));
+        let lengths = if prefix.addr().is_ipv4() { &mut self.v4 } else { &mut self.v6 };
+        let at = lengths.partition_point(|other| other.length > prefix.prefix_len());
+        if lengths.get(at).is_none_or(|other| other.length != prefix.prefix_len()) {
+            let mask = number(prefix.netmask());
+            lengths.insert(at, Length { length: prefix.prefix_len(), mask, values: Vec::new() });
         }
-        self.values.insert(prefix, value)
+        let Length { values, .. } = lengths.get_mut(at)?;
+        let network = number(prefix.network());
+        match values.binary_search_by_key(&network, |(network, _)| *network) {
+            Ok(at) => values.get_mut(at).map(|(_, old)| std::mem::replace(old, value)),
+            Err(at) => {
+                values.insert(at, (network, value));
+                None
+            }
+        }
     }
 
     /// The value of the longest prefix that covers `address`. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn lookup(&self, address: IpAddr) -> Option<&T> {
         let address = address.to_canonical();
-        self.lengths
-            .iter()
-            .filter(|(_, v4)| *v4 == address.is_ipv4())
-            .find_map(|(length, _)| self.values.get(&IpNet::new(address, *length).ok()?.trunc()))
+        let lengths = if address.is_ipv4() { &self.v4 } else { &self.v6 };
+        let address = number(address);
+        lengths.iter().find_map(|Length { mask, values, .. }| {
+            let at = values.binary_search_by_key(&(address & mask), |(network, _)| *network).ok()?;
+            values.get(at).map(|(_, value)| value)
+        })
     }
 }
 
@@ -71,6 +96,20 @@ mod tests {
         assert_eq!(find("192.0.2.1"), Some("any"));
         assert_eq!(find("2001:db8::1"), Some("six"));
         assert_eq!(find("2001:db9::1"), None);
+    }
+
+    #[test]
+    fn same_prefix_gives_its_old_value_back_and_others_of_its_length_stay() {
+        let mut map = map();
+        assert_eq!(map.insert("10.9.9.9/8".parse().unwrap(), "new"), Some("ten"));
+        assert_eq!(map.insert("11.0.0.0/8".parse().unwrap(), "eleven"), None);
+        assert_eq!(map.insert("9.0.0.0/8".parse().unwrap(), "nine"), None);
+        let find = |address: &str| map.lookup(address.parse().unwrap()).copied();
+        assert_eq!(
+            (find("9.1.1.1"), find("10.1.1.1"), find("11.1.1.1")),
+            (Some("nine"), Some("new"), Some("eleven"))
+        );
+        assert_eq!(find("::ffff:12.1.1.1"), Some("any"));
     }
 
     #[test]

@@ -167,6 +167,7 @@ fn radius(section: &Section<'_>) -> Option<Radius> {
         }
         addresses
     });
+    let sockets = section.number("sockets", 0..=64);
     let max_in_flight = section.number("max_in_flight", 1..=1_000_000);
     let request_deadline = section.duration("request_deadline", Duration::from_millis(100)..=60 * SECOND);
     let reject_delay = section.duration("reject_delay", Duration::ZERO..=10 * SECOND);
@@ -176,6 +177,7 @@ fn radius(section: &Section<'_>) -> Option<Radius> {
     let drain_timeout = section.duration("drain_timeout", Duration::ZERO..=300 * SECOND);
     Some(Radius {
         listen: listen?,
+        sockets: sockets?,
         max_in_flight: max_in_flight?,
         request_deadline: request_deadline?,
         reject_delay: reject_delay?,

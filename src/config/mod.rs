@@ -144,6 +144,8 @@ pub struct Keys {
 pub struct Radius {
     /// UDP addresses; port 0 takes any.
     pub listen: Vec<SocketAddr>,
+    /// Sockets for each address; 0: one for each core.
+    pub sockets: usize,
     /// Requests being decided at the same time; more are dropped.
     pub max_in_flight: usize,
     /// A request not decided by then is dropped.

@@ -86,6 +86,12 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "radius",
+        "sockets",
+        Some("0"),
+        "Sockets for each address, read side by side; 0: one for each core, 16 at most. An address that is served already keeps its own until a restart.",
+    ),
+    key(
+        "radius",
         "max_in_flight",
         Some("1024"),
         "Requests being decided at the same time; more are dropped, and the client tries again or elsewhere.",

@@ -3,24 +3,28 @@
 use crate::config::{Client, Config, ReplyRule};
 use crate::domain::person::Person;
 use crate::engine::login::Verdict;
-use crate::wire::radius::{AttributeType, Code, Packet, Reply};
-use std::sync::Arc;
+use crate::wire::radius::{AttributeType, Code, Packet, Reply, ReplyTo};
 
 /// The answer to Status-Server: an Access-Accept without attributes of its own (RFC 5997 §3).
-pub(super) fn status(client: &Client, request: &Packet<'_>) -> Option<Arc<[u8]>> {
-    seal(Reply::to(request, Code::ACCESS_ACCEPT), client)
+///
+/// Like [`verdict`] it is made in `buffer`, which holds it afterwards, and is `false` if there is none.
+pub(super) fn status(client: &Client, request: &Packet<'_>, buffer: &mut Vec<u8>) -> bool {
+    let to = ReplyTo::from(request);
+    seal(Reply::within(std::mem::take(buffer), &to, Code::ACCESS_ACCEPT), client, buffer)
 }
 
 /// The answer to a login.
 pub(super) fn verdict(
     config: &Config,
     client: &Client,
-    request: &Packet<'_>,
+    to: &ReplyTo,
     verdict: &Verdict,
-) -> Option<Arc<[u8]>> {
+    buffer: &mut Vec<u8>,
+) -> bool {
+    let mut begin = |code| Reply::within(std::mem::take(buffer), to, code);
     let reply = match verdict {
         Verdict::Accept { person, .. } => {
-            let mut reply = Reply::to(request, Code::ACCESS_ACCEPT);
+            let mut reply = begin(Code::ACCESS_ACCEPT);
             for rule in config.replies.iter().filter(|rule| applies(rule, client, person)) {
                 for attribute in &rule.attributes {
                     reply = reply.encoded(attribute);
@@ -29,17 +33,14 @@ pub(super) fn verdict(
             reply
         }
         Verdict::Challenge { prompt, state, .. } => {
-            Reply::to(request, Code::ACCESS_CHALLENGE).message(prompt).attribute(AttributeType::STATE, state)
+            begin(Code::ACCESS_CHALLENGE).message(prompt).attribute(AttributeType::STATE, state)
         }
-        Verdict::Reject { message, .. } => Reply::to(request, Code::ACCESS_REJECT).message(message),
+        Verdict::Reject { message, .. } => begin(Code::ACCESS_REJECT).message(message),
     };
     // Without Message-Authenticator in the request, Proxy-State could be an attacker's (CVE-2024-3596). One that did
     // not fit has been dropped by `examine`, so it need not be computed again.
-    let reply = match request.first(AttributeType::MESSAGE_AUTHENTICATOR) {
-        Some(_) => reply,
-        None => reply.without_proxy_state(),
-    };
-    seal(reply, client)
+    let reply = if to.is_signed() { reply } else { reply.without_proxy_state() };
+    seal(reply, client, buffer)
 }
 
 fn applies(rule: &ReplyRule, client: &Client, person: &Person) -> bool {
@@ -48,12 +49,15 @@ fn applies(rule: &ReplyRule, client: &Client, person: &Person) -> bool {
     group && here
 }
 
-fn seal(reply: Reply<'_>, client: &Client) -> Option<Arc<[u8]>> {
+fn seal(reply: Reply<'_>, client: &Client, buffer: &mut Vec<u8>) -> bool {
     match reply.seal(&client.secret) {
-        Ok(bytes) => Some(Arc::from(bytes)),
+        Ok(bytes) => {
+            *buffer = bytes;
+            true
+        }
         Err(error) => {
             tracing::error!(client = %client.name, %error, "no answer: it would not fit a packet; look at [[reply]]");
-            None
+            false
         }
     }
 }

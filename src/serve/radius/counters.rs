@@ -72,6 +72,13 @@ impl Counters {
         }
     }
 
+    /// Counts an event so many times.
+    pub fn add(&self, event: Event, times: usize) {
+        if let Some(counter) = self.events.get(event as usize).filter(|_| times > 0) {
+            counter.fetch_add(times as u64, Ordering::Relaxed);
+        }
+    }
+
     /// Counts a decision by its reason.
     pub fn decided(&self, reason: Reason) {
         if let Some(counter) = self.reasons.get(reason as usize) {

@@ -7,69 +7,111 @@
 //! Only requests that passed the Message-Authenticator check come here. The number of kept answers is bounded:
 //! the oldest goes first. Requests being decided are never dropped from the table; their number is bounded by
 //! the limit on requests in flight.
+//!
+//! Each socket has its own table, and the kernel sends copies of a request to the same socket.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What makes two datagrams the same request: source, identifier, and where it was sent to. The authenticator
-/// is compared too; another one under the same identifier is a new request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    pub(super) source: SocketAddr,
-    pub(super) listener: SocketAddr,
-    pub(super) identifier: u8,
+/// What makes two datagrams the same request: source and identifier. The authenticator is compared too; another one
+/// under the same identifier is a new request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key([u8; 24]);
+
+impl Key {
+    pub(super) fn new(source: SocketAddr, identifier: u8) -> Self {
+        let (ip, scope) = match source {
+            SocketAddr::V4(v4) => (v4.ip().to_ipv6_mapped(), 0),
+            SocketAddr::V6(v6) => (*v6.ip(), v6.scope_id()),
+        };
+        let mut key = [0; 24];
+        let parts = ip.octets().into_iter().chain(scope.to_ne_bytes()).chain(source.port().to_ne_bytes());
+        for (place, octet) in key.iter_mut().zip(parts.chain([identifier])) {
+            *place = octet;
+        }
+        Self(key)
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // In one piece, which is what makes the keyed hash cheap. It stays keyed: clients choose their ports.
+        state.write(&self.0);
+    }
 }
 
 /// How a request relates to those before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Seen {
+pub(super) enum Seen<'t> {
     /// Not seen: now marked as being decided.
-    New,
+    New(Ticket),
     /// The same request is being decided, or its answer waits for its moment: stay silent.
     InFlight,
     /// It was answered: send these bytes again.
-    Answered(Arc<[u8]>),
-}
-
-#[derive(Debug)]
-struct Entry {
-    authenticator: [u8; 16],
-    state: State,
-    /// Distinguishes this entry from a later one under the same key.
-    serial: u64,
-}
-
-#[derive(Debug)]
-enum State {
-    Deciding,
-    Answered { bytes: Arc<[u8]>, leaves: Instant },
-}
-
-/// The table.
-#[derive(Debug)]
-pub(super) struct Duplicates {
-    entries: HashMap<Key, Entry>,
-    answered: VecDeque<(Instant, Key, u64)>,
-    serial: u64,
-    window: Duration,
-    limit: usize,
+    Answered(&'t [u8]),
 }
 
 /// Names one entry, to finish it later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Ticket {
-    key: Key,
+    slot: usize,
+    /// Distinguishes the entry from a later one in its place.
     serial: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    key: Key,
+    authenticator: [u8; 16],
+    serial: u64,
+    state: State,
+    /// The answer. Its room is used again.
+    bytes: Vec<u8>,
+    /// Neighbours among the answered, older and younger.
+    older: Option<usize>,
+    younger: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Free,
+    Deciding,
+    Answered { leaves: Instant, ends: Instant },
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Duplicates {
+    index: HashMap<Key, usize>,
+    entries: Vec<Entry>,
+    free: Vec<usize>,
+    oldest: Option<usize>,
+    youngest: Option<usize>,
+    answered: usize,
+    serial: u64,
+    window: Duration,
+    limit: usize,
 }
 
 impl Duplicates {
     /// Keeps at most `limit` answers for `window` each.
     pub(super) fn new(window: Duration, limit: usize) -> Self {
-        Self { entries: HashMap::new(), answered: VecDeque::new(), serial: 0, window, limit }
+        Self {
+            index: HashMap::new(),
+            entries: Vec::new(),
+            free: Vec::new(),
+            oldest: None,
+            youngest: None,
+            answered: 0,
+            serial: 0,
+            window,
+            limit,
+        }
     }
 
     /// Takes new limits on a reload.
@@ -78,63 +120,123 @@ impl Duplicates {
     }
 
     /// Looks a request up and, if it is new, marks it.
-    pub(super) fn begin(&mut self, key: Key, authenticator: [u8; 16], now: Instant) -> (Seen, Ticket) {
+    pub(super) fn begin(&mut self, key: Key, authenticator: &[u8; 16], now: Instant) -> Seen<'_> {
         self.expire(now);
-        if let Some(entry) = self.entries.get(&key)
-            && entry.authenticator == authenticator
-        {
-            let seen = match &entry.state {
-                State::Deciding => Seen::InFlight,
-                State::Answered { leaves, .. } if now < *leaves => Seen::InFlight,
-                State::Answered { bytes, .. } => Seen::Answered(Arc::clone(bytes)),
-            };
-            return (seen, Ticket { key, serial: entry.serial });
-        }
         self.serial += 1;
-        self.entries.insert(key, Entry { authenticator, state: State::Deciding, serial: self.serial });
-        (Seen::New, Ticket { key, serial: self.serial })
+        let serial = self.serial;
+        let slot = match self.index.entry(key) {
+            Place::Occupied(place) => *place.get(),
+            Place::Vacant(place) => {
+                let slot = self.free.pop().unwrap_or(self.entries.len());
+                place.insert(slot);
+                let (authenticator, state) = (*authenticator, State::Deciding);
+                let entry = Entry {
+                    key,
+                    authenticator,
+                    serial,
+                    state,
+                    bytes: Vec::new(),
+                    older: None,
+                    younger: None,
+                };
+                match self.entries.get_mut(slot) {
+                    Some(free) => *free = entry,
+                    None => self.entries.push(entry),
+                }
+                return Seen::New(Ticket { slot, serial });
+            }
+        };
+        let same = self.entries.get(slot).is_some_and(|entry| entry.authenticator == *authenticator);
+        if !same {
+            self.unlink(slot);
+            if let Some(entry) = self.entries.get_mut(slot) {
+                (entry.authenticator, entry.serial, entry.state) = (*authenticator, serial, State::Deciding);
+            }
+            return Seen::New(Ticket { slot, serial });
+        }
+        match self.entries.get(slot) {
+            Some(Entry { state: State::Answered { leaves, .. }, bytes, .. }) if *leaves <= now => {
+                Seen::Answered(bytes)
+            }
+            _ => Seen::InFlight,
+        }
     }
 
     /// Keeps the answer, which leaves at `leaves`.
-    pub(super) fn answered(&mut self, ticket: Ticket, bytes: Arc<[u8]>, leaves: Instant) {
-        let Some(entry) = self.entries.get_mut(&ticket.key).filter(|entry| entry.serial == ticket.serial)
-        else {
-            return;
-        };
-        entry.state = State::Answered { bytes, leaves };
-        self.answered.push_back((leaves + self.window, ticket.key, ticket.serial));
-        while self.answered.len() > self.limit {
-            self.drop_oldest();
+    pub(super) fn answered(&mut self, ticket: Ticket, bytes: &[u8], leaves: Instant) {
+        let youngest = self.youngest;
+        let ends = leaves + self.window;
+        let Some(entry) = self.named(ticket).filter(|entry| entry.state == State::Deciding) else { return };
+        entry.bytes.clear();
+        entry.bytes.extend_from_slice(bytes);
+        entry.state = State::Answered { leaves, ends };
+        entry.older = youngest;
+        if let Some(before) = youngest.and_then(|slot| self.entries.get_mut(slot)) {
+            before.younger = Some(ticket.slot);
+        }
+        self.youngest = Some(ticket.slot);
+        self.oldest = self.oldest.or(self.youngest);
+        self.answered += 1;
+        while self.answered > self.limit {
+            let Some(oldest) = self.oldest else { break };
+            self.remove(oldest);
         }
     }
 
     /// Forgets a request that could not be decided: a retransmission gets another chance.
     pub(super) fn forget(&mut self, ticket: Ticket) {
-        self.remove(ticket.key, ticket.serial);
+        if self.named(ticket).is_some() {
+            self.remove(ticket.slot);
+        }
     }
 
     /// Entries held, of both kinds.
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.entries.len()
+        assert_eq!(self.index.len() + self.free.len(), self.entries.len());
+        self.index.len()
+    }
+
+    fn named(&mut self, ticket: Ticket) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(ticket.slot)?;
+        (entry.serial == ticket.serial && entry.state != State::Free).then_some(entry)
     }
 
     fn expire(&mut self, now: Instant) {
-        while self.answered.front().is_some_and(|(end, ..)| *end <= now) {
-            self.drop_oldest();
+        while let Some(slot) = self.oldest
+            && let Some(Entry { state: State::Answered { ends, .. }, .. }) = self.entries.get(slot)
+            && *ends <= now
+        {
+            self.remove(slot);
         }
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some((_, key, serial)) = self.answered.pop_front() {
-            self.remove(key, serial);
+    fn remove(&mut self, slot: usize) {
+        self.unlink(slot);
+        if let Some(entry) = self.entries.get_mut(slot) {
+            self.index.remove(&entry.key);
+            entry.state = State::Free;
+            entry.bytes = Vec::new();
+            self.free.push(slot);
         }
     }
 
-    fn remove(&mut self, key: Key, serial: u64) {
-        if self.entries.get(&key).is_some_and(|entry| entry.serial == serial) {
-            self.entries.remove(&key);
+    /// Takes an entry out of the row of the answered, if it is there.
+    fn unlink(&mut self, slot: usize) {
+        let Some(entry) = self.entries.get_mut(slot) else { return };
+        if !matches!(entry.state, State::Answered { .. }) {
+            return;
         }
+        let (older, younger) = (entry.older.take(), entry.younger.take());
+        match older.and_then(|slot| self.entries.get_mut(slot)) {
+            Some(entry) => entry.younger = younger,
+            None => self.oldest = younger,
+        }
+        match younger.and_then(|slot| self.entries.get_mut(slot)) {
+            Some(entry) => entry.older = older,
+            None => self.youngest = older,
+        }
+        self.answered -= 1;
     }
 }
 
@@ -143,60 +245,91 @@ mod tests {
     use super::*;
 
     fn key(identifier: u8) -> Key {
-        let address = "127.0.0.1:5000".parse().unwrap();
-        Key { source: address, listener: address, identifier }
+        Key::new("127.0.0.1:5000".parse().unwrap(), identifier)
     }
 
     fn table(limit: usize) -> (Duplicates, Instant) {
         (Duplicates::new(Duration::from_secs(30), limit), Instant::now())
     }
 
+    fn begin(table: &mut Duplicates, identifier: u8, authenticator: u8, now: Instant) -> Option<Ticket> {
+        match table.begin(key(identifier), &[authenticator; 16], now) {
+            Seen::New(ticket) => Some(ticket),
+            Seen::InFlight | Seen::Answered(_) => None,
+        }
+    }
+
     #[test]
     fn copy_of_a_request_being_decided_is_in_flight() {
         let (mut table, now) = table(10);
-        assert_eq!(table.begin(key(1), [1; 16], now).0, Seen::New);
-        assert_eq!(table.begin(key(1), [1; 16], now).0, Seen::InFlight);
+        assert!(begin(&mut table, 1, 1, now).is_some());
+        assert_eq!(table.begin(key(1), &[1; 16], now), Seen::InFlight);
     }
 
     #[test]
     fn copy_of_an_answered_request_gets_the_same_bytes_once_they_have_left() {
         let (mut table, now) = table(10);
-        let (_, ticket) = table.begin(key(1), [1; 16], now);
-        let bytes: Arc<[u8]> = Arc::from(&b"reject"[..]);
-        table.answered(ticket, Arc::clone(&bytes), now + Duration::from_secs(1));
-        assert_eq!(table.begin(key(1), [1; 16], now).0, Seen::InFlight);
-        assert_eq!(table.begin(key(1), [1; 16], now + Duration::from_secs(1)).0, Seen::Answered(bytes));
-        assert_eq!(table.begin(key(1), [1; 16], now + Duration::from_secs(31)).0, Seen::New);
+        let ticket = begin(&mut table, 1, 1, now).unwrap();
+        table.answered(ticket, b"reject", now + Duration::from_secs(1));
+        assert_eq!(table.begin(key(1), &[1; 16], now), Seen::InFlight);
+        assert_eq!(table.begin(key(1), &[1; 16], now + Duration::from_secs(1)), Seen::Answered(b"reject"));
+        assert!(begin(&mut table, 1, 1, now + Duration::from_secs(31)).is_some());
+        assert_eq!(table.len(), 1);
     }
 
     #[test]
     fn another_authenticator_under_the_same_identifier_is_a_new_request() {
         let (mut table, now) = table(10);
-        let (_, first) = table.begin(key(1), [1; 16], now);
-        let (seen, _) = table.begin(key(1), [2; 16], now);
-        assert_eq!(seen, Seen::New);
-        // The answer to the first must not be given to the second.
-        table.answered(first, Arc::from(&b"x"[..]), now);
-        assert_eq!(table.begin(key(1), [2; 16], now).0, Seen::InFlight);
+        let first = begin(&mut table, 1, 1, now).unwrap();
+        let second = begin(&mut table, 1, 2, now).unwrap();
+        // The answer to the first must not be given to the second, nor its end forget the second.
+        table.answered(first, b"x", now);
+        table.forget(first);
+        assert_eq!(table.begin(key(1), &[2; 16], now), Seen::InFlight);
+        table.answered(second, b"y", now);
+        assert_eq!(table.begin(key(1), &[2; 16], now), Seen::Answered(b"y"));
     }
 
     #[test]
     fn answers_are_bounded_and_the_oldest_goes_first() {
         let (mut table, now) = table(2);
         for identifier in 0..5 {
-            let (_, ticket) = table.begin(key(identifier), [0; 16], now);
-            table.answered(ticket, Arc::from(&b"x"[..]), now);
+            let ticket = begin(&mut table, identifier, 0, now).unwrap();
+            table.answered(ticket, b"x", now);
         }
         assert_eq!(table.len(), 2);
-        assert_eq!(table.begin(key(0), [0; 16], now).0, Seen::New);
-        assert!(matches!(table.begin(key(4), [0; 16], now).0, Seen::Answered(_)));
+        assert!(begin(&mut table, 0, 0, now).is_some());
+        assert_eq!(table.begin(key(4), &[0; 16], now), Seen::Answered(b"x"));
+    }
+
+    /// One client that asks much uses its 256 identifiers again and again.
+    #[test]
+    fn identifier_used_again_takes_the_place_of_its_own_answer_only() {
+        let (mut table, now) = table(3);
+        for authenticator in 0..100 {
+            for identifier in [1, 2] {
+                let ticket = begin(&mut table, identifier, authenticator, now).unwrap();
+                table.answered(ticket, &[authenticator], now);
+            }
+            if authenticator == 0 {
+                let ticket = begin(&mut table, 9, 9, now).unwrap();
+                table.answered(ticket, b"other", now);
+            }
+        }
+        assert_eq!(table.begin(key(9), &[9; 16], now), Seen::Answered(b"other"));
+        assert_eq!(table.begin(key(2), &[99; 16], now), Seen::Answered(&[99]));
+        assert_eq!(table.len(), 3);
+        assert!(begin(&mut table, 7, 7, now + Duration::from_secs(60)).is_some());
+        assert_eq!(table.len(), 1, "all that was over went at once");
     }
 
     #[test]
     fn undecided_request_may_be_tried_again() {
         let (mut table, now) = table(2);
-        let (_, ticket) = table.begin(key(1), [0; 16], now);
+        let ticket = begin(&mut table, 1, 0, now).unwrap();
         table.forget(ticket);
-        assert_eq!(table.begin(key(1), [0; 16], now).0, Seen::New);
+        table.forget(ticket);
+        assert!(begin(&mut table, 1, 0, now).is_some());
+        assert_eq!(table.len(), 1);
     }
 }

@@ -11,28 +11,27 @@
 use super::counters::Event;
 use crate::base::Secret;
 use crate::config::{Client, Config};
-use crate::wire::radius::{AttributeType, Code, MessageAuthenticator, Packet};
+use crate::wire::radius::{AttributeType, Code, MessageAuthenticator, Packet, ReplyTo};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// What a datagram is.
 #[derive(Debug)]
 #[must_use]
-pub enum Examined<'b> {
+pub enum Examined<'c, 'b> {
     /// To be ignored, and why.
-    Drop(Event, Option<Arc<Client>>),
+    Drop(Event, Option<&'c Arc<Client>>),
     /// Status-Server: answer at once.
-    Status(Arc<Client>, Packet<'b>),
+    Status(&'c Arc<Client>, Packet<'b>),
     /// A login.
-    Login(Arc<Client>, Packet<'b>),
+    Login(&'c Arc<Client>, Packet<'b>),
 }
 
 /// Checks a datagram.
-pub fn examine<'b>(config: &Config, source: IpAddr, bytes: &'b [u8]) -> Examined<'b> {
+pub fn examine<'c, 'b>(config: &'c Config, source: IpAddr, bytes: &'b [u8]) -> Examined<'c, 'b> {
     let Some(client) = config.clients.lookup(source) else {
         return Examined::Drop(Event::UnknownClient, None);
     };
-    let client = Arc::clone(client);
     let Ok(packet) = Packet::decode(bytes) else {
         return Examined::Drop(Event::Malformed, Some(client));
     };
@@ -69,19 +68,25 @@ pub struct Wanted {
     pub state: Option<Vec<u8>>,
     /// Calling-Station-Id, for the log.
     pub calling_station: String,
+    /// What the answer needs.
+    pub to: ReplyTo,
 }
 
 /// Reads an Access-Request; `Err` if the User-Password cannot be revealed.
 pub fn wanted(client: &Client, packet: &Packet<'_>) -> Result<Wanted, Event> {
-    let text = |kind| packet.first(kind).map(|a| String::from_utf8_lossy(a.value).into_owned());
+    let text = |kind| {
+        let value = packet.first(kind).map(|attribute| attribute.value).unwrap_or_default();
+        String::from_utf8_lossy(value).into_owned()
+    };
     let typed = match packet.first(AttributeType::USER_PASSWORD) {
         None => None,
         Some(_) => Some(packet.user_password(&client.secret).ok_or(Event::BadPassword)?),
     };
     Ok(Wanted {
-        username: text(AttributeType::USER_NAME).unwrap_or_default(),
+        username: text(AttributeType::USER_NAME),
         typed,
         state: packet.first(AttributeType::STATE).map(|a| a.value.to_vec()),
-        calling_station: text(AttributeType::CALLING_STATION_ID).unwrap_or_default(),
+        calling_station: text(AttributeType::CALLING_STATION_ID),
+        to: packet.into(),
     })
 }

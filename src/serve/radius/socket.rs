@@ -1,22 +1,22 @@
-//! A UDP socket that knows which of its addresses a datagram was sent to, and answers from that one.
+//! UDP sockets that know which of their addresses a datagram was sent to, and answer from that one.
 //!
 //! A plain `send_to` from a socket bound to a wildcard address lets the kernel choose the source, and a
 //! client with a second route drops the answer. So the destination is read with `IP_PKTINFO` /
-//! `IPV6_RECVPKTINFO` and given back when sending.
+//! `IPV6_RECVPKTINFO` and given back when sending. A socket bound to one address has no choice, and need not ask.
+//!
+//! An address can have several sockets (`SO_REUSEPORT`). The kernel shares the datagrams out by addresses and ports, so
+//! that all from one port of a client come to the same socket as long as the set stays: retransmissions
+//! meet the table that knows them.
 
-use nix::libc;
-use nix::sys::socket::{
-    ControlMessage, ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, sendmsg, setsockopt, sockopt,
-};
+use super::batch::{self, Arrival, Inbox, Kind};
+use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Type};
-use std::io::{self, IoSlice, IoSliceMut};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::io::{self, IoSlice};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::task::{Context, Poll};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-
-/// Largest datagram read: RFC 2865 §3 allows 4,096 octets; one more shows that there were more.
-pub(super) const DATAGRAM_LIMIT: usize = 4097;
 
 /// Bytes of kernel buffer asked for in each direction: a burst must wait there, not get lost.
 const KERNEL_BUFFER: usize = 4 << 20;
@@ -26,115 +26,136 @@ const KERNEL_BUFFER: usize = 4 << 20;
 pub(super) struct Socket {
     inner: UdpSocket,
     local: SocketAddr,
-}
-
-/// Which address and interface a datagram came in by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Arrival {
-    /// IPv4 address in network byte order, as the kernel gives it.
-    V4(u32),
-    V6 {
-        address: [u8; 16],
-        interface: u32,
-    },
-    Unknown,
-}
-
-/// One datagram.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Received {
-    pub(super) length: usize,
-    pub(super) source: SocketAddr,
-    pub(super) arrival: Arrival,
+    kind: Kind,
 }
 
 impl Socket {
-    /// Binds `address`. A wildcard IPv6 address takes IPv4 too.
-    pub(super) fn bind(address: SocketAddr) -> io::Result<Self> {
+    /// Binds `address`, by so many sockets. A wildcard IPv6 address takes IPv4 too.
+    ///
+    /// The first is bound alone, so that an address which another program serves, or another Doorward, is refused;
+    /// only then it lets the others in. With port 0 it picks the port for all.
+    pub(super) fn bind(address: SocketAddr, sockets: usize) -> io::Result<Vec<Self>> {
+        let first = Self::bind_one(address, false)?;
+        let local = first.local;
+        let mut all = vec![first];
+        if sockets > 1 {
+            for first in &all {
+                setsockopt(&first.inner, sockopt::ReusePort, &true)?;
+            }
+            for _ in 1..sockets {
+                all.push(Self::bind_one(local, true)?);
+            }
+        }
+        Ok(all)
+    }
+
+    fn bind_one(address: SocketAddr, shared: bool) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        let any = address.ip().is_unspecified();
+        let kind = match address {
+            SocketAddr::V4(_) if any => Kind::V4Any,
+            SocketAddr::V4(_) => Kind::V4,
+            SocketAddr::V6(_) if any => Kind::V6Any,
+            SocketAddr::V6(_) => Kind::V6,
+        };
         if let SocketAddr::V6(v6) = address {
             socket.set_only_v6(*v6.ip() != Ipv6Addr::UNSPECIFIED)?;
-            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
-        } else {
-            setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
+        }
+        match kind {
+            Kind::V4Any => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
+            Kind::V6Any => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+            Kind::V4 | Kind::V6 => {}
         }
         // The kernel caps these silently; a smaller buffer still works.
         socket.set_recv_buffer_size(KERNEL_BUFFER)?;
         socket.set_send_buffer_size(KERNEL_BUFFER)?;
         socket.set_nonblocking(true)?;
+        if shared {
+            setsockopt(&socket, sockopt::ReusePort, &true)?;
+        }
         socket.bind(&address.into())?;
         let inner = UdpSocket::from_std(socket.into())?;
         let local = inner.local_addr()?;
-        Ok(Self { inner, local })
+        Ok(Self { inner, local, kind })
     }
 
     pub(super) fn local(&self) -> SocketAddr {
         self.local
     }
 
-    /// Waits for one datagram.
-    pub(super) async fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        self.inner.async_io(Interest::READABLE, || self.try_receive(buffer)).await
-    }
-
-    fn try_receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
-        let mut space = nix::cmsg_space!(libc::in6_pktinfo, libc::in_pktinfo);
-        let mut slices = [IoSliceMut::new(buffer)];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let message =
-            recvmsg::<SockaddrStorage>(self.inner.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
-        let source = message.address.as_ref().and_then(socket_address).ok_or(io::ErrorKind::InvalidData)?;
-        let arrival = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::Ipv4PacketInfo(info) => Some(Arrival::V4(info.ipi_spec_dst.s_addr)),
-            ControlMessageOwned::Ipv6PacketInfo(info) => {
-                let address = info.ipi6_addr.s6_addr;
-                // Only a link-local answer needs its interface named; others follow the routes.
-                let link_local = Ipv6Addr::from(address).is_unicast_link_local();
-                let interface = if link_local { info.ipi6_ifindex } else { 0 };
-                Some(Arrival::V6 { address, interface })
+    /// Reads what has arrived; pending if there is nothing, and then the task is woken when there is.
+    pub(super) fn poll_receive(&self, context: &mut Context<'_>, inbox: &mut Inbox) -> Poll<io::Result<()>> {
+        loop {
+            std::task::ready!(self.inner.poll_recv_ready(context))?;
+            let fill = || inbox.fill(self.inner.as_raw_fd(), self.kind);
+            match self.inner.try_io(Interest::READABLE, fill) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done),
             }
-            _ => None,
-        });
-        Ok(Received { length: message.bytes, source, arrival: arrival.unwrap_or(Arrival::Unknown) })
-    }
-
-    /// Sends one datagram from the address that was asked. What cannot be sent at once is lost, as UDP may be;
-    /// the client asks again and gets the kept answer.
-    pub(super) fn send(&self, bytes: &[u8], to: SocketAddr, from: Arrival) -> io::Result<()> {
-        let v4;
-        let v6;
-        let control = match from {
-            Arrival::V4(address) => {
-                v4 = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr { s_addr: address },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                Some(ControlMessage::Ipv4PacketInfo(&v4))
-            }
-            Arrival::V6 { address, interface } => {
-                v6 = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr { s6_addr: address },
-                    ipi6_ifindex: interface,
-                };
-                Some(ControlMessage::Ipv6PacketInfo(&v6))
-            }
-            Arrival::Unknown => None,
-        };
-        let to = SockaddrStorage::from(to);
-        let slices = [IoSlice::new(bytes)];
-        let control = control.as_slice();
-        sendmsg(self.inner.as_raw_fd(), &slices, control, MsgFlags::MSG_DONTWAIT, Some(&to))?;
-        Ok(())
+        }
     }
 }
 
-fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
-    if let Some(v4) = storage.as_sockaddr_in() {
-        return Some(SocketAddrV4::new(v4.ip(), v4.port()).into());
+/// Answers that leave together.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    bytes: Vec<u8>,
+    /// Where each ends in `bytes`, and the address that it leaves from.
+    ends: Vec<(usize, Arrival)>,
+    to: Vec<Option<SockaddrStorage>>,
+}
+
+impl Outbox {
+    /// Adds a datagram to `to` from the address that was asked.
+    pub(super) fn push(&mut self, bytes: &[u8], to: SocketAddr, from: Arrival) {
+        self.bytes.extend_from_slice(bytes);
+        self.ends.push((self.bytes.len(), from));
+        self.to.push(Some(to.into()));
     }
-    let v6 = storage.as_sockaddr_in6()?;
-    Some(SocketAddrV6::new(v6.ip(), v6.port(), v6.flowinfo(), v6.scope_id()).into())
+
+    /// What waits, one after the other.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Forgets what waits.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+        self.to.clear();
+    }
+
+    /// Sends all, in their order.
+    pub(super) fn flush(&mut self, socket: &Socket) {
+        let (mut first, mut begin) = (0, 0);
+        while let Some((_, from)) = self.ends.get(first) {
+            let rest = self.ends.get(first..).unwrap_or_default();
+            // One call names one source address; nearly always it is the same for all.
+            let run = rest.iter().take(batch::BATCH).take_while(|(_, other)| other == from).count();
+            let mut ends = rest.iter();
+            let slices: [_; batch::BATCH] = std::array::from_fn(|_| {
+                let end = ends.next().map_or(begin, |(end, _)| *end);
+                let bytes = self.bytes.get(begin..end).unwrap_or_default();
+                begin = end;
+                [IoSlice::new(bytes)]
+            });
+            let to = self.to.get(first..first + run).unwrap_or_default();
+            let slices = slices.get(..run).unwrap_or_default();
+            batch::send(socket.inner.as_raw_fd(), *from, slices, to, |at, error| {
+                let to = to.get(at).copied().flatten().map(|to| to.to_string()).unwrap_or_default();
+                tracing::debug!(to, %error, "an answer could not be sent");
+            });
+            first += run;
+            begin = self.ends.get(first - 1).map_or(begin, |(end, _)| *end);
+        }
+        self.clear();
+    }
 }
 
 /// The address to name in a log line: IPv4 also where it came in over an IPv6 socket.
@@ -144,35 +165,131 @@ pub(super) fn canonical(address: SocketAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use super::super::batch::{BATCH, DATAGRAM_LIMIT};
     use super::*;
+
+    fn bind(address: &str) -> Socket {
+        Socket::bind(address.parse().unwrap(), 1).unwrap().pop().unwrap()
+    }
+
+    async fn receive(socket: &Socket, inbox: &mut Inbox) {
+        std::future::poll_fn(|context| socket.poll_receive(context, inbox)).await.unwrap();
+    }
 
     /// The reply must come from the address that was asked, which a wildcard socket would not do by itself for
     /// 127.0.0.2.
-    async fn answers_from_the_address_asked(bind: &str, ask: &str, peer: &str) {
-        let server = Socket::bind(bind.parse().unwrap()).unwrap();
+    async fn answers_from_the_address_asked(bound: &str, ask: &str, peer: &str) {
+        let server = bind(bound);
         let client = UdpSocket::bind(peer).await.unwrap();
         let asked = SocketAddr::new(ask.parse().unwrap(), server.local().port());
-        client.send_to(b"ping", asked).await.unwrap();
-        let mut buffer = [0; DATAGRAM_LIMIT];
-        let received = server.receive(&mut buffer).await.unwrap();
-        assert_eq!(&buffer[..received.length], b"ping");
-        server.send(b"pong", received.source, received.arrival).unwrap();
-        let (_, from) = client.recv_from(&mut buffer).await.unwrap();
-        assert_eq!(from, asked);
+        let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
+        // Twice: what the kernel said the first time leaves room for the second.
+        for _ in 0..2 {
+            client.send_to(b"ping", asked).await.unwrap();
+            receive(&server, &mut inbox).await;
+            let (received, bytes) = inbox.iter().next().unwrap();
+            assert_eq!(bytes, b"ping");
+            outbox.push(b"pong", received.source, received.arrival);
+            outbox.flush(&server);
+            let mut buffer = [0; DATAGRAM_LIMIT];
+            let (_, from) = client.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(from, asked);
+        }
     }
 
     #[tokio::test]
-    async fn ipv4_wildcard_answers_from_the_address_asked() {
+    async fn wildcards_answer_from_the_address_asked() {
         answers_from_the_address_asked("0.0.0.0:0", "127.0.0.2", "127.0.0.1:0").await;
-    }
-
-    #[tokio::test]
-    async fn dual_stack_wildcard_answers_ipv4_from_the_address_asked() {
         answers_from_the_address_asked("[::]:0", "127.0.0.3", "127.0.0.1:0").await;
+        answers_from_the_address_asked("[::]:0", "::1", "[::1]:0").await;
     }
 
     #[tokio::test]
-    async fn ipv6_wildcard_answers_from_the_address_asked() {
-        answers_from_the_address_asked("[::]:0", "::1", "[::1]:0").await;
+    async fn single_addresses_answer_from_themselves_on_one_thread_with_each_other() {
+        for _ in 0..2 {
+            answers_from_the_address_asked("127.0.0.4:0", "127.0.0.4", "127.0.0.1:0").await;
+            answers_from_the_address_asked("[::1]:0", "::1", "[::1]:0").await;
+        }
+    }
+
+    #[tokio::test]
+    async fn more_than_a_batch_is_read_whole_and_in_order() {
+        let server = bind("127.0.0.1:0");
+        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let all: Vec<Vec<u8>> = (0..BATCH + 8).map(|number| vec![number as u8; number]).collect();
+        for datagram in &all {
+            client.send_to(datagram, server.local()).await.unwrap();
+        }
+        let (mut inbox, mut found) = (Inbox::new(), Vec::new());
+        while found.len() < all.len() {
+            receive(&server, &mut inbox).await;
+            found.extend(inbox.iter().map(|(_, bytes)| bytes.to_vec()));
+        }
+        assert_eq!(found, all);
+    }
+
+    #[tokio::test]
+    async fn datagram_that_cannot_be_sent_does_not_take_the_others_along() {
+        let server = bind("0.0.0.0:0");
+        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let (to, nowhere) = (client.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap());
+        let mut outbox = Outbox::default();
+        let count = 2 * BATCH as u8 + 3;
+        for number in 0..count {
+            // Some in between from another address, so that there are several calls.
+            let from = if number % 16 == 5 {
+                Arrival::V4(u32::from_ne_bytes([127, 0, 0, 2]))
+            } else {
+                Arrival::Bound
+            };
+            outbox.push(&[number, 7], if number % 10 == 0 { nowhere } else { to }, from);
+        }
+        outbox.flush(&server);
+        assert_eq!(outbox.len(), 0);
+        let mut buffer = [0; DATAGRAM_LIMIT];
+        for number in (0..count).filter(|number| number % 10 != 0) {
+            let (length, from) = client.recv_from(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..length], [number, 7]);
+            assert_eq!(from.ip().to_string(), if number % 16 == 5 { "127.0.0.2" } else { "127.0.0.1" });
+        }
+    }
+
+    #[tokio::test]
+    async fn sockets_of_an_address_share_its_datagrams_and_one_port_stays_with_one() {
+        let sockets = Socket::bind("127.0.0.1:0".parse().unwrap(), 4).unwrap();
+        let to = sockets[0].local();
+        assert!(sockets.iter().all(|socket| socket.local() == to));
+        let mut clients = Vec::new();
+        for number in 0..64_u8 {
+            let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            for _ in 0..3 {
+                client.send_to(&[number], to).await.unwrap();
+            }
+            clients.push(client);
+        }
+        let (mut inbox, mut total) = (Inbox::new(), 0);
+        let mut owner = std::collections::HashMap::new();
+        // Loopback delivers before the sender goes on, so everything is there.
+        for (at, socket) in sockets.iter().enumerate() {
+            let mut here = 0;
+            while inbox.fill(socket.inner.as_raw_fd(), socket.kind).is_ok() {
+                for (_, bytes) in inbox.iter() {
+                    assert_eq!(*owner.entry(bytes[0]).or_insert(at), at, "one port, one socket");
+                    here += 1;
+                }
+            }
+            assert!(here > 0, "socket {at} got nothing");
+            total += here;
+        }
+        assert_eq!(total, 192);
+    }
+
+    #[tokio::test]
+    async fn address_that_is_served_is_refused_however_many_sockets_it_has() {
+        for (ours, theirs) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
+            let first = Socket::bind("127.0.0.1:0".parse().unwrap(), ours).unwrap();
+            let second = Socket::bind(first[0].local(), theirs);
+            assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse, "{ours} and {theirs}");
+        }
     }
 }

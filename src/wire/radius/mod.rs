@@ -13,5 +13,5 @@ mod secret;
 pub use attribute::{Attribute, AttributeType, EncodedAttribute, Encryption, vendor_attributes};
 pub use dictionary::{DataType, Definition, Dictionary, ValueError};
 pub use packet::{Attributes, Code, Malformed, Packet};
-pub use reply::{Reply, Request, TooLong, verify_response};
+pub use reply::{Reply, ReplyTo, Request, TooLong, verify_response};
 pub use secret::{EmptySecret, MessageAuthenticator, SharedSecret};

@@ -115,6 +115,18 @@ pub struct Packet<'a> {
     authenticator: &'a [u8; 16],
     code: Code,
     identifier: u8,
+    places: Places,
+}
+
+/// Where the attributes stand that may stand at most once, in octets from the packet's beginning; 0: nowhere. They are
+/// met anyway when the lengths are checked, and nobody has to look for them again.
+#[derive(Debug, Clone, Copy, Default)]
+struct Places {
+    user_name: u16,
+    user_password: u16,
+    chap_password: u16,
+    state: u16,
+    message_authenticator: u16,
 }
 
 impl<'a> Packet<'a> {
@@ -133,61 +145,8 @@ impl<'a> Packet<'a> {
             return Err(Malformed::LengthTooLarge);
         }
         let bytes = datagram.get(..length).ok_or(Malformed::Truncated)?;
-        let packet = Packet { bytes, authenticator, code: Code(code), identifier };
-        packet.check_attributes()?;
-        Ok(packet)
-    }
-
-    /// Lengths of all attributes, and those that may stand at most once.
-    fn check_attributes(&self) -> Result<(), Malformed> {
-        let mut rest = self.attribute_bytes();
-        let (mut name, mut password, mut chap, mut state, mut message) = (0, 0, 0, 0, 0);
-        while let [kind, tail @ ..] = rest {
-            let [length, ..] = tail else { return Err(Malformed::AttributeTruncated) };
-            let length = usize::from(*length);
-            if length < 2 {
-                return Err(Malformed::AttributeTooShort);
-            }
-            let Some((attribute, after)) = rest.split_at_checked(length) else {
-                return Err(Malformed::AttributeOverrun);
-            };
-            let value = attribute.len() - 2;
-            match AttributeType(*kind) {
-                AttributeType::USER_NAME => {
-                    once(&mut name, Malformed::DuplicateUserName, value, Malformed::EmptyUserName)?
-                }
-                AttributeType::STATE => {
-                    once(&mut state, Malformed::DuplicateState, value, Malformed::EmptyState)?
-                }
-                AttributeType::USER_PASSWORD => {
-                    let blocks = if value % 16 == 0 && value <= 128 { value } else { 0 };
-                    once(
-                        &mut password,
-                        Malformed::DuplicateUserPassword,
-                        blocks,
-                        Malformed::UserPasswordLength,
-                    )?;
-                }
-                AttributeType::CHAP_PASSWORD => {
-                    once(&mut chap, Malformed::DuplicateChapPassword, 1, Malformed::DuplicateChapPassword)?
-                }
-                AttributeType::MESSAGE_AUTHENTICATOR => {
-                    let full = usize::from(value == 16);
-                    once(
-                        &mut message,
-                        Malformed::DuplicateMessageAuthenticator,
-                        full,
-                        Malformed::MessageAuthenticatorLength,
-                    )?;
-                }
-                _ => {}
-            }
-            rest = after;
-        }
-        if password > 0 && chap > 0 {
-            return Err(Malformed::PasswordAndChap);
-        }
-        Ok(())
+        let places = check_attributes(bytes.get(HEADER..).unwrap_or_default())?;
+        Ok(Packet { bytes, authenticator, code: Code(code), identifier, places })
     }
 
     /// What it is.
@@ -221,7 +180,22 @@ impl<'a> Packet<'a> {
 
     /// The first attribute of a type.
     pub fn first(&self, kind: AttributeType) -> Option<Attribute<'a>> {
-        self.attributes().find(|attribute| attribute.kind == kind)
+        let place = match kind {
+            AttributeType::USER_NAME => self.places.user_name,
+            AttributeType::USER_PASSWORD => self.places.user_password,
+            AttributeType::CHAP_PASSWORD => self.places.chap_password,
+            AttributeType::STATE => self.places.state,
+            AttributeType::MESSAGE_AUTHENTICATOR => self.places.message_authenticator,
+            _ => return self.attributes().find(|attribute| attribute.kind == kind),
+        };
+        let rest = self.bytes.get(usize::from(place)..).filter(|_| place > 0)?;
+        Attributes { rest }.next()
+    }
+
+    /// Where the value of the Message-Authenticator begins, if there is one.
+    pub(super) fn message_authenticator_place(&self) -> Option<usize> {
+        let place = usize::from(self.places.message_authenticator);
+        (place > 0).then_some(place + 2)
     }
 
     /// All attributes of a type, in order.
@@ -230,13 +204,60 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// Counts an attribute that may stand once; `fine` is 0 when its value is not allowed.
-fn once(seen: &mut u8, duplicate: Malformed, fine: usize, bad: Malformed) -> Result<(), Malformed> {
-    if *seen > 0 {
+/// Lengths of all attributes, and those that may stand at most once.
+fn check_attributes(mut rest: &[u8]) -> Result<Places, Malformed> {
+    let mut places = Places::default();
+    // A packet has 4,096 octets at most.
+    let mut at = HEADER as u16;
+    while let [kind, tail @ ..] = rest {
+        let [octet, ..] = *tail else { return Err(Malformed::AttributeTruncated) };
+        let length = usize::from(octet);
+        if length < 2 {
+            return Err(Malformed::AttributeTooShort);
+        }
+        let Some((_, after)) = rest.split_at_checked(length) else {
+            return Err(Malformed::AttributeOverrun);
+        };
+        let value = length - 2;
+        let full = value > 0;
+        let Places { user_name, user_password, chap_password, state, message_authenticator } = &mut places;
+        match AttributeType(*kind) {
+            AttributeType::USER_NAME => {
+                once(user_name, at, Malformed::DuplicateUserName, full, Malformed::EmptyUserName)?
+            }
+            AttributeType::STATE => once(state, at, Malformed::DuplicateState, full, Malformed::EmptyState)?,
+            AttributeType::USER_PASSWORD => {
+                let blocks = full && value.is_multiple_of(16) && value <= 128;
+                let bad = Malformed::UserPasswordLength;
+                once(user_password, at, Malformed::DuplicateUserPassword, blocks, bad)?;
+            }
+            AttributeType::CHAP_PASSWORD => {
+                let duplicate = Malformed::DuplicateChapPassword;
+                once(chap_password, at, duplicate, true, duplicate)?;
+            }
+            AttributeType::MESSAGE_AUTHENTICATOR => {
+                let bad = Malformed::MessageAuthenticatorLength;
+                let duplicate = Malformed::DuplicateMessageAuthenticator;
+                once(message_authenticator, at, duplicate, value == 16, bad)?;
+            }
+            _ => {}
+        }
+        at = at.saturating_add(u16::from(octet));
+        rest = after;
+    }
+    if places.user_password > 0 && places.chap_password > 0 {
+        return Err(Malformed::PasswordAndChap);
+    }
+    Ok(places)
+}
+
+/// Notes the place of an attribute that may stand once; `fine` tells whether its value is allowed.
+fn once(place: &mut u16, at: u16, duplicate: Malformed, fine: bool, bad: Malformed) -> Result<(), Malformed> {
+    if *place > 0 {
         return Err(duplicate);
     }
-    *seen = 1;
-    if fine == 0 { Err(bad) } else { Ok(()) }
+    *place = at;
+    if fine { Ok(()) } else { Err(bad) }
 }
 
 /// Attributes of a checked packet, in order.

@@ -5,6 +5,7 @@ use super::attribute::{AttributeType, EncodedAttribute, Encryption};
 use super::packet::{Code, HEADER, MAXIMUM, Packet};
 use super::secret::{MessageAuthenticator, SharedSecret};
 use crate::base::Secret;
+use std::borrow::Cow;
 use subtle::ConstantTimeEq;
 
 /// The packet would exceed 4096 octets, or an attribute 255.
@@ -12,49 +13,86 @@ use subtle::ConstantTimeEq;
 #[error("the packet or one of its attributes would be too long")]
 pub struct TooLong;
 
-/// Attributes under construction.
-#[derive(Debug, Clone, Default)]
-struct Body {
+/// A packet under construction: header, Message-Authenticator still empty, attributes.
+#[derive(Debug, Clone)]
+struct Draft {
     bytes: Vec<u8>,
     too_long: bool,
 }
 
-impl Body {
+/// Where the value of the Message-Authenticator stands in a packet of ours.
+const MESSAGE_AUTHENTICATOR: usize = HEADER + 2;
+
+impl Draft {
+    /// Begins in `bytes`, whose room is used again.
+    fn begin(mut bytes: Vec<u8>, code: Code, identifier: u8, authenticator: &[u8; 16]) -> Self {
+        bytes.clear();
+        bytes.extend_from_slice(&[code.0, identifier, 0, 0]);
+        bytes.extend_from_slice(authenticator);
+        bytes.extend_from_slice(&[AttributeType::MESSAGE_AUTHENTICATOR.0, 18]);
+        bytes.extend_from_slice(&[0; 16]);
+        Self { bytes, too_long: false }
+    }
+
     fn push(&mut self, kind: AttributeType, value: &[u8]) {
         let Ok(length @ 2..) = u8::try_from(value.len().saturating_add(2)) else {
             self.too_long = true;
             return;
         };
-        self.bytes.push(kind.0);
-        self.bytes.push(length);
+        self.bytes.extend_from_slice(&[kind.0, length]);
         self.bytes.extend_from_slice(value);
     }
-}
 
-/// Header, an empty Message-Authenticator and attributes; `None` if that is too long.
-fn assemble(
-    code: Code,
-    identifier: u8,
-    authenticator: &[u8; 16],
-    parts: &[&[u8]],
-) -> Result<Vec<u8>, TooLong> {
-    let length = HEADER + 18 + parts.iter().map(|part| part.len()).sum::<usize>();
-    let field = u16::try_from(length).ok().filter(|_| length <= MAXIMUM).ok_or(TooLong)?;
-    let mut packet = Vec::with_capacity(length);
-    packet.extend_from_slice(&[code.0, identifier]);
-    packet.extend_from_slice(&field.to_be_bytes());
-    packet.extend_from_slice(authenticator);
-    packet.extend_from_slice(&[AttributeType::MESSAGE_AUTHENTICATOR.0, 18]);
-    packet.extend_from_slice(&[0; 16]);
-    for part in parts {
-        packet.extend_from_slice(part);
+    /// Counts and signs.
+    fn seal(self, secret: &SharedSecret, authenticator: &[u8; 16]) -> Result<Vec<u8>, TooLong> {
+        let Self { bytes: mut packet, too_long } = self;
+        let length = u16::try_from(packet.len()).ok().filter(|length| usize::from(*length) <= MAXIMUM);
+        let length = length.filter(|_| !too_long).ok_or(TooLong)?;
+        put(&mut packet, 2, &length.to_be_bytes());
+        let message = secret.message_authenticator(&packet, authenticator, MESSAGE_AUTHENTICATOR);
+        put(&mut packet, MESSAGE_AUTHENTICATOR, &message);
+        Ok(packet)
     }
-    Ok(packet)
 }
 
-fn put(packet: &mut [u8], at: usize, value: &[u8; 16]) {
-    if let Some(place) = packet.get_mut(at..at + 16) {
+fn put(packet: &mut [u8], at: usize, value: &[u8]) {
+    if let Some(place) = packet.get_mut(at..at + value.len()) {
         place.copy_from_slice(value);
+    }
+}
+
+/// What an answer takes over from its request, so that the request need not be kept until then.
+#[derive(Debug, Clone)]
+pub struct ReplyTo {
+    identifier: u8,
+    authenticator: [u8; 16],
+    /// Proxy-State, whole attributes in their order.
+    proxy_state: Vec<u8>,
+    signed: bool,
+}
+
+impl ReplyTo {
+    /// Whether the request carries a Message-Authenticator.
+    pub const fn is_signed(&self) -> bool {
+        self.signed
+    }
+}
+
+impl From<&Packet<'_>> for ReplyTo {
+    fn from(request: &Packet<'_>) -> Self {
+        let mut proxy_state = Vec::new();
+        for attribute in request.all(AttributeType::PROXY_STATE) {
+            // It was one octet on the wire.
+            let length = attribute.value.len().wrapping_add(2) as u8;
+            proxy_state.extend_from_slice(&[attribute.kind.0, length]);
+            proxy_state.extend_from_slice(attribute.value);
+        }
+        Self {
+            identifier: request.identifier(),
+            authenticator: *request.authenticator(),
+            proxy_state,
+            signed: request.first(AttributeType::MESSAGE_AUTHENTICATOR).is_some(),
+        }
     }
 }
 
@@ -62,40 +100,37 @@ fn put(packet: &mut [u8], at: usize, value: &[u8; 16]) {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Reply<'r> {
-    code: Code,
-    identifier: u8,
-    authenticator: &'r [u8; 16],
-    proxy_state: Vec<u8>,
-    body: Body,
+    draft: Draft,
+    authenticator: [u8; 16],
+    proxy_state: Cow<'r, [u8]>,
     encrypted: Vec<EncodedAttribute>,
 }
 
 impl<'r> Reply<'r> {
     /// Begins an answer; Proxy-State is taken over in order (RFC 2865 §5.33).
     pub fn to(request: &Packet<'r>, code: Code) -> Self {
-        let mut proxy_state = Body::default();
-        for attribute in request.all(AttributeType::PROXY_STATE) {
-            proxy_state.push(attribute.kind, attribute.value);
-        }
-        Self {
-            code,
-            identifier: request.identifier(),
-            authenticator: request.authenticator(),
-            proxy_state: proxy_state.bytes,
-            body: Body::default(),
-            encrypted: Vec::new(),
-        }
+        let ReplyTo { identifier, authenticator, proxy_state, .. } = request.into();
+        let draft = Draft::begin(Vec::new(), code, identifier, &authenticator);
+        Self { draft, authenticator, proxy_state: proxy_state.into(), encrypted: Vec::new() }
+    }
+
+    /// The same in a buffer whose room is used again.
+    pub fn within(buffer: Vec<u8>, to: &'r ReplyTo, code: Code) -> Self {
+        let ReplyTo { identifier, authenticator, proxy_state, .. } = to;
+        let draft = Draft::begin(buffer, code, *identifier, authenticator);
+        let proxy_state = proxy_state.as_slice().into();
+        Self { draft, authenticator: *authenticator, proxy_state, encrypted: Vec::new() }
     }
 
     /// Leaves Proxy-State out.
     pub fn without_proxy_state(mut self) -> Self {
-        self.proxy_state.clear();
+        self.proxy_state = Cow::Borrowed(&[]);
         self
     }
 
     /// Adds an attribute.
     pub fn attribute(mut self, kind: AttributeType, value: &[u8]) -> Self {
-        self.body.push(kind, value);
+        self.draft.push(kind, value);
         self
     }
 
@@ -104,7 +139,7 @@ impl<'r> Reply<'r> {
         let mut rest = text;
         while !rest.is_empty() {
             let (part, after) = rest.split_at(rest.floor_char_boundary(253));
-            self.body.push(AttributeType::REPLY_MESSAGE, part.as_bytes());
+            self.draft.push(AttributeType::REPLY_MESSAGE, part.as_bytes());
             rest = after;
         }
         self
@@ -113,7 +148,7 @@ impl<'r> Reply<'r> {
     /// Adds an attribute from the dictionary; one that is encrypted gets so when the answer is sealed.
     pub fn encoded(mut self, attribute: &EncodedAttribute) -> Self {
         match attribute.encryption {
-            Encryption::None => self.body.bytes.extend_from_slice(&attribute.bytes),
+            Encryption::None => self.draft.bytes.extend_from_slice(&attribute.bytes),
             _ => self.encrypted.push(attribute.clone()),
         }
         self
@@ -122,19 +157,15 @@ impl<'r> Reply<'r> {
     /// Encrypts, counts and signs. The salt of encrypted attributes derives from the request's authenticator,
     /// which is unpredictable and new for each request, and counts up within the packet.
     pub fn seal(self, secret: &SharedSecret) -> Result<Vec<u8>, TooLong> {
-        let Reply { code, identifier, authenticator, proxy_state, mut body, encrypted } = self;
+        let Reply { mut draft, authenticator, proxy_state, encrypted } = self;
         for (number, attribute) in (0_u8..).zip(&encrypted) {
             let salt = [authenticator[0], authenticator[1].wrapping_add(number)];
-            let bytes = attribute.encrypt(secret, authenticator, salt).ok_or(TooLong)?;
-            body.bytes.extend_from_slice(&bytes);
+            let bytes = attribute.encrypt(secret, &authenticator, salt).ok_or(TooLong)?;
+            draft.bytes.extend_from_slice(&bytes);
         }
-        if body.too_long {
-            return Err(TooLong);
-        }
-        let mut packet = assemble(code, identifier, authenticator, &[&body.bytes, &proxy_state])?;
-        let message = secret.message_authenticator(&packet, authenticator, HEADER + 2);
-        put(&mut packet, HEADER + 2, &message);
-        let response = secret.authenticator(&packet, authenticator);
+        draft.bytes.extend_from_slice(&proxy_state);
+        let mut packet = draft.seal(secret, &authenticator)?;
+        let response = secret.authenticator(&packet, &authenticator);
         put(&mut packet, 4, &response);
         Ok(packet)
     }
@@ -144,22 +175,21 @@ impl<'r> Reply<'r> {
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Request {
-    code: Code,
-    identifier: u8,
+    draft: Draft,
     authenticator: [u8; 16],
-    body: Body,
     password: Option<Secret<Vec<u8>>>,
 }
 
 impl Request {
     /// Begins a request. `authenticator` must be random and never repeat (RFC 2865 §3).
     pub fn new(code: Code, identifier: u8, authenticator: [u8; 16]) -> Self {
-        Self { code, identifier, authenticator, body: Body::default(), password: None }
+        let draft = Draft::begin(Vec::new(), code, identifier, &authenticator);
+        Self { draft, authenticator, password: None }
     }
 
     /// Adds an attribute.
     pub fn attribute(mut self, kind: AttributeType, value: &[u8]) -> Self {
-        self.body.push(kind, value);
+        self.draft.push(kind, value);
         self
     }
 
@@ -181,15 +211,9 @@ impl Request {
                 return Err(TooLong);
             }
             let hidden = secret.hide_password(password.expose(), &self.authenticator);
-            self.body.push(AttributeType::USER_PASSWORD, &hidden);
+            self.draft.push(AttributeType::USER_PASSWORD, &hidden);
         }
-        if self.body.too_long {
-            return Err(TooLong);
-        }
-        let mut packet = assemble(self.code, self.identifier, &self.authenticator, &[&self.body.bytes])?;
-        let message = secret.message_authenticator(&packet, &self.authenticator, HEADER + 2);
-        put(&mut packet, HEADER + 2, &message);
-        Ok(packet)
+        self.draft.seal(secret, &self.authenticator)
     }
 }
 

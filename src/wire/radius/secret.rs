@@ -147,19 +147,24 @@ impl SharedSecret {
     /// c(1) = p(1) xor MD5(S + start), c(i) = p(i) xor MD5(S + c(i-1)).
     fn encrypt(&self, text: &mut [u8], start: &[&[u8]]) {
         let mut pad = self.md5(start);
-        for block in text.chunks_exact_mut(16) {
+        let mut blocks = text.chunks_exact_mut(16).peekable();
+        while let Some(block) = blocks.next() {
             xor(block, &pad);
-            pad = self.md5(&[block]);
+            if blocks.peek().is_some() {
+                pad = self.md5(&[block]);
+            }
         }
         pad.zeroize();
     }
 
     fn decrypt(&self, text: &mut [u8], start: &[&[u8]]) {
         let mut pad = self.md5(start);
-        for block in text.chunks_exact_mut(16) {
-            let next = self.md5(&[block]);
+        let mut blocks = text.chunks_exact_mut(16).peekable();
+        while let Some(block) = blocks.next() {
+            // The last block makes no further one readable.
+            let next = blocks.peek().map(|_| self.md5(&[block]));
             xor(block, &pad);
-            pad = next;
+            pad = next.unwrap_or(pad);
         }
         pad.zeroize();
     }
@@ -183,16 +188,11 @@ impl Packet<'_> {
         secret: &SharedSecret,
         authenticator: &[u8; 16],
     ) -> MessageAuthenticator {
-        let mut at = HEADER;
-        for attribute in self.attributes() {
-            if attribute.kind == AttributeType::MESSAGE_AUTHENTICATOR {
-                let expected = secret.message_authenticator(self.bytes(), authenticator, at + 2);
-                let equal = bool::from(expected.as_slice().ct_eq(attribute.value));
-                return if equal { MessageAuthenticator::Valid } else { MessageAuthenticator::Invalid };
-            }
-            at += attribute.value.len() + 2;
-        }
-        MessageAuthenticator::Missing
+        let Some(at) = self.message_authenticator_place() else { return MessageAuthenticator::Missing };
+        let expected = secret.message_authenticator(self.bytes(), authenticator, at);
+        let found = self.bytes().get(at..at + 16).unwrap_or_default();
+        let equal = bool::from(expected.as_slice().ct_eq(found));
+        if equal { MessageAuthenticator::Valid } else { MessageAuthenticator::Invalid }
     }
 
     /// The revealed User-Password, if there is one.

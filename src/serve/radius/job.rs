@@ -1,0 +1,65 @@
+//! One login, from the checked datagram to the verdict.
+
+use super::examine::Wanted;
+use crate::config::{Client, Config};
+use crate::engine::login::{Gatekeeper, Round, Undecided, Verdict};
+use std::sync::Arc;
+use tokio::time::Instant;
+use uuid::Uuid;
+
+/// A login to be decided.
+#[derive(Debug)]
+pub(super) struct Job {
+    /// The configuration it began with. In an `Arc` of its reader's own, whose count no other processor touches.
+    pub(super) config: Arc<Arc<Config>>,
+    pub(super) client: Arc<Client>,
+    pub(super) wanted: Wanted,
+    /// Id of the request, for log and audit.
+    pub(super) request: Uuid,
+    /// When it arrived.
+    pub(super) at: Instant,
+}
+
+/// What came of it, with what the answer is made from.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) config: Arc<Arc<Config>>,
+    pub(super) client: Arc<Client>,
+    pub(super) wanted: Wanted,
+    pub(super) verdict: Result<Verdict, Undecided>,
+}
+
+/// Decides.
+pub(super) async fn decide(gatekeeper: Arc<Arc<Gatekeeper>>, job: Job) -> Done {
+    let Job { config, client, mut wanted, request, at } = job;
+    let mut name = [0; uuid::fmt::Simple::LENGTH];
+    let round = Round {
+        request: request.simple().encode_lower(&mut name),
+        front: "radius",
+        client: &client.name,
+        policy: &client.policy,
+        username: &wanted.username,
+        typed: wanted.typed.take(),
+        state: wanted.state.as_deref(),
+        origin: &wanted.calling_station,
+    };
+    let verdict = gatekeeper.decide(&config, round).await;
+    if let Ok(verdict) = &verdict {
+        log(&wanted, verdict, at);
+    }
+    Done { config, client, wanted, verdict }
+}
+
+fn log(wanted: &Wanted, verdict: &Verdict, since: Instant) {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
+    let (outcome, reason) = match verdict {
+        Verdict::Accept { reason, .. } => ("accept", reason),
+        Verdict::Challenge { reason, .. } => ("challenge", reason),
+        Verdict::Reject { reason, .. } => ("reject", reason),
+    };
+    let Wanted { username, calling_station, .. } = wanted;
+    let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::info!(username, calling_station, outcome, reason = reason.as_str(), millis, "login");
+}

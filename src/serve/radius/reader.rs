@@ -1,0 +1,318 @@
+//! One socket's task: reads, lets logins go on, sends; in turns that other tasks are not kept waiting by.
+//!
+//! A turn takes what can go on, reads one batch, and sends every answer that came of both together. So a lone request is
+//! answered without delay, and under load the calls into the kernel are shared. Logins are polled here; what takes long
+//! (password hashes, the store) runs elsewhere.
+
+use super::batch::Inbox;
+use super::bell::Bell;
+use super::counters::Event;
+use super::desk::Desk;
+use super::in_flight::InFlight;
+use super::job::{Done, Job};
+use super::socket::Socket;
+use super::{Counters, Shell};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use tokio::time::{Instant, Sleep};
+
+/// Turns before other tasks of the thread have theirs.
+const TURNS: usize = 4;
+
+/// The reader of a socket; `decide` makes the future of a login.
+pub(super) struct Reader<D, F> {
+    socket: Socket,
+    inbox: Inbox,
+    desk: Desk,
+    decide: D,
+    in_flight: InFlight<F>,
+    bell: Arc<Bell>,
+    counters: Arc<Counters>,
+    timer: Pin<Box<Sleep>>,
+    /// When the timer fires, if that is of interest.
+    armed: Option<Instant>,
+}
+
+impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
+    /// A reader that ends after `bell` was closed, with the last of its answers.
+    pub(super) fn new(shell: Arc<Shell>, socket: Socket, sockets: usize, bell: Arc<Bell>, decide: D) -> Self {
+        Self {
+            socket,
+            inbox: Inbox::new(),
+            counters: Arc::clone(&shell.counters),
+            desk: Desk::new(shell, sockets),
+            decide,
+            in_flight: InFlight::new(Arc::clone(&bell)),
+            bell,
+            timer: Box::pin(tokio::time::sleep_until(Instant::now())),
+            armed: None,
+        }
+    }
+
+    /// Serves. Logins await what tokio would let a task await only so often at a time, which would hold up all of a
+    /// reader's; it has its own measure.
+    pub(super) async fn run(mut self) {
+        tokio::task::unconstrained(std::future::poll_fn(|context| self.turns(context))).await;
+    }
+
+    fn turns(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..TURNS {
+            match catch_unwind(AssertUnwindSafe(|| self.turn(context))) {
+                Ok(Turn::More) => {}
+                Ok(Turn::Waiting) => return Poll::Pending,
+                Ok(Turn::Over) => return Poll::Ready(()),
+                Err(_) => {
+                    // What was being taken or answered is lost to its client, which asks again.
+                    self.counters.count(Event::Faulty);
+                    tracing::error!("a mistake in the program ended the handling of a datagram");
+                    self.desk.outbox.clear();
+                }
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn turn(&mut self, context: &mut Context<'_>) -> Turn {
+        let closing = self.bell.is_closing();
+        let now = Instant::now();
+        self.desk.refresh();
+        let advanced = self.in_flight.advance(|about, end| self.desk.ended(&about, end, now));
+        self.in_flight.overdue(now, |about, end| self.desk.ended(&about, end, now));
+        self.desk.delayed.due(now, &mut self.desk.outbox);
+        let read = !closing && self.read(context);
+        self.flush();
+        if advanced || read {
+            return Turn::More;
+        }
+        if closing && self.in_flight.len() == 0 && self.desk.delayed.next().is_none() {
+            return Turn::Over;
+        }
+        if self.fires(context) || !self.bell.wait(context.waker(), closing) {
+            return Turn::More;
+        }
+        Turn::Waiting
+    }
+
+    /// Reads one batch and takes what is in it; `false` if there is nothing to read.
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
+        match self.socket.poll_receive(context, &mut self.inbox) {
+            Poll::Pending => return false,
+            // An ICMP error of an earlier answer shows here; it concerns that client only.
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "reading datagrams failed");
+                return true;
+            }
+            Poll::Ready(Ok(())) => {}
+        }
+        let now = Instant::now();
+        self.counters.add(Event::Received, self.inbox.len());
+        for (received, bytes) in self.inbox.iter() {
+            let Some((job, about)) = self.desk.datagram(received, bytes, now) else { continue };
+            if let Some((about, end)) = self.in_flight.begin((self.decide)(job), about) {
+                self.desk.ended(&about, end, now);
+            }
+        }
+        true
+    }
+
+    fn flush(&mut self) {
+        self.counters.add(Event::Answered, self.desk.outbox.len());
+        self.desk.outbox.flush(&self.socket);
+    }
+
+    /// Sets the timer for the next deadline or delayed answer; whether it is due already. It is left alone where it
+    /// fires early enough: then it is set anew, once in a while and not with each request.
+    fn fires(&mut self, context: &mut Context<'_>) -> bool {
+        let next = [self.in_flight.next_deadline(), self.desk.delayed.next()].into_iter().flatten().min();
+        let Some(next) = next else { return false };
+        if self.armed.is_none_or(|armed| next < armed) {
+            self.timer.as_mut().reset(next);
+            self.armed = Some(next);
+        }
+        let fired = self.timer.as_mut().poll(context).is_ready();
+        if fired {
+            self.armed = None;
+        }
+        fired
+    }
+}
+
+/// How a turn left the reader.
+enum Turn {
+    /// There may be more to do.
+    More,
+    /// There is nothing to do until it is woken.
+    Waiting,
+    /// It has served its time.
+    Over,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config};
+    use crate::domain::reason::Reason;
+    use crate::engine::login::Verdict;
+    use crate::wire::radius::{AttributeType, Code, Request, SharedSecret, verify_response};
+    use arc_swap::ArcSwap;
+    use std::net::SocketAddr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+    use tokio::net::UdpSocket;
+    use tokio::sync::Semaphore;
+    use tokio::task::JoinHandle;
+
+    const SECRET: &str = "a-shared-secret-of-length";
+
+    fn config(radius: &str) -> Config {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let client = format!("[[client]]\nname = \"x\"\nnetworks = [\"127.0.0.1\"]\nsecret = \"{SECRET}\"\n");
+        let text = format!("[keys]\nfiles = [\"k1.key\"]\n[radius]\nreject_delay = \"0s\"\n{radius}{client}");
+        for (name, text) in [("k1.key", data_encoding::BASE64.encode(&[7; 32])), ("doorward.toml", text)] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            let mode = std::fs::Permissions::from_mode(0o600);
+            std::fs::set_permissions(dir.path().join(name), mode).unwrap();
+        }
+        config::load(&dir.path().join("doorward.toml"), std::iter::empty())
+            .unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn login(identifier: u8, user: &str) -> Vec<u8> {
+        let request = Request::new(Code::ACCESS_REQUEST, identifier, [identifier; 16]);
+        let request = request.attribute(AttributeType::USER_NAME, user.as_bytes());
+        request.seal(&SharedSecret::new(SECRET.into()).unwrap()).unwrap()
+    }
+
+    /// A reader whose logins are refused at once; but `wait` waits for the semaphore, and `panic` panics.
+    struct World {
+        counters: Arc<Counters>,
+        shell: Arc<Shell>,
+        address: SocketAddr,
+        bell: Arc<Bell>,
+        gate: Arc<Semaphore>,
+        begun: Arc<AtomicUsize>,
+        task: JoinHandle<()>,
+        client: UdpSocket,
+    }
+
+    impl World {
+        async fn new(radius: &str) -> Self {
+            let counters = Arc::<Counters>::default();
+            let config = Arc::new(ArcSwap::from_pointee(config(radius)));
+            let shell = Arc::new(Shell::new(config, Arc::clone(&counters)));
+            let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().pop().unwrap();
+            let (address, bell) = (socket.local(), Arc::<Bell>::default());
+            let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
+            let (gates, begins) = (Arc::clone(&gate), Arc::clone(&begun));
+            let decide = move |job: Job| {
+                begins.fetch_add(1, Ordering::SeqCst);
+                let gate = Arc::clone(&gates);
+                async move {
+                    let Job { config, client, wanted, .. } = job;
+                    match wanted.username.as_str() {
+                        "wait" => gate.acquire().await.unwrap().forget(),
+                        "panic" => panic!("on purpose"),
+                        _ => {}
+                    }
+                    let verdict = Verdict::Reject { message: "no".into(), reason: Reason::WrongPassword };
+                    Done { config, client, wanted, verdict: Ok(verdict) }
+                }
+            };
+            let reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);
+            let task = tokio::spawn(reader.run());
+            let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            client.connect(address).await.unwrap();
+            Self { counters, shell, address, bell, gate, begun, task, client }
+        }
+
+        async fn send(&self, datagram: &[u8]) {
+            self.client.send(datagram).await.unwrap();
+        }
+
+        /// The identifier of the next answer, which must be a refusal.
+        async fn answer(&self) -> u8 {
+            let mut buffer = [0; 4096];
+            let length = self.client.recv(&mut buffer).await.unwrap();
+            let secret = SharedSecret::new(SECRET.into()).unwrap();
+            let (packet, _) = verify_response(&[buffer[1]; 16], &buffer[..length], &secret).unwrap();
+            assert_eq!(packet.code(), Code::ACCESS_REJECT);
+            packet.identifier()
+        }
+
+        fn counter(&self, name: &str) -> u64 {
+            self.counters.snapshot()[name]
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_of_one_login_costs_the_others_nothing_and_is_not_remembered() {
+        let world = World::new("").await;
+        for (identifier, user) in [(1, "wait"), (2, "panic"), (3, "x"), (2, "panic"), (4, "x")] {
+            world.send(&login(identifier, user)).await;
+        }
+        assert_eq!((world.answer().await, world.answer().await), (3, 4));
+        world.gate.add_permits(1);
+        assert_eq!(world.answer().await, 1);
+        assert_eq!(world.counter("faulty"), 2, "the copy was tried again");
+        assert_eq!(world.begun.load(Ordering::SeqCst), 5);
+        assert_eq!(world.shell.in_flight.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn login_that_takes_too_long_is_cut_off_and_may_be_tried_again() {
+        let world = World::new("request_deadline = \"100ms\"\n").await;
+        let start = Instant::now();
+        world.send(&login(1, "wait")).await;
+        // The reader ends when nothing is under way any more, and nothing but the deadline ends this one.
+        world.send(&login(2, "x")).await;
+        assert_eq!(world.answer().await, 2);
+        world.bell.close();
+        world.task.await.unwrap();
+        assert!(start.elapsed() >= Duration::from_millis(100));
+        assert_eq!(world.counters.snapshot()["late"], 1);
+        assert_eq!(world.shell.in_flight.load(Ordering::SeqCst), 0);
+    }
+
+    #[tokio::test]
+    async fn more_than_a_batch_is_answered_and_what_waits_is_woken_together() {
+        let world = World::new("max_in_flight = 150\n").await;
+        for identifier in 0..150 {
+            world.send(&login(identifier, "wait")).await;
+        }
+        // One too many; the answer to a copy shows that all of it was taken.
+        world.send(&login(200, "x")).await;
+        while world.counter("received") < 151 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!((world.counter("shed"), world.begun.load(Ordering::SeqCst)), (1, 150));
+        world.gate.add_permits(150);
+        let mut answered = Vec::new();
+        for _ in 0..150 {
+            answered.push(world.answer().await);
+        }
+        answered.sort_unstable();
+        assert_eq!(answered, (0..150).collect::<Vec<_>>());
+        world.send(&login(200, "x")).await;
+        assert_eq!(world.answer().await, 200, "what was dropped is not remembered");
+    }
+
+    #[tokio::test]
+    async fn closed_reader_finishes_what_it_has_and_reads_nothing_new() {
+        let world = World::new("").await;
+        world.send(&login(1, "wait")).await;
+        while world.begun.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.bell.close();
+        world.send(&login(2, "x")).await;
+        world.gate.add_permits(1);
+        assert_eq!(world.answer().await, 1);
+        world.task.await.unwrap();
+        assert_eq!(world.counters.snapshot()["received"], 1);
+        assert!(UdpSocket::bind(world.address).await.is_ok(), "the address is free");
+    }
+}
