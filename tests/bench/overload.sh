@@ -24,9 +24,12 @@ argon2() {
     step "Argon2id at the usual cost, $cores threads: A = the bare function, B = logins without a cache"
     costly_in "$out/costly" 22818
     side B 127.0.0.1:22818 "$daemon"
-    local all=$rounds
+    local all=$rounds TIMEFORMAT='%U %S'
     for round in $(seq "$all"); do
-        "$bare" "$cores" "$seconds" >"$results/bare-$round.json"
+        # As nice as the threads that hash for logins.
+        { time nice -n 5 "$bare" "$cores" "$seconds" >"$results/bare.json"; } 2>"$results/bare.time"
+        jq --arg time "$(cat "$results/bare.time")" '.cpu_us = ($time | split(" ") | map(tonumber) | add) * 1e6 / .hashes' \
+            "$results/bare.json" >"$results/bare-$round.json"
         rounds=1 turns "logins-$round" B pap --users "$costly" --inflight 16 --warmup 1 --duration "$seconds"
     done
     ended
