@@ -24,8 +24,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
-/// What is kept, opened.
-#[derive(Debug)]
+/// What is kept, opened; cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Stores {
     /// People, factors, counters, audit.
     pub records: Records,

@@ -94,6 +94,9 @@ struct DemoArgs {
     /// Make a crowd of so many people, all with a passcode app, listed in DIR/people.csv.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=2_000_000))]
     people: Option<u32>,
+    /// The people of this file as the crowd: lines of user,password[,totp_base32].
+    #[arg(long, value_name = "FILE", conflicts_with = "people")]
+    people_file: Option<PathBuf>,
     /// UDP port on 127.0.0.1; another one is taken if it is in use.
     #[arg(long, value_name = "PORT", default_value_t = 1812)]
     radius_port: u16,
@@ -195,6 +198,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(&demo::Options {
             dir: args.dir,
             people: args.people.map(usize::try_from).transpose()?,
+            people_file: args.people_file,
             port: args.radius_port,
             log: args.log,
         }),

@@ -5,7 +5,7 @@ use crate::app::wiring::Stores;
 use crate::base::{OsRandom, Random, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material};
-use crate::domain::person::{PersonId, Role, Username};
+use crate::domain::person::{PersonId, Username};
 use crate::store::{NewFactor, NewPerson};
 use anyhow::{Context, Result};
 use std::fs;
@@ -94,29 +94,11 @@ impl Files {
     /// The people made before in this folder: the dozen and the crowd.
     pub(super) fn people(&self) -> Result<Option<Vec<Made>>> {
         let path = self.dir.join("everyone.csv");
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
-        };
-        let mut rows = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
-        let mut people = Vec::new();
-        for row in rows.records() {
-            let row = row.with_context(|| format!("{} is damaged; take another --dir", path.display()))?;
-            let field = |at: usize| row.get(at).unwrap_or_default();
-            let seed = match field(2) {
-                "" => None,
-                base32 => Some(data_encoding::BASE32_NOPAD.decode(base32.as_bytes())?),
-            };
-            people.push(Made {
-                username: field(0).to_owned(),
-                password: field(1).to_owned(),
-                seed,
-                name: String::new(),
-                role: Role::Staff,
-            });
+        if !path.exists() {
+            return Ok(None);
         }
-        Ok(Some(people))
+        let read = people::read(&path);
+        read.map(Some).with_context(|| format!("{} is damaged; take another --dir", path.display()))
     }
 
     /// `people.csv` for scripts: the crowd if one was asked for, else the dozen; `everyone.csv` for the next start.

@@ -17,6 +17,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -25,6 +26,8 @@ pub struct Options {
     pub dir: Option<PathBuf>,
     /// Number of people; none: the dozen.
     pub people: Option<usize>,
+    /// File with people to take in place of made-up ones.
+    pub people_file: Option<PathBuf>,
     /// UDP port wanted on 127.0.0.1.
     pub port: u16,
     /// Log filter.
@@ -46,12 +49,19 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let address = free_address(options.port)?;
     let (people, fresh) = match files.people()? {
         Some(people) => (people, false),
-        None => (people::make(options.people, &OsRandom), true),
+        None => {
+            let mut people = people::make(options.people, &OsRandom);
+            if let Some(file) = &options.people_file {
+                people.extend(people::read(file)?);
+            }
+            (people, true)
+        }
     };
     let crowd = people.len().saturating_sub(people::DOZEN.len());
-    if !fresh && options.people.is_some_and(|wanted| wanted != crowd) {
+    if !fresh && (options.people_file.is_some() || options.people.is_some_and(|wanted| wanted != crowd)) {
         bail!(
-            "{} already holds a crowd of {crowd}. Take another --dir, or leave --people out to go on with it.",
+            "{} already holds a crowd of {crowd}. Take another --dir, or leave --people and --people-file out to go \
+             on with it.",
             dir.display()
         );
     }
@@ -93,6 +103,11 @@ fn free_address(port: u16) -> Result<SocketAddr> {
     Ok(any.local_addr()?)
 }
 
+/// People that are stored at once, and how many such parts are under way. While some are hashed others are written; fewer
+/// writes than the store lets wait.
+const PART: usize = 500;
+const PARTS: usize = 4;
+
 /// Writes the people and their passcode apps into the store, with a progress bar where it takes time.
 async fn enroll(stores: &wiring::Stores, people: &[Made]) -> Result<()> {
     let bar = ProgressBar::new(u64::try_from(people.len())?);
@@ -103,9 +118,20 @@ async fn enroll(stores: &wiring::Stores, people: &[Made]) -> Result<()> {
         ProgressDrawTarget::hidden()
     });
     let now = SystemClock.now();
-    for some in people.chunks(500) {
-        files::store_people(stores, some, now).await?;
-        bar.inc(u64::try_from(some.len())?);
+    let mut parts = people.chunks(PART);
+    let mut under_way = JoinSet::new();
+    loop {
+        while under_way.len() < PARTS
+            && let Some(part) = parts.next()
+        {
+            let (stores, part) = (stores.clone(), part.to_vec());
+            under_way.spawn(async move {
+                files::store_people(&stores, &part, now).await?;
+                anyhow::Ok(part.len())
+            });
+        }
+        let Some(done) = under_way.join_next().await else { break };
+        bar.inc(u64::try_from(done??)?);
     }
     bar.finish_and_clear();
     Ok(())

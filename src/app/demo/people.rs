@@ -1,7 +1,9 @@
 //! Made-up people.
 
 use crate::base::Random;
-use crate::domain::person::Role;
+use crate::domain::person::{Role, Username};
+use anyhow::{Context, Result, ensure};
+use std::path::Path;
 
 /// A person of the demonstration, with everything that a real directory would never tell.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +74,33 @@ pub(super) fn make(count: Option<usize>, random: &dyn Random) -> Vec<Made> {
     DOZEN.into_iter().map(known).chain((1..=count.unwrap_or(0)).map(one)).collect()
 }
 
+/// The people of a file with lines of `user,password[,totp_base32]`, as [`super::files`] writes it.
+pub(super) fn read(path: &Path) -> Result<Vec<Made>> {
+    let file = || format!("{} cannot be read as lines of user,password[,totp_base32]", path.display());
+    let mut rows =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).from_path(path).with_context(file)?;
+    let mut people = Vec::new();
+    for row in rows.records() {
+        let row = row.with_context(file)?;
+        let line = row.position().map_or(0, csv::Position::line);
+        people.push(one(&row).with_context(|| format!("{}, line {line}", path.display()))?);
+    }
+    Ok(people)
+}
+
+fn one(row: &csv::StringRecord) -> Result<Made> {
+    let field = |at: usize| row.get(at).unwrap_or_default();
+    ensure!((2..=3).contains(&row.len()), "it has {} fields", row.len());
+    let seed = match field(2) {
+        "" => None,
+        base32 => {
+            Some(data_encoding::BASE32_NOPAD.decode(base32.as_bytes()).context("the key is not base32")?)
+        }
+    };
+    let username = Username::parse(field(0))?.as_str().to_owned();
+    Ok(Made { username, password: field(1).to_owned(), seed, name: String::new(), role: Role::Staff })
+}
+
 /// Group that the demonstration's policies and reply attributes refer to.
 pub(super) fn group(role: Role) -> String {
     match role {
@@ -100,5 +129,29 @@ mod tests {
         let people = make(Some(1000), &SeededRandom::new(1));
         let names: std::collections::HashSet<_> = people.iter().map(|p| &p.username).collect();
         assert_eq!(names.len(), DOZEN.len() + 1000);
+    }
+
+    #[test]
+    fn people_of_a_file_are_read_with_and_without_a_key() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "user1,first password,MFRGGZDF\nuser2,second\nuser3,third,\n").unwrap();
+        let people = read(file.path()).unwrap();
+        let seen: Vec<_> = people.iter().map(|p| (&*p.username, &*p.password, p.seed.as_deref())).collect();
+        let expected: [(_, _, Option<&[u8]>); 3] = [
+            ("user1", "first password", Some(b"abcde")),
+            ("user2", "second", None),
+            ("user3", "third", None),
+        ];
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn bad_line_of_a_file_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for bad in ["user2", "user2,b,c!", "user2,b,MFRGGZDF,d", ",b"] {
+            std::fs::write(file.path(), format!("user1,a\n{bad}\n")).unwrap();
+            let error = format!("{:#}", read(file.path()).unwrap_err());
+            assert!(error.contains("line 2: "), "{bad}: {error}");
+        }
     }
 }
