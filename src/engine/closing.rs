@@ -142,12 +142,17 @@ impl Closing<'_> {
     /// Writes it. A joined code's message may be about to be written elsewhere, so it is looked for a few times.
     async fn settle(&self, opened: Option<&Open>) -> Result<Settled, Undecided> {
         let settlement = self.settlement(opened);
+        if settlement.joins.is_none() {
+            let sends = settlement.message.is_some();
+            let settled = self.gatekeeper.logins.settle(settlement).await?;
+            if settled == Settled::Done && sends {
+                self.gatekeeper.courier.wake();
+            }
+            return Ok(settled);
+        }
         for _ in 0..LOOKS {
             let settled = self.gatekeeper.logins.settle(settlement.clone()).await?;
             if settled != Settled::Unsent {
-                if settled == Settled::Done && settlement.message.is_some() {
-                    self.gatekeeper.courier.wake();
-                }
                 return Ok(settled);
             }
             tokio::time::sleep(BETWEEN).await;

@@ -72,7 +72,7 @@ pub enum Verdict {
     /// Let in.
     Accept {
         /// Whom.
-        person: Box<Person>,
+        person: Arc<Person>,
         /// Why.
         reason: Reason,
     },
@@ -152,7 +152,7 @@ impl Gatekeeper {
         let (mut login, mut action) = Login::start(context, round.username, round.typed.clone(), opening);
         loop {
             let event = match action {
-                Action::LookUp(name) => Event::Account(self.people.account(&name).await?.map(Box::new)),
+                Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
                 Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
                 Action::Charge { person, counters } => {
                     Event::Charged(self.attempts.charge(person, &counters, &config.throttle, now).await?)

@@ -27,6 +27,7 @@ use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
 use serde::Serialize;
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Why the store could not do it.
@@ -85,7 +86,7 @@ pub struct Page {
 #[async_trait]
 pub trait People: Send + Sync {
     /// The person and their active factors; `None` if unknown.
-    async fn account(&self, username: &Username) -> Result<Option<Account>>;
+    async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>>;
     /// The person alone.
     async fn person(&self, username: &Username) -> Result<Option<Person>>;
     /// Sorted by username.

@@ -1,12 +1,13 @@
 //! How a round ends: the decision, and what the store must write with it.
 
 use super::answer::Offer;
-use super::{Account, Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
+use super::{Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
 use crate::domain::contact::Destination;
 use crate::domain::factor::Proof;
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::Counter;
+use std::sync::Arc;
 
 /// What was right before the passcode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,7 +42,7 @@ pub enum Decision {
     /// Let in.
     Accept {
         /// Whom: groups decide on reply attributes.
-        person: Box<Person>,
+        person: Arc<Person>,
         /// Why.
         reason: Reason,
     },
@@ -173,9 +174,7 @@ impl Login<'_> {
                 | Reason::PinAndPasscode
         );
         let decision = match &self.account {
-            Some(Account { person, .. }) if accepts => {
-                Decision::Accept { person: Box::new(person.clone()), reason }
-            }
+            Some(account) if accepts => Decision::Accept { person: Arc::clone(&account.person), reason },
             _ => Decision::Reject { reason, message: self.context.texts.failed.clone() },
         };
         Ending {

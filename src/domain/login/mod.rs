@@ -37,12 +37,13 @@ use super::reason::Reason;
 use super::sent::{CodeId, SentCode};
 use super::throttle::{Counter, Gate};
 use crate::base::{Secret, Timestamp};
+use std::sync::Arc;
 
 /// A person with everything a login needs.
 #[derive(Debug, Clone)]
 pub struct Account {
     /// The person.
-    pub person: Person,
+    pub person: Arc<Person>,
     /// Their active factors, with opened material.
     pub factors: Vec<Factor>,
 }
@@ -100,7 +101,7 @@ pub enum Action {
     /// Check the password: [`Event::Password`].
     CheckPassword {
         /// Whose; `None`: do the same work for nothing.
-        person: Option<Box<Person>>,
+        person: Option<Arc<Person>>,
         /// Spellings to try in order.
         candidates: Vec<Secret<Vec<u8>>>,
     },
@@ -119,7 +120,7 @@ pub enum Action {
 #[derive(Debug)]
 pub enum Event {
     /// The account, if there is one.
-    Account(Option<Box<Account>>),
+    Account(Option<Arc<Account>>),
     /// One gate for each counter.
     Charged(Vec<Gate>),
     /// The password's verdict.
@@ -136,7 +137,7 @@ pub struct Login<'a> {
     typed: Secret<Vec<u8>>,
     opening: Opening,
     state: State,
-    account: Option<Account>,
+    account: Option<Arc<Account>>,
     charged: Vec<Counter>,
 }
 
@@ -215,7 +216,7 @@ impl<'a> Login<'a> {
     /// Takes what came of the last action. An event that does not belong to it ends in a refusal.
     pub fn handle(&mut self, event: Event) -> Action {
         match (std::mem::replace(&mut self.state, State::Over), event) {
-            (State::AwaitAccount, Event::Account(account)) => self.account_found(account.map(|a| *a)),
+            (State::AwaitAccount, Event::Account(account)) => self.account_found(account),
             (State::AwaitCharge, Event::Charged(gates)) => self.charge_done(&gates),
             (State::AwaitPassword(reading), Event::Password(verdict)) => {
                 self.password_checked(reading, verdict)
@@ -226,10 +227,10 @@ impl<'a> Login<'a> {
     }
 
     fn policy(&self) -> &'a LoginPolicy {
-        self.context.policy.of(self.account.as_ref().map(|account| &account.person))
+        self.context.policy.of(self.account.as_ref().map(|account| &*account.person))
     }
 
-    fn account_found(&mut self, account: Option<Account>) -> Action {
+    fn account_found(&mut self, account: Option<Arc<Account>>) -> Action {
         self.account = account;
         if let Opening::Answer { pending, .. } = &self.opening {
             let same = self.account.as_ref().is_some_and(|account| {
@@ -333,7 +334,7 @@ impl<'a> Login<'a> {
 
     fn check_password(&mut self, reading: Reading, candidates: Vec<Secret<Vec<u8>>>) -> Action {
         let known = reading.refuse.is_none();
-        let person = self.account.as_ref().filter(|_| known).map(|account| Box::new(account.person.clone()));
+        let person = self.account.as_ref().filter(|_| known).map(|account| Arc::clone(&account.person));
         self.state = State::AwaitPassword(reading);
         Action::CheckPassword { person, candidates }
     }

@@ -89,7 +89,7 @@ impl World {
         };
         let default = LoginPolicy { kind, second_factor: SecondFactor::IfEnrolled, ..LoginPolicy::default() };
         World {
-            account: Some(Account { person, factors }),
+            account: Some(Account { person: person.into(), factors }),
             password: "correct horse",
             pin: "2946",
             policy: ClientPolicy { default, groups: Vec::new() },
@@ -135,7 +135,7 @@ impl World {
             let event = match action {
                 Action::LookUp(name) => {
                     assert_eq!(name.as_str(), "alice");
-                    Event::Account(self.account.clone().map(Box::new))
+                    Event::Account(self.account.clone().map(Into::into))
                 }
                 Action::Charge { counters, .. } => {
                     let gate =
@@ -256,7 +256,7 @@ fn challenge_is_answered_by_the_code_and_bound_to_person_client_and_time() {
 fn person_locked_after_the_challenge_is_refused() {
     let mut world = World::both(vec![totp()]);
     let pending = world.first("correct horse").pending();
-    world.account.as_mut().unwrap().person.status = Status::Locked;
+    Arc::make_mut(&mut world.account.as_mut().unwrap().person).status = Status::Locked;
     assert_eq!(world.answer(pending, &world.code()).reason(), Reason::PersonLocked);
 }
 
@@ -356,7 +356,7 @@ fn stranger_and_barred_person_cost_one_check_like_a_wrong_password() {
     for (status, reason) in
         [(Status::Locked, Reason::PersonLocked), (Status::Disabled, Reason::PersonDisabled)]
     {
-        world.account.as_mut().unwrap().person.status = status;
+        Arc::make_mut(&mut world.account.as_mut().unwrap().person).status = status;
         let round = world.first("correct horse");
         assert_eq!((round.reason(), round.checked.as_slice()), (reason, &[(false, 1)][..]));
         assert_eq!(round.text(), world.texts.failed);
@@ -404,7 +404,7 @@ fn group_policy_takes_the_place_of_the_clients() {
     let only = LoginPolicy { kind: LoginKind::Password, ..world.policy.default.clone() };
     world.policy.groups = vec![("admins".into(), LoginPolicy::default()), ("staff".into(), only)];
     assert_eq!(world.first("correct horse").reason(), Reason::PasswordOnly);
-    world.account.as_mut().unwrap().person.groups = vec!["students".into()];
+    Arc::make_mut(&mut world.account.as_mut().unwrap().person).groups = vec!["students".into()];
     assert_eq!(world.first("correct horse").reason(), Reason::PasscodeWanted);
 }
 

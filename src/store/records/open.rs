@@ -82,6 +82,7 @@ impl Records {
         let at = sqlite::Place::new(path, store.busy_timeout);
         let mut connection = Connection::Sqlite(file::open(&at)?);
         let own = own_keys(&mut connection, &keyring).await.map_err(database)?;
+        tracing::debug!(path = %path.display(), "the database is open");
         let pool = Pool::Sqlite(sqlite::Readers::new(at.clone(), store.readers));
         let accounts = Accounts::new(Witness::new(path));
         Self::start((connection, Database::Sqlite(at)), pool, accounts, (own, keyring))

@@ -119,9 +119,9 @@ async fn insert(connection: &mut Connection, people: &mut [NewPerson], at: Times
 
 #[async_trait]
 impl People for Records {
-    async fn account(&self, username: &Username) -> Result<Option<Account>> {
+    async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>> {
         if let Some(kept) = self.0.accounts.find(username) {
-            return Ok(Some(Account::clone(&kept)));
+            return Ok(Some(kept));
         }
         let ticket = self.0.accounts.ticket();
         let rows = Query::new(ACCOUNT).bind(username.as_str()).fetch_all(&self.0.readers).await?;
@@ -136,9 +136,9 @@ impl People for Records {
         if factors.iter().any(|factor| matches!(factor.material, crate::domain::factor::Material::Codes(_))) {
             codes_of(self, person.id, &mut factors).await?;
         }
-        let account = Arc::new(Account { person, factors });
+        let account = Arc::new(Account { person: Arc::new(person), factors });
         self.0.accounts.keep(&account, ticket);
-        Ok(Some(Account::clone(&account)))
+        Ok(Some(account))
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {

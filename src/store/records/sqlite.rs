@@ -51,9 +51,9 @@ impl Place {
 
     /// One that cannot write.
     fn reading(&self) -> Result<Lite> {
-        let lite = self.connect()?;
-        // Several of them read now and then.
-        lite.0.pragma_update(None, "cache_size", -2 * 1024).map_err(failure)?;
+        // The file says that it has a log; to set that once more would wait for whoever writes.
+        let lite = self.plain()?;
+        lite.0.set_prepared_statement_cache_capacity(PREPARED);
         lite.0.pragma_update(None, "query_only", "ON").map_err(failure)?;
         Ok(lite)
     }

@@ -11,7 +11,7 @@ impl World {
     /// Someone with a telephone and an e-mail address, at a client that requires a passcode.
     fn reachable(factors: Vec<Factor>) -> Self {
         let mut world = World::both(factors);
-        let person = &mut world.account.as_mut().unwrap().person;
+        let person = Arc::make_mut(&mut world.account.as_mut().unwrap().person);
         person.phone = Some("+15550101234".into());
         person.email = Some("alice@example.org".into());
         world.policy.default.second_factor = SecondFactor::Required;
@@ -108,7 +108,7 @@ fn email_is_no_factor_of_a_login_unless_allowed() {
 #[test]
 fn who_cannot_be_reached_is_not_offered_it() {
     let mut world = World::reachable(vec![totp()]).allowing(&[APP, SMS]);
-    world.account.as_mut().unwrap().person.phone = None;
+    Arc::make_mut(&mut world.account.as_mut().unwrap().person).phone = None;
     let round = world.first("correct horse,sms");
     assert_eq!((round.reason(), channel(&round)), (Reason::PasscodeWanted, None));
 }
@@ -215,7 +215,7 @@ fn client_that_checked_the_password_may_ask_for_a_code_by_word_only() {
 fn person_who_may_not_log_in_is_sent_nothing() {
     let mut world = World::reachable(Vec::new());
     let sent = world.first("correct horse,sms");
-    world.account.as_mut().unwrap().person.status = Status::Locked;
+    Arc::make_mut(&mut world.account.as_mut().unwrap().person).status = Status::Locked;
     assert_eq!(channel(&world.first("correct horse,sms")), None);
     assert_eq!(channel(&world.answer(sent.pending(), "voice")), None);
 }
@@ -229,7 +229,7 @@ fn code_does_not_outlive_what_allowed_it() {
     world.policy.default.methods = vec![APP, VOICE];
     assert_ne!(answer(&world), Reason::PasswordAndPasscode, "the channel was taken away");
     world.policy.default.methods = vec![APP, SMS];
-    world.account.as_mut().unwrap().person.phone = None;
+    Arc::make_mut(&mut world.account.as_mut().unwrap().person).phone = None;
     assert_ne!(answer(&world), Reason::PasswordAndPasscode, "the number was taken away");
 }
 

@@ -9,7 +9,7 @@ use crate::store::records::witness::Witness;
 use crate::store::{Settled, StoreError};
 use std::sync::Arc;
 
-async fn account(store: &Store, who: &str) -> Account {
+async fn account(store: &Store, who: &str) -> Arc<Account> {
     store.people().account(&name(who)).await.unwrap().unwrap()
 }
 
@@ -46,7 +46,7 @@ async fn change_of_a_person_is_seen_by_the_next_login() {
     for (version, status) in [(2, Status::Locked), (3, Status::Active)] {
         keep(&store, "alice").await;
         store.people().set_status(alice, status, entry("person.status")).await.unwrap();
-        let person = account(&store, "alice").await.person;
+        let person = Arc::clone(&account(&store, "alice").await.person);
         assert_eq!((person.status, person.version), (status, version));
     }
     keep(&store, "alice").await;
@@ -227,7 +227,7 @@ async fn memory_is_bounded_and_who_comes_often_stays() {
         store.person(&who).await;
         accounts.witness.begun();
         let ticket = accounts.ticket();
-        accounts.keep(&Arc::new(account(&store, &who).await), ticket);
+        accounts.keep(&account(&store, &who).await, ticket);
         assert!(accounts.len() <= 4);
         assert!(accounts.find(&name("person0")).is_some(), "after {number}");
     }

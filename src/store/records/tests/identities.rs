@@ -142,7 +142,9 @@ async fn lock_holds_while_the_directory_switches_off_and_on(kit: Kit) {
     let store = followed(&kit).await;
     store.identities().apply(batch(&[("a", 1, false, Some("ann"))], "one")).await.unwrap();
     let status = async |wanted| {
-        let person = store.people().account(&Username::parse("ann").unwrap()).await.unwrap().unwrap().person;
+        let person = Arc::clone(
+            &store.people().account(&Username::parse("ann").unwrap()).await.unwrap().unwrap().person,
+        );
         assert_eq!(person.status, wanted);
     };
     store.people().set_status(id(1), Status::Locked, entry("person.lock")).await.unwrap();
