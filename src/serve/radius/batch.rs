@@ -149,6 +149,7 @@ fn read(
     Ok(complete)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what an iterator of owned messages calls")]
 fn arrival(control: ControlMessageOwned) -> Option<Arrival> {
     match control {
         ControlMessageOwned::Ipv4PacketInfo(info) => Some(Arrival::V4(info.ipi_spec_dst.s_addr)),

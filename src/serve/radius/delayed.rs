@@ -48,8 +48,8 @@ impl Delayed {
 
     /// Moves those whose moment has come into `outbox`.
     pub(super) fn due(&mut self, now: Instant, outbox: &mut Outbox) {
-        while let Some(Waiting { bytes, to, from, .. }) = self.0.pop_front_if(|waiting| waiting.moment <= now)
-        {
+        while self.next().is_some_and(|moment| moment <= now) {
+            let Some(Waiting { bytes, to, from, .. }) = self.0.pop_front() else { return };
             outbox.push(&bytes, to, from);
         }
     }

@@ -91,6 +91,7 @@ impl Counters {
         if at == of.len() {
             of.push(Kept { counter, now: Failures::default(), stored: None });
         }
+        // It is there, or was just put there.
         &mut of[at]
     }
 

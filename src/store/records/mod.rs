@@ -138,6 +138,7 @@ impl Records {
 }
 
 /// What an SQL error means to the caller, with what to do about it.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls takes its error")]
 fn failure(error: rusqlite::Error) -> StoreError {
     use rusqlite::ffi;
     let rusqlite::Error::SqliteFailure(ffi::Error { extended_code, .. }, _) = &error else {
@@ -171,6 +172,7 @@ fn failure(error: rusqlite::Error) -> StoreError {
 }
 
 /// What an error of PostgreSQL, or of the connection to it, means.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls takes its error")]
 fn lost(error: sqlx::Error) -> StoreError {
     use sqlx::Error;
     if let Error::Database(database) = &error {
