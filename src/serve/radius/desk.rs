@@ -28,7 +28,7 @@ pub(super) struct Desk {
     shell: Arc<Shell>,
     /// Sockets that share what is kept for an address.
     sockets: usize,
-    config: Arc<Arc<Config>>,
+    config: Arc<Config>,
     duplicates: Duplicates,
     pub(super) delayed: Delayed,
     pub(super) outbox: Outbox,
@@ -38,7 +38,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn new(shell: Arc<Shell>, sockets: usize) -> Self {
-        let config = Arc::new(shell.config.load_full());
+        let config = shell.config.load_full();
         let (window, limit) = (config.radius.duplicate_window, config.radius.duplicate_entries);
         Self {
             shell,
@@ -54,10 +54,10 @@ impl Desk {
     /// Takes a new configuration if there is one.
     pub(super) fn refresh(&mut self) {
         let config = self.shell.config.load();
-        if Arc::ptr_eq(&config, &self.config) {
+        if Arc::ptr_eq(&*config, &self.config) {
             return;
         }
-        self.config = Arc::new(Arc::clone(&config));
+        self.config = Arc::clone(&config);
         let radius = &config.radius;
         self.duplicates.set_limits(radius.duplicate_window, self.limit(&config));
     }

@@ -10,8 +10,8 @@ use uuid::Uuid;
 /// A login to be decided.
 #[derive(Debug)]
 pub(super) struct Job {
-    /// The configuration it began with. In an `Arc` of its reader's own, whose count no other processor touches.
-    pub(super) config: Arc<Arc<Config>>,
+    /// The configuration it began with.
+    pub(super) config: Arc<Config>,
     pub(super) client: Arc<Client>,
     pub(super) wanted: Wanted,
     /// Id of the request, for log and audit.
@@ -23,14 +23,14 @@ pub(super) struct Job {
 /// What came of it, with what the answer is made from.
 #[derive(Debug)]
 pub(super) struct Done {
-    pub(super) config: Arc<Arc<Config>>,
+    pub(super) config: Arc<Config>,
     pub(super) client: Arc<Client>,
     pub(super) wanted: Wanted,
     pub(super) verdict: Result<Verdict, Undecided>,
 }
 
 /// Decides.
-pub(super) async fn decide(gatekeeper: Arc<Arc<Gatekeeper>>, job: Job) -> Done {
+pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
     let Job { config, client, mut wanted, request, at } = job;
     let mut name = [0; uuid::fmt::Simple::LENGTH];
     let round = Round {

@@ -133,7 +133,7 @@ impl Server {
         tracing::info!(address = %local, sockets = bound.len(), "RADIUS is served");
         let read = |socket| {
             let bell = Arc::<Bell>::default();
-            let gatekeeper = Arc::new(Arc::clone(&self.gatekeeper));
+            let gatekeeper = Arc::clone(&self.gatekeeper);
             let decide = move |job| job::decide(Arc::clone(&gatekeeper), job);
             let reader = Reader::new(Arc::clone(&self.shell), socket, count, Arc::clone(&bell), decide);
             (bell, tokio::spawn(reader.run()))
