@@ -103,7 +103,7 @@ fn changed_datagram_never_panics_and_never_passes_as_the_clients() {
         }
         if let Examined::Login(client, packet) = examine(&config, "127.0.0.2".parse().unwrap(), &bytes) {
             lax += 1;
-            let _ = wanted(&client, &packet);
+            let _ = wanted(client, &packet);
             for attribute in packet.attributes() {
                 let _ = doorward::wire::radius::vendor_attributes(attribute.value);
             }

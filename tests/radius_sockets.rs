@@ -103,16 +103,16 @@ fn request_that_takes_too_long_gets_no_answer_and_status_server_does_meanwhile()
     let login = access_request(1, [1; 16], &person.user, &person.password);
     socket.send_to(&login, daemon.address).unwrap();
     let start = Instant::now();
-    while daemon.counter("late") == 0 {
-        assert!(start.elapsed() < PATIENCE, "it is late at some time");
+    // Well beyond the deadline. Nothing can be asked of the admin socket meanwhile: it writes who asks.
+    while start.elapsed() < Duration::from_millis(400) {
         let status = Request::new(Code::STATUS_SERVER, 9, [9; 16]).seal(&secret()).unwrap();
         socket.send_to(&status, daemon.address).unwrap();
         assert_eq!(receive(&socket)[1], 9);
     }
-    assert!(start.elapsed() >= Duration::from_millis(90));
     input.write_all(b"ROLLBACK;\n.quit\n").unwrap();
     drop(input);
     sqlite.wait().unwrap();
+    assert_eq!(daemon.counter("late"), 1);
     // A retransmission gets another chance; a busy machine may need several.
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let mut buffer = [0; 4096];
