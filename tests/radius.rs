@@ -9,7 +9,7 @@ use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
-use support::{Daemon, PATIENCE, access_request, code, radclient, read, secret, udp};
+use support::{Daemon, DatabaseLock, PATIENCE, access_request, code, radclient, read, secret, udp};
 
 /// Waits until a condition holds that the daemon will bring about by itself.
 fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -315,28 +315,14 @@ fn reload_and_stop_lose_no_request_under_way() {
 // Invariant 4
 #[test]
 fn locked_database_means_no_answer_and_logins_go_on_afterwards() {
-    use std::io::{BufRead, BufReader, Write};
-    use std::process::{Command, Stdio};
     let daemon = Daemon::demo(&[]);
     let person = &daemon.without_app()[0];
-    let mut sqlite = Command::new("sqlite3")
-        .arg(daemon.dir.join("doorward.db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("sqlite3 is installed");
-    let mut input = sqlite.stdin.take().unwrap();
-    input.write_all(b"BEGIN EXCLUSIVE;\nSELECT 'locked';\n").unwrap();
-    let mut line = String::new();
-    BufReader::new(sqlite.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line.trim(), "locked");
+    let lock = DatabaseLock::take(&daemon.dir);
     let socket = udp("127.0.0.1", PATIENCE);
     socket.send_to(&access_request(1, [1; 16], &person.user, &person.password), daemon.address).unwrap();
     wait_until("the log tells why there is no answer", || daemon.log().contains("could not decide"));
     assert!(daemon.log().contains("locked by another program"), "{}", daemon.log());
-    input.write_all(b"ROLLBACK;\n.quit\n").unwrap();
-    drop(input);
-    sqlite.wait().unwrap();
+    lock.let_go();
     // The same bytes again: the attempt that could not be decided is not remembered as a duplicate.
     socket.send_to(&access_request(1, [1; 16], &person.user, &person.password), daemon.address).unwrap();
     let answer = receive(&socket).unwrap();

@@ -11,7 +11,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{DOORWARD, Daemon, PATIENCE, Someone, access_request, read, secret, udp};
+use support::{DOORWARD, Daemon, DatabaseLock, PATIENCE, Someone, access_request, read, secret, udp};
 
 /// A folder of a demonstration with more in `[radius]`, and someone who logs in there.
 fn demo_with(dir: &Path, radius: &str) -> Someone {
@@ -85,20 +85,10 @@ fn second_daemon_on_an_address_is_refused() {
 // Invariant 4
 #[test]
 fn request_that_takes_too_long_gets_no_answer_and_status_server_does_meanwhile() {
-    use std::io::{BufRead, BufReader, Write};
     let dir = tempfile::tempdir().unwrap();
     let person = demo_with(dir.path(), "request_deadline = \"100ms\"");
     let daemon = Daemon::serve_in(dir.path(), &[]);
-    let mut sqlite = Command::new("sqlite3")
-        .arg(dir.path().join("doorward.db"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("sqlite3 is installed");
-    let mut input = sqlite.stdin.take().unwrap();
-    input.write_all(b"BEGIN EXCLUSIVE;\nSELECT 'locked';\n").unwrap();
-    let mut line = String::new();
-    BufReader::new(sqlite.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let lock = DatabaseLock::take(dir.path());
     let socket = udp("127.0.0.1", PATIENCE);
     let login = access_request(1, [1; 16], &person.user, &person.password);
     socket.send_to(&login, daemon.address).unwrap();
@@ -109,9 +99,7 @@ fn request_that_takes_too_long_gets_no_answer_and_status_server_does_meanwhile()
         socket.send_to(&status, daemon.address).unwrap();
         assert_eq!(receive(&socket)[1], 9);
     }
-    input.write_all(b"ROLLBACK;\n.quit\n").unwrap();
-    drop(input);
-    sqlite.wait().unwrap();
+    lock.let_go();
     assert_eq!(daemon.counter("late"), 1);
     // A retransmission gets another chance; a busy machine may need several.
     socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();

@@ -19,10 +19,10 @@ pub(crate) mod smtp;
 
 use doorward::wire::radius::{AttributeType, Code, Request, SharedSecret};
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -322,4 +322,33 @@ pub(crate) fn value<'o>(output: &'o str, name: &str) -> Option<&'o str> {
     let received = output.split_once("Received ")?.1;
     let line = received.lines().find(|line| line.trim_start().starts_with(&format!("{name} =")))?;
     Some(line.split_once('=')?.1.trim().trim_matches('"'))
+}
+
+/// Another program that has the database locked, until it is let go.
+pub(crate) struct DatabaseLock {
+    program: Child,
+    input: ChildStdin,
+}
+
+impl DatabaseLock {
+    /// Takes the lock of a daemon's database.
+    pub(crate) fn take(dir: &Path) -> Self {
+        let mut sqlite = Command::new("sqlite3");
+        sqlite.arg(dir.join("doorward.db")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut program = sqlite.spawn().expect("sqlite3 is installed");
+        let mut input = program.stdin.take().unwrap();
+        input.write_all(b"BEGIN EXCLUSIVE;\nSELECT 'locked';\n").unwrap();
+        let mut line = String::new();
+        BufReader::new(program.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line.trim(), "locked");
+        Self { program, input }
+    }
+
+    /// Gives it back.
+    pub(crate) fn let_go(self) {
+        let Self { mut program, mut input } = self;
+        input.write_all(b"ROLLBACK;\n.quit\n").unwrap();
+        drop(input);
+        program.wait().unwrap();
+    }
 }

@@ -33,7 +33,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    const fn person(self) -> PersonId {
+    pub(super) const fn person(self) -> PersonId {
         match self {
             Change::Person(person) | Change::Cleared(person, _) | Change::Accepted { person, .. } => person,
         }

@@ -2,7 +2,7 @@
 
 use super::super::seal::Place;
 use super::accounts::Change;
-use super::connection::{Connection, Row};
+use super::connection::Row;
 use super::query::Query;
 use super::transaction::Transaction;
 use super::{Records, audit, damaged, number};
@@ -139,7 +139,11 @@ pub(super) async fn codes_of(records: &Records, person: PersonId, factors: &mut 
 }
 
 /// Ends a factor: codes, counter and sealed seed go; `secure_delete` overwrites them in the file.
-pub(super) async fn erase(connection: &mut Connection, id: &str) -> Result<bool> {
+async fn erase(transaction: &mut Transaction, person: Option<PersonId>, id: FactorId) -> Result<bool> {
+    if let Some(person) = person {
+        transaction.change(Change::Cleared(person, Some(Counter::Factor(id))));
+    }
+    let (connection, id) = (&mut transaction.connection, &id.to_string());
     for sql in [
         "DELETE FROM one_time_codes WHERE factor = $1",
         "DELETE FROM counters WHERE counter = $1",
@@ -168,18 +172,20 @@ fn gone() -> StoreError {
     )
 }
 
-async fn insert(connection: &mut Connection, new: NewFactor, sealed: String, replace: bool) -> Result<()> {
+async fn insert(transaction: &mut Transaction, new: NewFactor, sealed: String, replace: bool) -> Result<()> {
     let (id, person) = (new.id.to_string(), new.person.to_string());
     if replace {
         let rows = Query::new("SELECT id FROM factors WHERE person = $1 AND kind = $2")
             .bind(&person)
             .bind(new.kind.as_str())
-            .fetch_all(&mut *connection)
+            .fetch_all(&mut transaction.connection)
             .await?;
         for row in rows {
-            erase(connection, row.text(0)?).await?;
+            let id = row.text(0)?.parse().map_err(|_| damaged("a factor's id"))?;
+            erase(transaction, Some(new.person), id).await?;
         }
     }
+    let connection = &mut transaction.connection;
     Query::new(
         "INSERT INTO factors (id, person, kind, label, state, created, material)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -244,7 +250,7 @@ impl Factors for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 transaction.change(Change::Person(new.person));
-                insert(&mut transaction.connection, new, sealed, replace).await?;
+                insert(transaction, new, sealed, replace).await?;
                 audit::append(transaction, entry).await
             })
         })
@@ -279,8 +285,8 @@ impl Factors for Records {
     async fn revoke(&self, id: FactorId, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
-                change(transaction, id).await?;
-                if !erase(&mut transaction.connection, &id.to_string()).await? {
+                let person = change(transaction, id).await?;
+                if !erase(transaction, person, id).await? {
                     return Err(gone());
                 }
                 audit::append(transaction, entry).await

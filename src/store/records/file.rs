@@ -2,6 +2,7 @@
 
 use super::failure;
 use super::open::{MIGRATIONS, OpenError};
+use super::schema::newest;
 use super::sqlite::{Lite, Place};
 use crate::store::{Result, StoreError};
 use rusqlite::OptionalExtension;
@@ -94,9 +95,8 @@ fn steps(path: &Path, lite: &Lite) -> Result<(), OpenError> {
     let wrong = |why| OpenError::Schema { path: path.to_owned(), why };
     lite.raw().pragma_update(None, "application_id", APPLICATION_ID).map_err(failure).map_err(failed)?;
     lite.plain(STEPS).map_err(failed)?;
-    let newest = MIGRATIONS.iter().map(|step| step.version).max().unwrap_or_default();
     let last = ask(lite, "SELECT coalesce(max(version), 0) FROM _sqlx_migrations").map_err(failed)?;
-    if last > newest {
+    if last > newest() {
         return Err(wrong(format!(
             "it has schema {last}, which is newer. Start the newer version again, or restore an older backup"
         )));

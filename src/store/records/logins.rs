@@ -121,7 +121,8 @@ pub(super) async fn accept_in_file(
     const ACCEPT: &str = "UPDATE positions SET next = ?2 + 1, used = ?3 WHERE factor = ?1 AND next <= ?2";
     let mut accepted = BTreeSet::new();
     for code in passcodes {
-        let usable = match transaction.accounts.is_usable(code.person, code.factor) {
+        let known = transaction.accounts_of(code.person);
+        let usable = match known.and_then(|known| known.is_usable(code.person, code.factor)) {
             Some(usable) => usable,
             None => is_usable(&mut transaction.connection, code).await?,
         };

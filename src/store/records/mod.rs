@@ -146,10 +146,10 @@ fn failure(error: rusqlite::Error) -> StoreError {
     };
     match *extended_code {
         ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY => {
-            return StoreError::Conflict("it exists already".into());
+            return taken();
         }
         ffi::SQLITE_CONSTRAINT_FOREIGNKEY => {
-            return StoreError::NotFound("there is no such person or factor any more".into());
+            return orphaned();
         }
         _ => {}
     }
@@ -171,16 +171,24 @@ fn failure(error: rusqlite::Error) -> StoreError {
     StoreError::Unavailable(format!("{hint} ({error})"))
 }
 
+fn taken() -> StoreError {
+    StoreError::Conflict("it exists already".into())
+}
+
+fn orphaned() -> StoreError {
+    StoreError::NotFound("there is no such person or factor any more".into())
+}
+
 /// What an error of PostgreSQL, or of the connection to it, means.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` calls takes its error")]
 fn lost(error: sqlx::Error) -> StoreError {
     use sqlx::Error;
     if let Error::Database(database) = &error {
         if database.is_unique_violation() {
-            return StoreError::Conflict("it exists already".into());
+            return taken();
         }
         if database.is_foreign_key_violation() {
-            return StoreError::NotFound("there is no such person or factor any more".into());
+            return orphaned();
         }
         if let Some(server) = database.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
             return StoreError::Unavailable(format!("{} ({server})", postgres::hint(server.code())));

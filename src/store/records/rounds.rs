@@ -159,7 +159,7 @@ impl Reads {
         let mut barred = BTreeSet::new();
         if !transaction.connection.is_postgres() {
             for person in rounds.iter().filter_map(Round::lets_in) {
-                let active = match transaction.accounts.is_active(person) {
+                let active = match transaction.accounts_of(person).and_then(|known| known.is_active(person)) {
                     Some(active) => active,
                     None => is_active(&mut transaction.connection, person).await?,
                 };

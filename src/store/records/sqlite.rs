@@ -96,8 +96,8 @@ fn read(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
         Ok(match row.get_ref(at)? {
             ValueRef::Null => Value::Text(None),
             ValueRef::Integer(number) => Value::Number(Some(number)),
-            ValueRef::Real(_) | ValueRef::Blob(_) => Value::Text(None),
-            ValueRef::Text(text) => Value::Text(Some(String::from_utf8_lossy(text).into_owned())),
+            // An error where it is no text: taken for nothing, a damaged end date would be an account without an end.
+            ValueRef::Text(_) | ValueRef::Real(_) | ValueRef::Blob(_) => Value::Text(Some(row.get(at)?)),
         })
     };
     (0..columns).map(cell).collect::<rusqlite::Result<Vec<_>>>().map(Row::Sqlite)

@@ -11,6 +11,7 @@ use super::connection::{Connection, Row};
 use super::counters::Shared;
 use super::query::{Query, Script};
 use super::rounds::{self, Reads};
+use crate::domain::person::PersonId;
 use crate::store::{Result, StoreError};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,7 +28,7 @@ pub(super) struct Transaction {
     pub(super) chain: Chain,
     /// Directories that this connection has the lock of.
     led: BTreeSet<String>,
-    pub(super) accounts: Arc<Accounts>,
+    accounts: Arc<Accounts>,
     pub(super) counters: Arc<Shared>,
     changes: Vec<Change>,
     /// What `data_version` said when memory was brought up to date; none: it must be.
@@ -92,9 +93,7 @@ impl Transaction {
         let rows = rows.map_err(|error| Lost::AtBegin(reason(error)))?;
         let later = async {
             self.jobs(batch).await?;
-            // The rounds must not find in memory what the jobs have changed; it is dropped once more after the commit,
-            // because it may be read again meanwhile.
-            self.apply();
+            self.clear_counters();
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;
             }
@@ -202,12 +201,19 @@ impl Transaction {
     /// After a commit, before anybody is answered.
     fn committed(&mut self) {
         self.chain.committed();
-        self.apply();
+        self.accounts.apply(&self.changes);
         self.changes.clear();
     }
 
-    fn apply(&self) {
-        self.accounts.apply(&self.changes);
+    /// The accounts in memory, for what is asked about a person whom no job of this batch has changed: before the commit,
+    /// memory may hold, or be given by a reader, what the job has changed already.
+    pub(super) fn accounts_of(&self, person: PersonId) -> Option<&Accounts> {
+        let changed = self.changes.iter().any(|change| change.person() == person);
+        (!changed).then_some(&*self.accounts)
+    }
+
+    /// What the jobs have deleted counts for the rounds that follow. A batch that is lost reads all of it again.
+    fn clear_counters(&self) {
         for change in &self.changes {
             if let Change::Cleared(person, counter) = change {
                 self.counters.deleted(*person, *counter);

@@ -11,6 +11,7 @@ use super::transaction::Transaction;
 use super::{Records, damaged, outbox, subjects};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
+use crate::domain::throttle::Counter;
 use crate::store::{AuditQuery, Cleaned, Result, Retention, Upkeep};
 use async_trait::async_trait;
 use std::sync::PoisonError;
@@ -132,7 +133,10 @@ async fn erase(transaction: &mut Transaction, ids: &[String], still: &'static st
     let mut over = Vec::with_capacity(found.len());
     for row in &found {
         over.push((row.text(0)?, row.text(1)?));
-        transaction.change(Change::Person(row.text(1)?.parse().map_err(|_| damaged("a person's id"))?));
+        let person = row.text(1)?.parse().map_err(|_| damaged("a person's id"))?;
+        let factor = row.text(0)?.parse().map_err(|_| damaged("a factor's id"))?;
+        transaction.change(Change::Person(person));
+        transaction.change(Change::Cleared(person, Some(Counter::Factor(factor))));
     }
     let mut script = Script::default();
     script.statement("DELETE FROM one_time_codes WHERE factor IN (VALUES ");

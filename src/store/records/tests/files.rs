@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::records::OpenError;
-use crate::store::{AuditQuery, StoreError};
+use crate::store::{AuditQuery, Settled, StoreError};
 use std::os::unix::fs::PermissionsExt;
 
 async fn open_error(path: &std::path::Path) -> OpenError {
@@ -147,4 +147,44 @@ async fn folder_that_cannot_be_made_is_told_with_its_path() {
 async fn debug_shows_no_keys() {
     let store = Store::new().await;
     assert_eq!(format!("{:?}", store.records), "Records");
+}
+
+#[tokio::test]
+async fn value_of_another_kind_is_damage_and_never_nothing() {
+    for damage in [
+        "UPDATE people SET valid_until = 1.5",
+        "UPDATE people SET valid_until = x'31'",
+        "UPDATE people SET valid_until = 'never'",
+        "UPDATE people SET email = x'31'",
+        "UPDATE people SET email = CAST(x'ff' AS TEXT)",
+    ] {
+        let store = Store::new().await;
+        store.person("alice").await;
+        assert_eq!(store.sql(damage).await, 1);
+        let read = store.people().account(&name("alice")).await;
+        assert!(matches!(read, Err(StoreError::Unavailable(_))), "{damage}: {read:?}");
+    }
+}
+
+#[tokio::test]
+async fn used_positions_stay_used_when_an_older_file_is_brought_up_to_date() {
+    let mut store = Store::new().await;
+    let alice = store.person("alice").await;
+    let id = store.totp(alice, FactorState::Active).await;
+    assert_eq!(
+        store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+        Settled::Done
+    );
+    store.close().await;
+    for sql in WITHOUT_POSITIONS {
+        store.sql(sql).await;
+    }
+    store.reopen().await;
+    assert_eq!(store.factors().factor(id).await.unwrap().used, Some(NOW));
+    let again = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    assert_eq!(again, Settled::Replayed);
+    assert_eq!(
+        store.logins().settle(settlement(alice, Some(position(id, 11)))).await.unwrap(),
+        Settled::Done
+    );
 }

@@ -162,6 +162,55 @@ mod in_a_file {
     }
 
     #[tokio::test]
+    async fn failures_of_a_factor_end_with_it() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        let id = store.totp(alice, FactorState::Active).await;
+        let charge = async |counter| {
+            let _ = store.attempts().charge(Some(alice), &[counter], &rules(), NOW).await.unwrap();
+            settled(&store, alice, &[]).await;
+        };
+        charge(Counter::Factor(id)).await;
+        store.factors().revoke(id, entry("factor.revoke")).await.unwrap();
+        assert_eq!(count(&store, alice).await, 0, "revoked");
+        let pin = |hash: &str| {
+            let material = Material::Pin { hash: Secret::new(hash.to_owned()) };
+            new_factor(alice, FactorKind::Pin, FactorState::Active, material)
+        };
+        let first = pin("one");
+        let id = first.id;
+        store.factors().add(first, true, entry("factor.add")).await.unwrap();
+        charge(Counter::Factor(id)).await;
+        store.factors().add(pin("two"), true, entry("factor.add")).await.unwrap();
+        assert_eq!(count(&store, alice).await, 0, "replaced");
+    }
+
+    #[tokio::test]
+    async fn lock_that_waits_with_a_login_wins_over_an_account_that_was_read_meanwhile() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        let id = store.totp(alice, FactorState::Active).await;
+        let before = store.people().account(&name("alice")).await.unwrap().unwrap();
+        // As a reader does that looked at the file just before the commit.
+        let (accounts, late) = (Arc::clone(&store.0.accounts), Arc::clone(&before));
+        let lock = store.write(move |transaction| {
+            Box::pin(async move {
+                transaction.change(crate::store::records::accounts::Change::Person(alice));
+                let lock = Query::new("UPDATE people SET status = 'locked' WHERE id = $1");
+                lock.bind(alice.to_string()).execute(&mut transaction.connection).await?;
+                accounts.keep(&late, accounts.ticket());
+                Ok(())
+            })
+        });
+        let logins = store.logins();
+        let (with, without) = (settlement(alice, Some(position(id, 10))), settlement(alice, None));
+        let (locked, with, without) = tokio::join!(lock, logins.settle(with), logins.settle(without));
+        locked.unwrap();
+        assert_eq!(with.unwrap(), Settled::Replayed);
+        assert!(matches!(without, Err(StoreError::Conflict(_))), "{without:?}");
+    }
+
+    #[tokio::test]
     async fn what_another_program_writes_counts() {
         let store = Store::new().await;
         let alice = store.person("alice").await;

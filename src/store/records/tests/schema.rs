@@ -1,6 +1,7 @@
 //! What is in PostgreSQL when the daemon starts, and what it makes of it.
 
 use super::*;
+use crate::store::Settled;
 use crate::store::records::schema::{Found, look, migrate, newest};
 
 claims! {
@@ -44,13 +45,14 @@ async fn database_that_is_missing_is_told_with_what_to_do(kit: Kit) {
 
 async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let id = store.totp(alice, FactorState::Active).await;
+    assert_eq!(
+        store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+        Settled::Done
+    );
     store.close().await;
-    for sql in [
-        "ALTER TABLE factors ADD COLUMN next BIGINT NOT NULL DEFAULT 0",
-        "ALTER TABLE factors ADD COLUMN used BIGINT",
-        "DROP TABLE positions",
-        "DELETE FROM _sqlx_migrations WHERE version = 5",
-    ] {
+    for sql in WITHOUT_POSITIONS {
         store.sql(sql).await;
     }
     let text = refused(&store.settings).await;
@@ -63,7 +65,10 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     assert_eq!(look(&mut store.raw().await, "x").await.unwrap(), Found::Current);
     let old = Query::new("SELECT 1 FROM pg_indexes WHERE indexname = 'audit_subject'");
     assert!(old.fetch_all(&mut store.raw().await).await.unwrap().is_empty());
-    store.open(ring(&[("k1", 1)])).await.unwrap().audit().append(entry("told")).await.unwrap();
+    let migrated = store.open(ring(&[("k1", 1)])).await.unwrap();
+    migrated.audit().append(entry("told")).await.unwrap();
+    let again = migrated.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    assert_eq!(again, Settled::Replayed, "used up before");
 }
 
 async fn newer_and_edited_schemas_are_refused(kit: Kit) {
