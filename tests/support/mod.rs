@@ -334,7 +334,9 @@ impl DatabaseLock {
     /// Takes the lock of a daemon's database.
     pub(crate) fn take(dir: &Path) -> Self {
         let mut sqlite = Command::new("sqlite3");
-        sqlite.arg(dir.join("doorward.db")).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // The daemon may be writing just now. Without -bail the answer would come although the lock was not had.
+        sqlite.args(["-bail", "-cmd", ".timeout 20000"]).arg(dir.join("doorward.db"));
+        sqlite.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut program = sqlite.spawn().expect("sqlite3 is installed");
         let mut input = program.stdin.take().unwrap();
         input.write_all(b"BEGIN EXCLUSIVE;\nSELECT 'locked';\n").unwrap();
