@@ -186,10 +186,12 @@ impl Audit for Records {
     }
 
     async fn entries(&self, query: &AuditQuery) -> Result<Vec<AuditRecord>> {
+        self.caught_up().await;
         entries(&self.0.readers, query).await
     }
 
     async fn verify(&self) -> Result<AuditCheck> {
+        self.caught_up().await;
         let mut before = None;
         loop {
             let (anchor, check) = self.walk_all().await?;
@@ -203,6 +205,13 @@ impl Audit for Records {
 }
 
 impl Records {
+    /// Waits for the entries that nobody has waited for. Where they cannot be written, the trail is shown without them.
+    async fn caught_up(&self) {
+        if self.0.notes.are_pending() {
+            let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
+        }
+    }
+
     /// Checks the whole trail once, and says where it began.
     async fn walk_all(&self) -> Result<(Position, AuditCheck)> {
         let (readers, key) = (&self.0.readers, &self.0.audit_key);

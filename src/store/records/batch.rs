@@ -2,7 +2,7 @@
 
 use super::rounds::Round;
 use super::transaction::Transaction;
-use crate::store::{Result, StoreError};
+use crate::store::{AuditRecord, Result, StoreError};
 use std::pin::Pin;
 use tokio::sync::oneshot;
 
@@ -101,9 +101,15 @@ pub(super) enum Waiting {
 pub(super) struct Batch {
     pub(super) jobs: Vec<Box<dyn Job>>,
     pub(super) rounds: Vec<Round>,
+    /// Entries of the trail that nobody waits for; they stay until they are committed.
+    pub(super) notes: Vec<AuditRecord>,
 }
 
 impl Batch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.rounds.is_empty() && self.notes.is_empty()
+    }
+
     pub(super) fn add(&mut self, waiting: Waiting) {
         match waiting {
             Waiting::Job(job) => self.jobs.push(job),

@@ -251,27 +251,17 @@ impl Chain {
 
     /// The next entry, with its number and link; the chain moves on to it.
     pub(super) fn record(&mut self, entry: AuditEntry) -> AuditRecord {
-        let AuditEntry { at, actor, action, person, subject, outcome, detail, request } = entry;
-        let seq = self.now.seq.saturating_add(1);
-        let mut record = AuditRecord {
-            seq,
-            at,
-            actor: without_nul(actor),
-            action: action.into(),
-            person: person.map(|person| person.to_string()),
-            subject: without_nul(subject),
-            outcome: outcome.into(),
-            detail: match detail {
-                Cow::Owned(detail) => without_nul(detail).into(),
-                ours => ours,
-            },
-            request: without_nul(request),
-            link: String::new(),
-        };
-        let link = self.key.link(&self.now.link, &record);
-        link.as_str().clone_into(&mut record.link);
-        self.now = Position { seq, link };
+        let mut record = placeless(entry);
+        self.place(&mut record);
         record
+    }
+
+    /// Gives an entry the next number and link; the chain moves on to it.
+    pub(super) fn place(&mut self, record: &mut AuditRecord) {
+        record.seq = self.now.seq.saturating_add(1);
+        let link = self.key.link(&self.now.link, record);
+        link.as_str().clone_into(&mut record.link);
+        self.now = Position { seq: record.seq, link };
     }
 
     /// Where it stands, for [`Self::return_to`].
@@ -307,6 +297,26 @@ impl Chain {
 
     fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An entry that has no place in the chain yet.
+pub(super) fn placeless(entry: AuditEntry) -> AuditRecord {
+    let AuditEntry { at, actor, action, person, subject, outcome, detail, request } = entry;
+    AuditRecord {
+        seq: 0,
+        at,
+        actor: without_nul(actor),
+        action: action.into(),
+        person: person.map(|person| person.to_string()),
+        subject: without_nul(subject),
+        outcome: outcome.into(),
+        detail: match detail {
+            Cow::Owned(detail) => without_nul(detail).into(),
+            ours => ours,
+        },
+        request: without_nul(request),
+        link: String::new(),
     }
 }
 

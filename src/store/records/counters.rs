@@ -196,6 +196,27 @@ impl Shared {
         Some(known.charge(person, counters, rules, now))
     }
 
+    /// Settles an attempt of someone of whom the file knows nothing, and need not know anything after it; `false`, and
+    /// nothing is settled, if that is not so or memory is not as good as the file.
+    pub(super) fn settle_unwritten(
+        &self,
+        witness: &Witness,
+        person: PersonId,
+        (clear, refund): (&[Counter], &[Counter]),
+    ) -> bool {
+        let mut kept = self.lock();
+        let Some(known) = kept.as_mut().filter(|_| witness.trusts()) else { return false };
+        let over = |kept: &Kept| {
+            let left = if clear.contains(&kept.counter) { 0 } else { kept.now.count };
+            kept.stored.is_none() && left <= u32::from(refund.contains(&kept.counter))
+        };
+        let over = known.of.get(&person).is_none_or(|of| of.iter().all(over));
+        if over {
+            known.of.remove(&person);
+        }
+        over
+    }
+
     /// What is not at zero; none where memory is not as good as the file.
     pub(super) fn of(&self, witness: &Witness, person: PersonId) -> Option<Vec<CounterState>> {
         self.lock().as_ref().filter(|_| witness.trusts()).map(|known| known.of(person))

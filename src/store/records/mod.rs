@@ -17,6 +17,7 @@ mod file;
 mod identities;
 mod logins;
 mod marks;
+mod notes;
 mod open;
 mod outbox;
 mod people;
@@ -62,6 +63,7 @@ struct Inner {
     writer: Writer,
     accounts: Arc<Accounts>,
     counters: Arc<counters::Shared>,
+    notes: Arc<notes::Notes>,
     keyring: Keyring,
     digester: CodeDigester,
     audit_key: chain::Key,

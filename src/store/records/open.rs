@@ -6,6 +6,7 @@ use super::accounts::Accounts;
 use super::chain::{self, Chain};
 use super::connection::Connection;
 use super::database::Database;
+use super::notes::Notes;
 use super::pool::{Pool, Readers};
 use super::postgres::Server;
 use super::query::Query;
@@ -114,12 +115,14 @@ impl Records {
     ) -> io::Result<Self> {
         let chain_end = own.chain.shared();
         let (accounts, counters) = (Arc::new(accounts), Arc::default());
+        let notes = Arc::<Notes>::default();
         let memory = (Arc::clone(&accounts), Arc::clone(&counters));
         Ok(Self(Arc::new(Inner {
             readers,
-            writer: Writer::start(connection, database, own.chain, memory)?,
+            writer: Writer::start(connection, database, own.chain, memory, Arc::clone(&notes))?,
             accounts,
             counters,
+            notes,
             keyring,
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,

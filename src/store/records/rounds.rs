@@ -24,7 +24,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What the audit entry of a round that lets someone in says.
-const ACCEPT: &str = "accept";
+pub(super) const ACCEPT: &str = "accept";
 /// Rows of each table in one script at most.
 const MOST: usize = 32;
 

@@ -12,7 +12,7 @@ use super::counters::Shared;
 use super::query::{Query, Script};
 use super::rounds::{self, Reads};
 use crate::domain::person::PersonId;
-use crate::store::{Result, StoreError};
+use crate::store::{AuditRecord, Result, StoreError};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -94,6 +94,7 @@ impl Transaction {
         let later = async {
             self.jobs(batch).await?;
             self.clear_counters();
+            self.write_notes(&mut batch.notes).map_err(reason)?;
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;
             }
@@ -175,6 +176,13 @@ impl Transaction {
             }
         }
         Ok(())
+    }
+
+    /// Gives notes their places in the chain and writes them.
+    fn write_notes(&mut self, notes: &mut [AuditRecord]) -> Result<()> {
+        let Connection::Sqlite(lite) = &self.connection else { return Ok(()) };
+        notes.iter_mut().for_each(|note| self.chain.place(note));
+        audit::insert_each(lite, notes)
     }
 
     /// Runs what is left, writes where the chain ends, and commits. `surely`: the file changes by what is left.

@@ -14,10 +14,12 @@ use super::batch::{Answer, Batch, Typed, Waiting, Work};
 use super::chain::Chain;
 use super::connection::Connection;
 use super::database::Database;
+use super::notes::Notes;
 use super::rounds::Round;
 use super::transaction::{Lost, Memory, Transaction, reason};
 use crate::store::{Result, StoreError};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +27,8 @@ use tokio::sync::{mpsc, oneshot};
 const QUEUE: usize = 4096;
 /// Jobs in one commit at most.
 const BATCH: usize = 256;
+/// When notes that could not be written are tried again, if nothing else is to be written before.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Hands jobs to the writing task.
 pub(super) struct Writer {
@@ -40,6 +44,7 @@ impl Writer {
         database: Database,
         chain: Chain,
         memory: Memory,
+        notes: Arc<Notes>,
     ) -> std::io::Result<Self> {
         let file = !connection.is_postgres();
         let (sender, receiver) = mpsc::channel(QUEUE);
@@ -49,7 +54,7 @@ impl Writer {
         // happens in one.
         let runtime = tokio::runtime::Handle::current();
         let work = async move {
-            write(transaction, database, receiver).await;
+            write(transaction, database, receiver, &notes).await;
             // Nobody may wait for it.
             let _ = ended.send(());
         };
@@ -99,12 +104,22 @@ impl Writer {
     }
 }
 
-async fn write(mut transaction: Transaction, database: Database, mut queue: mpsc::Receiver<Waiting>) {
+async fn write(
+    mut transaction: Transaction,
+    database: Database,
+    mut queue: mpsc::Receiver<Waiting>,
+    notes: &Notes,
+) {
     let mut waiting = Vec::with_capacity(BATCH);
     let mut batch = Batch::default();
-    let mut fit = true;
-    while queue.recv_many(&mut waiting, BATCH).await > 0 {
+    let (mut fit, mut open) = (true, true);
+    while open {
+        open = due(&mut queue, &mut waiting, notes, !batch.notes.is_empty()).await;
         waiting.drain(..).for_each(|waiting| batch.add(waiting));
+        notes.hand_over(&mut batch.notes);
+        if batch.is_empty() {
+            continue;
+        }
         let failed = match commit(&mut transaction, &database, &mut batch, fit).await {
             Ok(()) => {
                 fit = true;
@@ -126,9 +141,41 @@ async fn write(mut transaction: Transaction, database: Database, mut queue: mpsc
                 })
             }
         };
+        if failed.is_none() {
+            batch.notes.clear();
+        }
+        notes.ended(failed.is_none());
         batch.finish(failed.as_deref());
     }
+    if !batch.notes.is_empty() {
+        tracing::error!(
+            entries = batch.notes.len(),
+            "the last entries of the audit trail could not be written"
+        );
+    }
     transaction.connection.close().await;
+}
+
+/// Waits until there is something to write: what is `waiting` is taken out of the queue. `false` if nothing more will come.
+/// `left`: notes could not be written, and are to be tried again.
+async fn due(
+    queue: &mut mpsc::Receiver<Waiting>,
+    waiting: &mut Vec<Waiting>,
+    notes: &Notes,
+    left: bool,
+) -> bool {
+    let again = async {
+        if left {
+            tokio::time::sleep(AGAIN).await;
+        } else {
+            notes.ripe().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        count = queue.recv_many(waiting, BATCH) => count > 0,
+        () = again => true,
+    }
 }
 
 /// Commits a batch, on a new connection if the present one is not `fit`.

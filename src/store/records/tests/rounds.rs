@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::person::Status;
 use crate::domain::throttle::{Gate, Throttle};
-use crate::store::{Result, Settled, StoreError};
+use crate::store::{AuditQuery, Result, Settled, StoreError};
 use tokio::task::JoinSet;
 
 claims! {
@@ -190,6 +190,9 @@ mod in_a_file {
         let store = Store::new().await;
         let alice = store.person("alice").await;
         let id = store.totp(alice, FactorState::Active).await;
+        // With something to be cleared, both logins are written by the one who writes the lock.
+        charged(&store, alice, 1).await;
+        settled(&store, alice, &[]).await;
         let before = store.people().account(&name("alice")).await.unwrap().unwrap();
         // As a reader does that looked at the file just before the commit.
         let (accounts, late) = (Arc::clone(&store.0.accounts), Arc::clone(&before));
@@ -208,6 +211,64 @@ mod in_a_file {
         locked.unwrap();
         assert_eq!(with.unwrap(), Settled::Replayed);
         assert!(matches!(without, Err(StoreError::Conflict(_))), "{without:?}");
+    }
+
+    /// Someone comes in by the password alone.
+    async fn enters(store: &Store, person: PersonId) -> Result<Settled> {
+        let _ = store.attempts().charge(Some(person), PASSWORD, &rules(), NOW).await?;
+        store.logins().settle(Settlement { clear: PASSWORD.to_vec(), ..settlement(person, None) }).await
+    }
+
+    async fn accepts(store: &Store) -> usize {
+        let entries = store.audit().entries(&AuditQuery::default()).await.unwrap();
+        entries.iter().filter(|entry| entry.outcome == "accept").count()
+    }
+
+    #[tokio::test]
+    async fn accept_that_changes_nothing_is_not_waited_for_and_is_there_when_asked() {
+        let mut store = Store::new().await;
+        let alice = store.person("alice").await;
+        store.people().account(&name("alice")).await.unwrap();
+        assert_eq!(enters(&store, alice).await.unwrap(), Settled::Done);
+        assert!(store.0.notes.are_pending());
+        assert_eq!(count(&store, alice).await, 0);
+        assert_eq!(accepts(&store).await, 1);
+        assert!(!store.0.notes.are_pending());
+        // Without being asked for.
+        assert_eq!(enters(&store, alice).await.unwrap(), Settled::Done);
+        while store.0.notes.are_pending() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(enters(&store, alice).await.unwrap(), Settled::Done);
+        store.reopen().await;
+        assert_eq!(accepts(&store).await, 3, "closing writes what is left");
+        // Who has failed before has something to be cleared.
+        store.people().account(&name("alice")).await.unwrap();
+        charged(&store, alice, 1).await;
+        settled(&store, alice, &[]).await;
+        assert_eq!(enters(&store, alice).await.unwrap(), Settled::Done);
+        assert!(!store.0.notes.are_pending());
+        assert_eq!(written(&store).await, [] as [i64; 0]);
+        assert_eq!(store.broken().await, None);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_let_in_without_a_trail() {
+        let store = Store::new().await;
+        let alice = store.person("alice").await;
+        store.people().account(&name("alice")).await.unwrap();
+        let mut other = store.raw().await;
+        other.plain("BEGIN EXCLUSIVE").await.unwrap();
+        assert_eq!(enters(&store, alice).await.unwrap(), Settled::Done, "it is not known yet");
+        assert_eq!(accepts(&store).await, 0);
+        for _ in 0..2 {
+            assert!(matches!(enters(&store, alice).await, Err(StoreError::Unavailable(_))));
+        }
+        other.plain("ROLLBACK").await.unwrap();
+        store.people().account(&name("alice")).await.unwrap();
+        assert_eq!(enters(&store, alice).await.unwrap(), Settled::Done);
+        assert_eq!(accepts(&store).await, 2, "the first was not lost");
+        assert_eq!(store.broken().await, None);
     }
 
     #[tokio::test]

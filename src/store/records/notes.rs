@@ -1,0 +1,104 @@
+//! Entries of the trail that nobody waits for: of accepts that change nothing else in the file. They are written within
+//! [`PAUSE`], together, or with the next batch if that is sooner.
+//!
+//! Nothing is lost by it that was promised: no passcode is used up, no failure counted. What a power cut or a kill can take
+//! is who came in by the password alone in the last moment. As soon as a write fails no more are taken, and everybody waits
+//! for a commit again until one succeeds; what was taken before stays and is written then.
+
+use crate::store::AuditRecord;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// How long the first waits for others.
+pub(super) const PAUSE: Duration = Duration::from_millis(10);
+/// So many are written without waiting for more.
+const ENOUGH: usize = 1024;
+/// So many may wait; who comes then waits for a commit.
+const MOST: usize = 4096;
+
+/// What waits.
+#[derive(Debug, Default)]
+pub(super) struct Notes {
+    kept: Mutex<Kept>,
+    /// Rung when the first has come, and when there are enough.
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    waiting: Vec<AuditRecord>,
+    /// Taken by the writer and not committed yet.
+    under_way: usize,
+    /// Whether the last commit succeeded.
+    sound: bool,
+}
+
+impl Kept {
+    fn is_open(&self) -> bool {
+        self.sound && self.waiting.len() + self.under_way < MOST
+    }
+}
+
+impl Notes {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether one would be taken.
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().is_open()
+    }
+
+    /// Takes one that has no place in the chain yet; whether it was taken.
+    pub(super) fn take(&self, make: impl FnOnce() -> AuditRecord) -> bool {
+        let record = make();
+        let mut kept = self.lock();
+        if !kept.is_open() {
+            return false;
+        }
+        kept.waiting.push(record);
+        let count = kept.waiting.len();
+        drop(kept);
+        if count == 1 || count == ENOUGH {
+            self.bell.notify_one();
+        }
+        true
+    }
+
+    /// Whether there are some that were not committed yet.
+    pub(super) fn are_pending(&self) -> bool {
+        let kept = self.lock();
+        kept.under_way > 0 || !kept.waiting.is_empty()
+    }
+
+    /// Waits until it is time to write.
+    pub(super) async fn ripe(&self) {
+        while self.lock().waiting.is_empty() {
+            self.bell.notified().await;
+        }
+        let enough = async {
+            while self.lock().waiting.len() < ENOUGH {
+                self.bell.notified().await;
+            }
+        };
+        // Both are reasons to write.
+        let _ = tokio::time::timeout(PAUSE, enough).await;
+    }
+
+    /// Hands over what waits, after what was handed over and not committed.
+    pub(super) fn hand_over(&self, notes: &mut Vec<AuditRecord>) {
+        let mut kept = self.lock();
+        notes.append(&mut kept.waiting);
+        kept.under_way = notes.len();
+    }
+
+    /// What was handed over is committed, or the writer has kept it.
+    pub(super) fn ended(&self, committed: bool) {
+        let mut kept = self.lock();
+        kept.sound = committed;
+        if committed {
+            kept.under_way = 0;
+        }
+    }
+}
