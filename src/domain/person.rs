@@ -17,6 +17,11 @@ macro_rules! id {
             pub const fn from_uuid(uuid: uuid::Uuid) -> Self {
                 Self(uuid)
             }
+
+            /// The UUID's octets, in network byte order.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
         }
 
         impl fmt::Display for $name {

@@ -1,25 +1,63 @@
-//! How a reader is told that requests of its own can go on, and that it shall end.
+//! How a reader's thread is told that requests of its own can go on, and that it shall end.
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Wake, Waker};
+use std::task::Wake;
+
+/// How far a reader is with its end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It reads.
+    #[default]
+    Open,
+    /// It reads nothing new, and ends with the last of its answers.
+    Closing,
+    /// It ends now.
+    Aborted,
+}
 
 /// What a reader hears while it waits.
-#[derive(Debug, Default)]
-pub(super) struct Bell(Mutex<Heard>);
+#[derive(Debug)]
+pub(super) struct Bell {
+    heard: Mutex<Heard>,
+    /// Readable when it has rung while the reader waited.
+    event: EventFd,
+}
 
 #[derive(Debug, Default)]
 struct Heard {
     /// Places of requests that can go on.
     places: Vec<usize>,
-    closing: bool,
-    /// The reader's own waker, while it waits.
-    waiting: Option<Waker>,
+    stage: Stage,
+    /// The reader waits, or is about to.
+    waiting: bool,
 }
 
 impl Bell {
+    pub(super) fn new() -> io::Result<Arc<Self>> {
+        let event = EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?;
+        Ok(Arc::new(Self { heard: Mutex::default(), event }))
+    }
+
     fn heard(&self) -> MutexGuard<'_, Heard> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes what is heard, and wakes the reader if it waits.
+    fn ring(&self, change: impl FnOnce(&mut Heard)) {
+        let waiting = {
+            let mut heard = self.heard();
+            change(&mut heard);
+            std::mem::take(&mut heard.waiting)
+        };
+        if waiting {
+            // It cannot be full: it is emptied before the reader waits again.
+            let _ = self.event.write(1);
+        }
     }
 
     /// Moves the places of requests that can go on into `into`, which is empty.
@@ -29,32 +67,50 @@ impl Bell {
 
     /// Says that nothing new shall be read.
     pub(super) fn close(&self) {
-        let waker = {
-            let mut heard = self.heard();
-            heard.closing = true;
-            heard.waiting.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        self.ring(|heard| heard.stage = Stage::Closing);
     }
 
-    /// Whether [`Bell::close`] was called.
-    pub(super) fn is_closing(&self) -> bool {
-        self.heard().closing
+    /// Says that it is over.
+    pub(super) fn abort(&self) {
+        self.ring(|heard| heard.stage = Stage::Aborted);
     }
 
-    /// Leaves a waker for the next ring; `false` if it has rung already since `closing` and the places were looked at.
-    pub(super) fn wait(&self, waker: &Waker, closing: bool) -> bool {
-        let mut heard = self.heard();
-        if !heard.places.is_empty() || heard.closing != closing {
+    pub(super) fn stage(&self) -> Stage {
+        self.heard().stage
+    }
+
+    /// Waits for the next ring, for something to read at `socket`, or so long; whether there is something to read. Returns
+    /// at once if it has rung since the `stage` and the places were looked at.
+    pub(super) fn wait(&self, socket: Option<BorrowedFd<'_>>, timeout: PollTimeout, stage: Stage) -> bool {
+        if !self.listen(stage) {
             return false;
         }
-        match &mut heard.waiting {
-            Some(waiting) => waiting.clone_from(waker),
-            none => *none = Some(waker.clone()),
+        let socket = socket.unwrap_or(self.event.as_fd());
+        let mut both = [socket, self.event.as_fd()].map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        // An interruption is as good as a ring.
+        let [readable, rung] = match poll(&mut both, timeout) {
+            Ok(_) => both.map(|fd| fd.any().unwrap_or(true)),
+            Err(_) => [false, true],
+        };
+        self.heard().waiting = false;
+        if rung {
+            // A ring that comes only now ends the next wait early.
+            let _ = self.event.read();
         }
-        true
+        readable
+    }
+
+    /// From now on a ring is an event; `false` if it has rung since the `stage` and the places were looked at.
+    pub(super) fn listen(&self, stage: Stage) -> bool {
+        let mut heard = self.heard();
+        heard.waiting = heard.places.is_empty() && heard.stage == stage;
+        heard.waiting
+    }
+
+    /// Rings that were events, since they were last asked for.
+    #[cfg(test)]
+    pub(super) fn events(&self) -> u64 {
+        self.event.read().unwrap_or(0)
     }
 }
 
@@ -83,16 +139,8 @@ impl Wake for Ringer {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.rung.swap(true, Ordering::SeqCst) {
-            return;
-        }
-        let waker = {
-            let mut heard = self.bell.heard();
-            heard.places.push(self.place);
-            heard.waiting.take()
-        };
-        if let Some(waker) = waker {
-            waker.wake();
+        if !self.rung.swap(true, Ordering::SeqCst) {
+            self.bell.ring(|heard| heard.places.push(self.place));
         }
     }
 }

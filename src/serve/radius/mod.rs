@@ -39,7 +39,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use warnings::Warnings;
 
@@ -82,20 +82,51 @@ impl Shell {
     }
 }
 
+/// A reader's thread.
+struct Thread {
+    bell: Arc<Bell>,
+    handle: std::thread::JoinHandle<()>,
+    /// Closed when it has ended.
+    over: oneshot::Receiver<()>,
+}
+
+impl Thread {
+    /// Begins to read a socket of an address that has so many.
+    fn start(
+        shell: &Arc<Shell>,
+        gatekeeper: &Arc<Gatekeeper>,
+        socket: Socket,
+        sockets: usize,
+    ) -> io::Result<Self> {
+        let bell = Bell::new()?;
+        let (shell, gatekeeper) = (Arc::clone(shell), Arc::clone(gatekeeper));
+        let decide = move |job| job::decide(Arc::clone(&gatekeeper), job);
+        let reader = Reader::new(shell, socket, sockets, Arc::clone(&bell), decide);
+        let runtime = tokio::runtime::Handle::current();
+        let (ended, over) = oneshot::channel();
+        let work = move || {
+            // What logins await is there.
+            let _inside = runtime.enter();
+            reader.run();
+            drop(ended);
+        };
+        let handle = std::thread::Builder::new().name("radius".to_owned()).spawn(work)?;
+        Ok(Self { bell, handle, over })
+    }
+}
+
 /// An address that is served.
 struct Listener {
     /// As configured.
     address: SocketAddr,
     /// As bound.
     local: SocketAddr,
-    readers: Vec<(Arc<Bell>, JoinHandle<()>)>,
+    readers: Vec<Thread>,
 }
 
 impl Listener {
     fn close(&self) {
-        for (bell, _) in &self.readers {
-            bell.close();
-        }
+        self.readers.iter().for_each(|reader| reader.bell.close());
     }
 }
 
@@ -131,15 +162,17 @@ impl Server {
         let bound = Socket::bind(address, count).map_err(|source| BindError { address, source })?;
         let local = bound.first().map_or(address, Socket::local);
         tracing::info!(address = %local, sockets = bound.len(), "RADIUS is served");
-        let read = |socket| {
-            let bell = Arc::<Bell>::default();
-            let gatekeeper = Arc::clone(&self.gatekeeper);
-            let decide = move |job| job::decide(Arc::clone(&gatekeeper), job);
-            let reader = Reader::new(Arc::clone(&self.shell), socket, count, Arc::clone(&bell), decide);
-            (bell, tokio::spawn(reader.run()))
-        };
-        let readers = bound.into_iter().map(read).collect();
-        self.listeners.push(Listener { address, local, readers });
+        let mut listener = Listener { address, local, readers: Vec::with_capacity(count) };
+        for socket in bound {
+            match Thread::start(&self.shell, &self.gatekeeper, socket, count) {
+                Ok(thread) => listener.readers.push(thread),
+                Err(source) => {
+                    listener.close();
+                    return Err(BindError { address, source });
+                }
+            }
+        }
+        self.listeners.push(listener);
         Ok(())
     }
 
@@ -159,7 +192,7 @@ impl Server {
             listener.close();
             self.leaving.push(listener);
         }
-        self.leaving.retain(|listener| !listener.readers.iter().all(|(_, task)| task.is_finished()));
+        self.leaving.retain(|listener| !listener.readers.iter().all(|reader| reader.handle.is_finished()));
         let served: Vec<_> = self.listeners.iter().map(|listener| listener.address).collect();
         let added = wanted.iter().filter(|address| !served.contains(address));
         added.filter_map(|address| self.listen(*address).err()).collect()
@@ -171,9 +204,9 @@ impl Server {
         let deadline = Instant::now() + self.shell.config.load().radius.drain_timeout;
         let all = self.listeners.into_iter().chain(self.leaving);
         let readers: Vec<_> = all.inspect(Listener::close).flat_map(|listener| listener.readers).collect();
-        for (_, mut task) in readers {
-            if timeout_at(deadline, &mut task).await.is_err() {
-                task.abort();
+        for mut reader in readers {
+            if timeout_at(deadline, &mut reader.over).await.is_err() {
+                reader.bell.abort();
             }
         }
         self.shell.in_flight.load(Ordering::Relaxed)

@@ -1,25 +1,27 @@
-//! One socket's task: reads, lets logins go on, sends; in turns that other tasks are not kept waiting by.
+//! One socket's thread: reads, lets logins go on, sends.
 //!
-//! A turn takes what can go on, reads one batch, and sends every answer that came of both together. So a lone request is
+//! It waits for its socket and its [`Bell`] itself, and not in the runtime's way, whose threads hand sockets and tasks to each
+//! other: that cost more than a login. What a login awaits is the runtime's, and rings. A turn takes what can go on, reads one batch, and sends every answer that came of both together. So a lone request is
 //! answered without delay, and under load the calls into the kernel are shared. Logins are polled here; what takes long
 //! (password hashes, the store) runs elsewhere.
 
-use super::batch::Inbox;
-use super::bell::Bell;
+use super::batch::{BATCH, Inbox};
+use super::bell::{Bell, Stage};
 use super::counters::Event;
 use super::desk::Desk;
 use super::in_flight::InFlight;
 use super::job::{Done, Job};
 use super::socket::Socket;
 use super::{Counters, Shell};
+use nix::poll::PollTimeout;
+use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::time::{Instant, Sleep};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// Turns before other tasks of the thread have theirs.
-const TURNS: usize = 4;
+/// It looks around at least so often; nothing depends on that.
+const IDLE: Duration = Duration::from_secs(30);
 
 /// The reader of a socket; `decide` makes the future of a login.
 pub(super) struct Reader<D, F> {
@@ -30,9 +32,8 @@ pub(super) struct Reader<D, F> {
     in_flight: InFlight<F>,
     bell: Arc<Bell>,
     counters: Arc<Counters>,
-    timer: Pin<Box<Sleep>>,
-    /// When the timer fires, if that is of interest.
-    armed: Option<Instant>,
+    /// Whether there may be something to read.
+    readable: bool,
 }
 
 impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
@@ -46,23 +47,16 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             decide,
             in_flight: InFlight::new(Arc::clone(&bell)),
             bell,
-            timer: Box::pin(tokio::time::sleep_until(Instant::now())),
-            armed: None,
+            readable: true,
         }
     }
 
-    /// Serves. Logins await what tokio would let a task await only so often at a time, which would hold up all of a
-    /// reader's; it has its own measure.
-    pub(super) async fn run(mut self) {
-        tokio::task::unconstrained(std::future::poll_fn(|context| self.turns(context))).await;
-    }
-
-    fn turns(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        for _ in 0..TURNS {
-            match catch_unwind(AssertUnwindSafe(|| self.turn(context))) {
+    /// Serves, until it is closed and done.
+    pub(super) fn run(mut self) {
+        loop {
+            match catch_unwind(AssertUnwindSafe(|| self.turn())) {
                 Ok(Turn::More) => {}
-                Ok(Turn::Waiting) => return Poll::Pending,
-                Ok(Turn::Over) => return Poll::Ready(()),
+                Ok(Turn::Over) => return,
                 Err(_) => {
                     // What was being taken or answered is lost to its client, which asks again.
                     self.counters.count(Event::Faulty);
@@ -71,41 +65,46 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
                 }
             }
         }
-        context.waker().wake_by_ref();
-        Poll::Pending
     }
 
-    fn turn(&mut self, context: &mut Context<'_>) -> Turn {
-        let closing = self.bell.is_closing();
+    fn turn(&mut self) -> Turn {
+        let stage = self.bell.stage();
         let now = Instant::now();
         self.desk.refresh();
         let advanced = self.in_flight.advance(|about, end| self.desk.ended(&about, end, now));
         self.in_flight.overdue(now, |about, end| self.desk.ended(&about, end, now));
         self.desk.delayed.due(now, &mut self.desk.outbox);
-        let read = !closing && self.read(context);
+        // However much goes on, what is new has its turn.
+        self.readable |= advanced;
+        if self.readable && stage == Stage::Open {
+            self.readable = self.read();
+        }
         self.flush();
-        if advanced || read {
+        if advanced {
             return Turn::More;
         }
-        if closing && self.in_flight.len() == 0 && self.desk.delayed.next().is_none() {
-            return Turn::Over;
+        let next = self.next();
+        match stage {
+            Stage::Aborted => return Turn::Over,
+            Stage::Closing if next.is_none() => return Turn::Over,
+            Stage::Closing => {
+                self.bell.wait(None, patience(next), stage);
+            }
+            Stage::Open if self.readable => {}
+            Stage::Open => self.readable = self.bell.wait(Some(self.socket.as_fd()), patience(next), stage),
         }
-        if self.fires(context) || !self.bell.wait(context.waker(), closing) {
-            return Turn::More;
-        }
-        Turn::Waiting
+        Turn::More
     }
 
-    /// Reads one batch and takes what is in it; `false` if there is nothing to read.
-    fn read(&mut self, context: &mut Context<'_>) -> bool {
-        match self.socket.poll_receive(context, &mut self.inbox) {
-            Poll::Pending => return false,
+    /// Reads one batch and takes what is in it; whether there may be more.
+    fn read(&mut self) -> bool {
+        if let Err(error) = self.socket.receive(&mut self.inbox) {
             // An ICMP error of an earlier answer shows here; it concerns that client only.
-            Poll::Ready(Err(error)) => {
+            let more = error.kind() != ErrorKind::WouldBlock;
+            if more {
                 tracing::debug!(%error, "reading datagrams failed");
-                return true;
             }
-            Poll::Ready(Ok(())) => {}
+            return more;
         }
         let now = Instant::now();
         self.counters.add(Event::Received, self.inbox.len());
@@ -115,7 +114,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
                 self.desk.ended(&about, end, now);
             }
         }
-        true
+        self.inbox.len() == BATCH
     }
 
     fn flush(&mut self) {
@@ -123,29 +122,23 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         self.desk.outbox.flush(&self.socket);
     }
 
-    /// Sets the timer for the next deadline or delayed answer; whether it is due already. It is left alone where it
-    /// fires early enough: then it is set anew, once in a while and not with each request.
-    fn fires(&mut self, context: &mut Context<'_>) -> bool {
-        let next = [self.in_flight.next_deadline(), self.desk.delayed.next()].into_iter().flatten().min();
-        let Some(next) = next else { return false };
-        if self.armed.is_none_or(|armed| next < armed) {
-            self.timer.as_mut().reset(next);
-            self.armed = Some(next);
-        }
-        let fired = self.timer.as_mut().poll(context).is_ready();
-        if fired {
-            self.armed = None;
-        }
-        fired
+    /// The next deadline or delayed answer.
+    fn next(&self) -> Option<Instant> {
+        [self.in_flight.next_deadline(), self.desk.delayed.next()].into_iter().flatten().min()
     }
+}
+
+/// How long to wait for that moment, and not a millisecond less.
+fn patience(next: Option<Instant>) -> PollTimeout {
+    let left = next.map_or(IDLE, |next| next.saturating_duration_since(Instant::now()).min(IDLE));
+    let millis = left.as_nanos().div_ceil(1_000_000);
+    u16::try_from(millis).map_or(PollTimeout::MAX, PollTimeout::from)
 }
 
 /// How a turn left the reader.
 enum Turn {
     /// There may be more to do.
     More,
-    /// There is nothing to do until it is woken.
-    Waiting,
     /// It has served its time.
     Over,
 }
@@ -163,7 +156,7 @@ mod tests {
     use std::time::Duration;
     use tokio::net::UdpSocket;
     use tokio::sync::Semaphore;
-    use tokio::task::JoinHandle;
+    use tokio::sync::oneshot;
 
     const SECRET: &str = "a-shared-secret-of-length";
 
@@ -195,7 +188,7 @@ mod tests {
         bell: Arc<Bell>,
         gate: Arc<Semaphore>,
         begun: Arc<AtomicUsize>,
-        task: JoinHandle<()>,
+        over: oneshot::Receiver<()>,
         client: UdpSocket,
     }
 
@@ -205,7 +198,7 @@ mod tests {
             let config = Arc::new(ArcSwap::from_pointee(config(radius)));
             let shell = Arc::new(Shell::new(config, Arc::clone(&counters)));
             let socket = Socket::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap().pop().unwrap();
-            let (address, bell) = (socket.local(), Arc::<Bell>::default());
+            let (address, bell) = (socket.local(), Bell::new().unwrap());
             let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
             let (gates, begins) = (Arc::clone(&gate), Arc::clone(&begun));
             let decide = move |job: Job| {
@@ -223,10 +216,14 @@ mod tests {
                 }
             };
             let reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);
-            let task = tokio::spawn(reader.run());
+            let (ended, over) = oneshot::channel();
+            std::thread::spawn(move || {
+                reader.run();
+                ended.send(())
+            });
             let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             client.connect(address).await.unwrap();
-            Self { counters, shell, address, bell, gate, begun, task, client }
+            Self { counters, shell, address, bell, gate, begun, over, client }
         }
 
         async fn send(&self, datagram: &[u8]) {
@@ -271,7 +268,7 @@ mod tests {
         world.send(&login(2, "x")).await;
         assert_eq!(world.answer().await, 2);
         world.bell.close();
-        world.task.await.unwrap();
+        world.over.await.unwrap();
         assert!(start.elapsed() >= Duration::from_millis(100));
         assert_eq!(world.counters.snapshot()["late"], 1);
         assert_eq!(world.shell.in_flight.load(Ordering::SeqCst), 0);
@@ -311,7 +308,7 @@ mod tests {
         world.send(&login(2, "x")).await;
         world.gate.add_permits(1);
         assert_eq!(world.answer().await, 1);
-        world.task.await.unwrap();
+        world.over.await.unwrap();
         assert_eq!(world.counters.snapshot()["received"], 1);
         assert!(UdpSocket::bind(world.address).await.is_ok(), "the address is free");
     }

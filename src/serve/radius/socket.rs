@@ -12,11 +12,8 @@ use super::batch::{self, Arrival, Inbox, Kind};
 use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
 use socket2::{Domain, Protocol, Type};
 use std::io::{self, IoSlice};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::os::fd::AsRawFd;
-use std::task::{Context, Poll};
-use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// Bytes of kernel buffer asked for in each direction: a burst must wait there, not get lost.
 const KERNEL_BUFFER: usize = 4 << 20;
@@ -74,7 +71,7 @@ impl Socket {
             setsockopt(&socket, sockopt::ReusePort, &true)?;
         }
         socket.bind(&address.into())?;
-        let inner = UdpSocket::from_std(socket.into())?;
+        let inner = UdpSocket::from(socket);
         let local = inner.local_addr()?;
         Ok(Self { inner, local, kind })
     }
@@ -83,16 +80,13 @@ impl Socket {
         self.local
     }
 
-    /// Reads what has arrived; pending if there is nothing, and then the task is woken when there is.
-    pub(super) fn poll_receive(&self, context: &mut Context<'_>, inbox: &mut Inbox) -> Poll<io::Result<()>> {
-        loop {
-            std::task::ready!(self.inner.poll_recv_ready(context))?;
-            let fill = || inbox.fill(self.inner.as_raw_fd(), self.kind);
-            match self.inner.try_io(Interest::READABLE, fill) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                done => return Poll::Ready(done),
-            }
-        }
+    /// Reads what has arrived; `WouldBlock` if there is nothing.
+    pub(super) fn receive(&self, inbox: &mut Inbox) -> io::Result<()> {
+        inbox.fill(self.inner.as_raw_fd(), self.kind)
+    }
+
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.inner.as_fd()
     }
 }
 
@@ -172,66 +166,67 @@ mod tests {
         Socket::bind(address.parse().unwrap(), 1).unwrap().pop().unwrap()
     }
 
-    async fn receive(socket: &Socket, inbox: &mut Inbox) {
-        std::future::poll_fn(|context| socket.poll_receive(context, inbox)).await.unwrap();
+    /// Loopback delivers before the sender goes on.
+    fn receive(socket: &Socket, inbox: &mut Inbox) {
+        socket.receive(inbox).unwrap();
     }
 
     /// The reply must come from the address that was asked, which a wildcard socket would not do by itself for
     /// 127.0.0.2.
-    async fn answers_from_the_address_asked(bound: &str, ask: &str, peer: &str) {
+    fn answers_from_the_address_asked(bound: &str, ask: &str, peer: &str) {
         let server = bind(bound);
-        let client = UdpSocket::bind(peer).await.unwrap();
+        let client = UdpSocket::bind(peer).unwrap();
         let asked = SocketAddr::new(ask.parse().unwrap(), server.local().port());
         let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
         // Twice: what the kernel said the first time leaves room for the second.
         for _ in 0..2 {
-            client.send_to(b"ping", asked).await.unwrap();
-            receive(&server, &mut inbox).await;
+            client.send_to(b"ping", asked).unwrap();
+            receive(&server, &mut inbox);
             let (received, bytes) = inbox.iter().next().unwrap();
             assert_eq!(bytes, b"ping");
             outbox.push(b"pong", received.source, received.arrival);
             outbox.flush(&server);
             let mut buffer = [0; DATAGRAM_LIMIT];
-            let (_, from) = client.recv_from(&mut buffer).await.unwrap();
+            let (_, from) = client.recv_from(&mut buffer).unwrap();
             assert_eq!(from, asked);
         }
     }
 
-    #[tokio::test]
-    async fn wildcards_answer_from_the_address_asked() {
-        answers_from_the_address_asked("0.0.0.0:0", "127.0.0.2", "127.0.0.1:0").await;
-        answers_from_the_address_asked("[::]:0", "127.0.0.3", "127.0.0.1:0").await;
-        answers_from_the_address_asked("[::]:0", "::1", "[::1]:0").await;
+    #[test]
+    fn wildcards_answer_from_the_address_asked() {
+        answers_from_the_address_asked("0.0.0.0:0", "127.0.0.2", "127.0.0.1:0");
+        answers_from_the_address_asked("[::]:0", "127.0.0.3", "127.0.0.1:0");
+        answers_from_the_address_asked("[::]:0", "::1", "[::1]:0");
     }
 
-    #[tokio::test]
-    async fn single_addresses_answer_from_themselves_on_one_thread_with_each_other() {
+    #[test]
+    fn single_addresses_answer_from_themselves_on_one_thread_with_each_other() {
         for _ in 0..2 {
-            answers_from_the_address_asked("127.0.0.4:0", "127.0.0.4", "127.0.0.1:0").await;
-            answers_from_the_address_asked("[::1]:0", "::1", "[::1]:0").await;
+            answers_from_the_address_asked("127.0.0.4:0", "127.0.0.4", "127.0.0.1:0");
+            answers_from_the_address_asked("[::1]:0", "::1", "[::1]:0");
         }
     }
 
-    #[tokio::test]
-    async fn more_than_a_batch_is_read_whole_and_in_order() {
+    #[test]
+    fn more_than_a_batch_is_read_whole_and_in_order() {
         let server = bind("127.0.0.1:0");
-        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         let all: Vec<Vec<u8>> = (0..BATCH + 8).map(|number| vec![number as u8; number]).collect();
         for datagram in &all {
-            client.send_to(datagram, server.local()).await.unwrap();
+            client.send_to(datagram, server.local()).unwrap();
         }
         let (mut inbox, mut found) = (Inbox::new(), Vec::new());
         while found.len() < all.len() {
-            receive(&server, &mut inbox).await;
+            receive(&server, &mut inbox);
             found.extend(inbox.iter().map(|(_, bytes)| bytes.to_vec()));
         }
         assert_eq!(found, all);
     }
 
-    #[tokio::test]
-    async fn datagram_that_cannot_be_sent_does_not_take_the_others_along() {
+    #[test]
+    fn datagram_that_cannot_be_sent_does_not_take_the_others_along() {
         let server = bind("0.0.0.0:0");
-        let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         let (to, nowhere) = (client.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap());
         let mut outbox = Outbox::default();
         let count = 2 * BATCH as u8 + 3;
@@ -248,28 +243,27 @@ mod tests {
         assert_eq!(outbox.len(), 0);
         let mut buffer = [0; DATAGRAM_LIMIT];
         for number in (0..count).filter(|number| number % 10 != 0) {
-            let (length, from) = client.recv_from(&mut buffer).await.unwrap();
+            let (length, from) = client.recv_from(&mut buffer).unwrap();
             assert_eq!(&buffer[..length], [number, 7]);
             assert_eq!(from.ip().to_string(), if number % 16 == 5 { "127.0.0.2" } else { "127.0.0.1" });
         }
     }
 
-    #[tokio::test]
-    async fn sockets_of_an_address_share_its_datagrams_and_one_port_stays_with_one() {
+    #[test]
+    fn sockets_of_an_address_share_its_datagrams_and_one_port_stays_with_one() {
         let sockets = Socket::bind("127.0.0.1:0".parse().unwrap(), 4).unwrap();
         let to = sockets[0].local();
         assert!(sockets.iter().all(|socket| socket.local() == to));
         let mut clients = Vec::new();
         for number in 0..64_u8 {
-            let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
             for _ in 0..3 {
-                client.send_to(&[number], to).await.unwrap();
+                client.send_to(&[number], to).unwrap();
             }
             clients.push(client);
         }
         let (mut inbox, mut total) = (Inbox::new(), 0);
         let mut owner = std::collections::HashMap::new();
-        // Loopback delivers before the sender goes on, so everything is there.
         for (at, socket) in sockets.iter().enumerate() {
             let mut here = 0;
             while inbox.fill(socket.inner.as_raw_fd(), socket.kind).is_ok() {
@@ -284,8 +278,8 @@ mod tests {
         assert_eq!(total, 192);
     }
 
-    #[tokio::test]
-    async fn address_that_is_served_is_refused_however_many_sockets_it_has() {
+    #[test]
+    fn address_that_is_served_is_refused_however_many_sockets_it_has() {
         for (ours, theirs) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
             let first = Socket::bind("127.0.0.1:0".parse().unwrap(), ours).unwrap();
             let second = Socket::bind(first[0].local(), theirs);

@@ -13,7 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -55,14 +55,15 @@ struct Entries {
 pub struct PasswordCache {
     ttl: Duration,
     max: usize,
-    key: Zeroizing<[u8; 64]>,
+    /// Under its key, prepared.
+    mac: Hmac<Sha256>,
     clock: Arc<dyn Clock>,
-    entries: Mutex<Entries>,
+    entries: RwLock<Entries>,
 }
 
 impl fmt::Debug for PasswordCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PasswordCache({} of {} entries, {:?})", self.lock().of.len(), self.max, self.ttl)
+        write!(f, "PasswordCache({} of {} entries, {:?})", self.read().of.len(), self.max, self.ttl)
     }
 }
 
@@ -74,7 +75,8 @@ impl PasswordCache {
         }
         let mut key = Zeroizing::new([0; 64]); // a whole block of SHA-256
         random.fill(key.as_mut_slice());
-        Some(Self { ttl, max, key, clock, entries: Mutex::default() })
+        let mac = <Hmac<Sha256> as KeyInit>::new(&(*key).into());
+        Some(Self { ttl, max, mac, clock, entries: RwLock::default() })
     }
 
     /// Whether `password` was found right for this version of the person, lately enough.
@@ -86,7 +88,7 @@ impl PasswordCache {
     pub fn knows_since(&self, person: &Person, password: &[u8], age: Duration) -> bool {
         let tag = self.tag(person, password);
         let now = self.clock.now();
-        let entries = self.lock();
+        let entries = self.read();
         let fresh = |entry: &&Entry| now < entry.expires && now + self.ttl < entry.expires + age;
         entries.of.get(&person.id).filter(fresh).is_some_and(|entry| entry.tag.ct_eq(&*tag).into())
     }
@@ -117,20 +119,26 @@ impl PasswordCache {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.lock().of.len()
+        self.read().of.len()
     }
 
     fn tag(&self, person: &Person, password: &[u8]) -> Tag {
-        // 36 characters, 8 bytes, the rest: no two triples are the same bytes.
-        let mac = <Hmac<Sha256> as KeyInit>::new(&(*self.key).into())
-            .chain_update(person.id.to_string())
+        // 16 bytes, 8 bytes, the rest: no two triples are the same bytes.
+        let mac = self
+            .mac
+            .clone()
+            .chain_update(person.id.as_bytes())
             .chain_update(person.version.to_be_bytes())
             .chain_update(password);
         Zeroizing::new(mac.finalize().into_bytes().into())
     }
 
-    fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Entries> {
+        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> RwLockWriteGuard<'_, Entries> {
+        self.entries.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::person::{PersonId, Status, Username};
 use crate::domain::throttle::Counter;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Accounts in each of the two halves, some hundred bytes to a kilobyte each.
 const HALF: usize = 16_384;
@@ -47,7 +47,7 @@ pub(super) struct Ticket(u64);
 /// The accounts in memory.
 pub(super) struct Accounts {
     pub(super) witness: Witness,
-    kept: Mutex<Kept>,
+    kept: RwLock<Kept>,
     half: usize,
 }
 
@@ -80,7 +80,7 @@ impl Accounts {
             changed: vec![0; MARKS],
             hasher: RandomState::new(),
         };
-        Self { witness, kept: Mutex::new(kept), half }
+        Self { witness, kept: RwLock::new(kept), half }
     }
 
     /// The account as it is in the database.
@@ -88,10 +88,14 @@ impl Accounts {
         if !self.witness.trusts() {
             return None;
         }
-        let mut kept = self.lock();
-        if let Some(found) = kept.young.get(name) {
-            return Some(Arc::clone(found));
+        {
+            let kept = self.read();
+            if let Some(found) = kept.young.get(name) {
+                return Some(Arc::clone(found));
+            }
+            kept.old.get(name)?;
         }
+        let mut kept = self.lock();
         let found = kept.old.remove(name)?;
         kept.insert(name.clone(), Arc::clone(&found), self.half);
         Some(found)
@@ -99,19 +103,19 @@ impl Accounts {
 
     /// Whether a person may log in, as far as they are in memory. For the writer, which has seen that nobody else has written.
     pub(super) fn is_active(&self, person: PersonId) -> Option<bool> {
-        self.lock().of(person).map(|account| account.person.status == Status::Active)
+        self.read().of(person).map(|account| account.person.status == Status::Active)
     }
 
     /// Whether a factor may still be used, likewise.
     pub(super) fn is_usable(&self, person: PersonId, factor: FactorId) -> Option<bool> {
-        self.lock().of(person).map(|account| {
+        self.read().of(person).map(|account| {
             account.person.status == Status::Active && account.factors.iter().any(|kept| kept.id == factor)
         })
     }
 
     /// To be taken before an account is read from the database.
     pub(super) fn ticket(&self) -> Ticket {
-        Ticket(self.lock().serial)
+        Ticket(self.read().serial)
     }
 
     /// Keeps what was read after `ticket` was taken.
@@ -152,12 +156,16 @@ impl Accounts {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let kept = self.lock();
+        let kept = self.read();
         kept.young.len() + kept.old.len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock(&self) -> RwLockWriteGuard<'_, Kept> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -75,14 +75,18 @@ impl Counters {
         };
         // What has no such form was never written here, and nothing will ask for it.
         if let (Ok(person), Some(counter)) = (person.parse(), counter) {
-            let failures = failures(row, 2)?;
-            let kept = self.kept(person, counter);
-            kept.stored = Some(failures);
-            if kept.now.count <= failures.count {
-                kept.now = failures;
-            }
+            self.found(person, counter, failures(row, 2)?);
         }
         Ok(())
+    }
+
+    /// One stands so in the database.
+    fn found(&mut self, person: PersonId, counter: Counter, failures: Failures) {
+        let kept = self.kept(person, counter);
+        kept.stored = Some(failures);
+        if kept.now.count <= failures.count {
+            kept.now = failures;
+        }
     }
 
     fn kept(&mut self, person: PersonId, counter: Counter) -> &mut Kept {
@@ -174,13 +178,27 @@ impl Counters {
     }
 }
 
-/// Those of a file, which its one process has in memory; none before they were read.
+/// Those of a file, which its one process has in memory; none before they were read. In several parts, so that logins do not
+/// wait for each other.
 #[derive(Debug, Default)]
-pub(super) struct Shared(Mutex<Option<Counters>>);
+pub(super) struct Shared([Mutex<Option<Counters>>; PARTS]);
+
+const PARTS: usize = 16;
+
+/// The part of a person; the ends of their ids are random.
+fn part_of(person: Option<PersonId>) -> usize {
+    person.and_then(|person| person.as_bytes().last().copied()).map_or(0, |last| usize::from(last) % PARTS)
+}
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Option<Counters>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn parts(&self) -> impl Iterator<Item = MutexGuard<'_, Option<Counters>>> {
+        self.0.iter().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn part(&self, person: Option<PersonId>) -> MutexGuard<'_, Option<Counters>> {
+        let [first, ..] = &self.0;
+        let part = self.0.get(part_of(person)).unwrap_or(first);
+        part.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Charges an attempt in memory; none where memory is not as good as the file.
@@ -191,7 +209,7 @@ impl Shared {
         rules: &Throttle,
         now: Timestamp,
     ) -> Option<Vec<Gate>> {
-        let mut kept = self.lock();
+        let mut kept = self.part(person);
         let known = kept.as_mut().filter(|_| witness.trusts())?;
         Some(known.charge(person, counters, rules, now))
     }
@@ -204,7 +222,7 @@ impl Shared {
         person: PersonId,
         (clear, refund): (&[Counter], &[Counter]),
     ) -> bool {
-        let mut kept = self.lock();
+        let mut kept = self.part(Some(person));
         let Some(known) = kept.as_mut().filter(|_| witness.trusts()) else { return false };
         let over = |kept: &Kept| {
             let left = if clear.contains(&kept.counter) { 0 } else { kept.now.count };
@@ -219,26 +237,35 @@ impl Shared {
 
     /// What is not at zero; none where memory is not as good as the file.
     pub(super) fn of(&self, witness: &Witness, person: PersonId) -> Option<Vec<CounterState>> {
-        self.lock().as_ref().filter(|_| witness.trusts()).map(|known| known.of(person))
+        self.part(Some(person)).as_ref().filter(|_| witness.trusts()).map(|known| known.of(person))
     }
 
     /// Takes all rows of the table. `keep` what more is known in memory: another program has changed nothing.
     pub(super) fn load(&self, rows: &[Row], keep: bool) -> Result<()> {
-        let mut kept = self.lock();
-        let mut known = kept.take().filter(|_| keep).unwrap_or_default();
-        known.of.values_mut().flatten().for_each(|kept| kept.stored = None);
-        rows.iter().try_for_each(|row| known.take(row))?;
-        *kept = Some(known);
+        let mut read = Counters::default();
+        rows.iter().try_for_each(|row| read.take(row))?;
+        for mut part in self.parts() {
+            let known = part.get_or_insert_default();
+            if !keep {
+                known.of.clear();
+            }
+            known.of.values_mut().flatten().for_each(|kept| kept.stored = None);
+        }
+        for (person, of) in read.of {
+            let mut part = self.part(Some(person));
+            let known = part.get_or_insert_default();
+            of.into_iter().for_each(|kept| known.found(person, kept.counter, kept.now));
+        }
         Ok(())
     }
 
     /// Nothing is known any more.
     pub(super) fn forget(&self) {
-        *self.lock() = None;
+        self.parts().for_each(|mut part| *part = None);
     }
 
     pub(super) fn deleted(&self, person: PersonId, counter: Option<Counter>) {
-        if let Some(known) = self.lock().as_mut() {
+        if let Some(known) = self.part(Some(person)).as_mut() {
             known.deleted(person, counter);
         }
     }
@@ -246,7 +273,8 @@ impl Shared {
     /// Everything that the file does not know.
     pub(super) fn all_changes(&self) -> Changes {
         let mut changes = Changes::default();
-        if let Some(known) = self.lock().as_mut() {
+        for mut part in self.parts() {
+            let Some(known) = part.as_mut() else { continue };
             let people: Vec<_> = known.of.keys().copied().collect();
             people.into_iter().for_each(|person| known.changes(person, &mut changes));
         }
@@ -279,17 +307,19 @@ impl Tally {
         Self { counters: Source::Read(counters), touched: BTreeSet::new(), strangers: Vec::new() }
     }
 
-    fn with<T>(&mut self, work: impl FnOnce(&mut Counters) -> T) -> T {
+    /// Of a person, or of a stranger.
+    fn with<T>(&mut self, person: Option<PersonId>, work: impl FnOnce(&mut Counters) -> T) -> T {
         match &mut self.counters {
-            Source::Shared(shared) => work(shared.lock().get_or_insert_default()),
+            Source::Shared(shared) => work(shared.part(person).get_or_insert_default()),
             Source::Read(counters) => work(counters),
         }
     }
 
     /// Charges an attempt; one gate for each counter.
     pub(super) fn charge(&mut self, charge: &Charge) -> Vec<Gate> {
-        let gates =
-            self.with(|known| known.charge(charge.person, &charge.counters, &charge.rules, charge.now));
+        let gates = self.with(charge.person, |known| {
+            known.charge(charge.person, &charge.counters, &charge.rules, charge.now)
+        });
         self.touched.extend(charge.person);
         if matches!(self.counters, Source::Read(_)) {
             // Known, shut out or a stranger, the answer takes one durable commit. A row that stays as it is would be
@@ -315,14 +345,16 @@ impl Tally {
                 known.kept(person, *counter).stored.get_or_insert_default();
             }
         }
-        self.with(|known| known.settle(person, clear, refund));
+        self.with(Some(person), |known| known.settle(person, clear, refund));
     }
 
     /// What is to be written.
     pub(super) fn changes(mut self) -> Changes {
         let mut changes = Changes::default();
         let touched = std::mem::take(&mut self.touched);
-        self.with(|known| touched.into_iter().for_each(|person| known.changes(person, &mut changes)));
+        for person in touched {
+            self.with(Some(person), |known| known.changes(person, &mut changes));
+        }
         let strangers = self.strangers.into_iter().enumerate();
         changes.changed.extend(
             strangers.map(|(number, at)| (Key::Stranger(number), Failures { count: 1, blocked_until: at })),

@@ -2,12 +2,12 @@
 //! [`PAUSE`], together, or with the next batch if that is sooner.
 //!
 //! Nothing is lost by it that was promised: no passcode is used up, no failure counted. What a power cut or a kill can take
-//! is who came in by the password alone in the last moment. As soon as a write fails no more are taken, and everybody waits
-//! for a commit again until one succeeds; what was taken before stays and is written then.
+//! is who came in by the password alone in the last moment. As soon as a write fails, or takes
+//! too long, no more are taken, and everybody waits for a commit until one succeeds; what was taken stays and is written then.
 
 use crate::store::AuditRecord;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How long the first waits for others.
@@ -16,6 +16,8 @@ pub(super) const PAUSE: Duration = Duration::from_millis(10);
 const ENOUGH: usize = 1024;
 /// So many may wait; who comes then waits for a commit.
 const MOST: usize = 4096;
+/// As long as that a commit may take; who comes then waits for it.
+const LATE: Duration = Duration::from_millis(250);
 
 /// What waits.
 #[derive(Debug, Default)]
@@ -30,13 +32,16 @@ struct Kept {
     waiting: Vec<AuditRecord>,
     /// Taken by the writer and not committed yet.
     under_way: usize,
+    /// Since when one waits for its commit.
+    oldest: Option<Instant>,
     /// Whether the last commit succeeded.
     sound: bool,
 }
 
 impl Kept {
     fn is_open(&self) -> bool {
-        self.sound && self.waiting.len() + self.under_way < MOST
+        let late = self.oldest.is_some_and(|oldest| oldest.elapsed() > LATE);
+        self.sound && !late && self.waiting.len() + self.under_way < MOST
     }
 }
 
@@ -58,6 +63,7 @@ impl Notes {
             return false;
         }
         kept.waiting.push(record);
+        kept.oldest.get_or_insert_with(Instant::now);
         let count = kept.waiting.len();
         drop(kept);
         if count == 1 || count == ENOUGH {
@@ -89,7 +95,12 @@ impl Notes {
     /// Hands over what waits, after what was handed over and not committed.
     pub(super) fn hand_over(&self, notes: &mut Vec<AuditRecord>) {
         let mut kept = self.lock();
-        notes.append(&mut kept.waiting);
+        if notes.is_empty() {
+            // Quickly: logins wait for the lock.
+            std::mem::swap(notes, &mut kept.waiting);
+        } else {
+            notes.append(&mut kept.waiting);
+        }
         kept.under_way = notes.len();
     }
 
@@ -99,6 +110,8 @@ impl Notes {
         kept.sound = committed;
         if committed {
             kept.under_way = 0;
+            // At most as late as the commit took.
+            kept.oldest = (!kept.waiting.is_empty()).then(Instant::now);
         }
     }
 }

@@ -9,11 +9,15 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 /// The version of the WAL index whose form is known here; SQLite refuses any other.
 const VERSION: u32 = 3_007_000;
 /// Where the count of commits stands.
 const COUNT_AT: u64 = 8;
+
+/// Tests write as another program does and ask at once.
+const LOOKS_ALWAYS: bool = cfg!(test);
 
 /// No count is trusted.
 const DISTRUST: u64 = u64::MAX;
@@ -23,6 +27,9 @@ pub(super) struct Witness {
     index: Option<&'static File>,
     /// The count when our last transaction began.
     begun: AtomicU64,
+    /// When memory was last found to be as good: the count that was begun with, and the millisecond.
+    seen: AtomicU64,
+    start: Instant,
 }
 
 impl Witness {
@@ -36,12 +43,13 @@ impl Witness {
         // Never closed: closing any handle of the file would release the locks that SQLite holds on it (POSIX).
         let index = index.map(|file| &*Box::leak(Box::new(file)));
         let index = index.filter(|file| number(file, 0) == Some(VERSION));
-        Self { index, begun: AtomicU64::new(DISTRUST) }
+        Self { index, ..Self::blind() }
     }
 
     /// For a database that others write to all the time: nothing is ever trusted.
-    pub(super) const fn blind() -> Self {
-        Self { index: None, begun: AtomicU64::new(DISTRUST) }
+    pub(super) fn blind() -> Self {
+        let [begun, seen] = [DISTRUST; 2].map(AtomicU64::new);
+        Self { index: None, begun, seen, start: Instant::now() }
     }
 
     /// Whether anything may ever be trusted.
@@ -49,9 +57,23 @@ impl Witness {
         self.index.is_some()
     }
 
-    /// Whether nobody but us has written since our last transaction began.
+    /// Whether nobody but us has written since our last transaction began. It is not looked for twice in the same
+    /// millisecond: what another program writes may be seen as much later.
     pub(super) fn trusts(&self) -> bool {
         let Ok(begun) = u32::try_from(self.begun.load(Ordering::Acquire)) else { return false };
+        let millis = u64::from(self.start.elapsed().as_millis() as u32);
+        let now = u64::from(begun) << 32 | millis;
+        if !LOOKS_ALWAYS && self.seen.load(Ordering::Relaxed) == now {
+            return true;
+        }
+        let trusts = self.counts_from(begun);
+        if trusts {
+            self.seen.store(now, Ordering::Relaxed);
+        }
+        trusts
+    }
+
+    fn counts_from(&self, begun: u32) -> bool {
         // Either our commit has not happened yet or it has; a commit of somebody else before ours is impossible.
         self.count().is_some_and(|count| count == begun || count == begun.wrapping_add(1))
     }
