@@ -17,7 +17,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Accounts in each of the two halves, some hundred bytes to a kilobyte each.
-const HALF: usize = 16_384;
+const HALF: usize = 524_288;
 /// People share a mark of when one of them was changed last.
 const MARKS: usize = 1024;
 
