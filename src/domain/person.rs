@@ -200,7 +200,7 @@ pub struct Person {
     /// Rises with every change of password, status or lock; a cached verdict for another version is void.
     pub version: i64,
     /// The directory that the person comes from; `None`: the embedded one.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
     /// When the account ends; no login is possible after it.
     pub valid_until: Option<Timestamp>,
 }

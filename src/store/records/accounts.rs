@@ -12,7 +12,7 @@ use crate::domain::factor::FactorId;
 use crate::domain::login::Account;
 use crate::domain::person::{PersonId, Status, Username};
 use crate::domain::throttle::Counter;
-use std::collections::HashMap;
+use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -53,9 +53,8 @@ pub(super) struct Accounts {
 
 /// Two halves: what is used moves to the young one, and when that is full the old one goes.
 struct Kept {
-    young: HashMap<Username, Arc<Account>>,
-    old: HashMap<Username, Arc<Account>>,
-    names: HashMap<PersonId, Username>,
+    young: Half,
+    old: Half,
     /// Counts changes.
     serial: u64,
     /// When all was dropped last.
@@ -65,6 +64,73 @@ struct Kept {
     hasher: RandomState,
 }
 
+/// Accounts, each found by name and by person. The tables hold places: a name or an id that they held as well would be a
+/// sixth of what an account takes.
+#[derive(Default)]
+struct Half {
+    places: Vec<Option<Arc<Account>>>,
+    free: Vec<u32>,
+    by_name: HashTable<u32>,
+    by_person: HashTable<u32>,
+}
+
+impl Half {
+    fn at(&self, place: u32) -> Option<&Arc<Account>> {
+        self.places.get(place as usize)?.as_ref()
+    }
+
+    fn named(&self, hasher: &RandomState, name: &Username) -> Option<u32> {
+        let same = |place: &u32| self.at(*place).is_some_and(|account| account.person.username == *name);
+        self.by_name.find(hasher.hash_one(name), same).copied()
+    }
+
+    fn place_of(&self, hasher: &RandomState, person: PersonId) -> Option<u32> {
+        let same = |place: &u32| self.at(*place).is_some_and(|account| account.person.id == person);
+        self.by_person.find(hasher.hash_one(person), same).copied()
+    }
+
+    fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Takes an account; nobody has its name or its person's id.
+    fn insert(&mut self, hasher: &RandomState, account: Arc<Account>) {
+        let (name, person) = (hasher.hash_one(&account.person.username), hasher.hash_one(account.person.id));
+        let place = match self.free.pop() {
+            Some(place) => place,
+            None => {
+                let Ok(place) = u32::try_from(self.places.len()) else { return };
+                self.places.push(None);
+                place
+            }
+        };
+        if let Some(kept) = self.places.get_mut(place as usize) {
+            *kept = Some(account);
+        }
+        let Self { places, by_name, by_person, .. } = self;
+        let at = |place: &u32| places.get(*place as usize).and_then(Option::as_ref);
+        // Each place in a table has an account.
+        by_name.insert_unique(name, place, |place| {
+            at(place).map_or(0, |kept| hasher.hash_one(&kept.person.username))
+        });
+        by_person.insert_unique(person, place, |place| {
+            at(place).map_or(0, |kept| hasher.hash_one(kept.person.id))
+        });
+    }
+
+    fn remove(&mut self, hasher: &RandomState, place: u32) -> Option<Arc<Account>> {
+        let account = self.places.get_mut(place as usize)?.take()?;
+        let (name, person) = (hasher.hash_one(&account.person.username), hasher.hash_one(account.person.id));
+        for (table, hash) in [(&mut self.by_name, name), (&mut self.by_person, person)] {
+            if let Ok(entry) = table.find_entry(hash, |other| *other == place) {
+                entry.remove();
+            }
+        }
+        self.free.push(place);
+        Some(account)
+    }
+}
+
 impl Accounts {
     pub(super) fn new(witness: Witness) -> Self {
         Self::with_half(witness, HALF)
@@ -72,9 +138,8 @@ impl Accounts {
 
     pub(super) fn with_half(witness: Witness, half: usize) -> Self {
         let kept = Kept {
-            young: HashMap::new(),
-            old: HashMap::new(),
-            names: HashMap::new(),
+            young: Half::default(),
+            old: Half::default(),
             serial: 0,
             emptied: 0,
             changed: vec![0; MARKS],
@@ -90,14 +155,15 @@ impl Accounts {
         }
         {
             let kept = self.read();
-            if let Some(found) = kept.young.get(name) {
-                return Some(Arc::clone(found));
+            if let Some(place) = kept.young.named(&kept.hasher, name) {
+                return kept.young.at(place).cloned();
             }
-            kept.old.get(name)?;
+            kept.old.named(&kept.hasher, name)?;
         }
         let mut kept = self.lock();
-        let found = kept.old.remove(name)?;
-        kept.insert(name.clone(), Arc::clone(&found), self.half);
+        // It may be in the other half by now.
+        let found = kept.named(name)?;
+        kept.insert(Arc::clone(&found), self.half);
         Some(found)
     }
 
@@ -129,8 +195,7 @@ impl Accounts {
         if changed || kept.emptied > ticket.0 {
             return;
         }
-        kept.names.insert(account.person.id, account.person.username.clone());
-        kept.insert(account.person.username.clone(), Arc::clone(account), self.half);
+        kept.insert(Arc::clone(account), self.half);
     }
 
     /// After a commit, before it is answered.
@@ -149,9 +214,7 @@ impl Accounts {
         let mut kept = self.lock();
         kept.serial += 1;
         kept.emptied = kept.serial;
-        kept.young.clear();
-        kept.old.clear();
-        kept.names.clear();
+        (kept.young, kept.old) = Default::default();
     }
 
     #[cfg(test)]
@@ -171,21 +234,44 @@ impl Accounts {
 
 impl Kept {
     fn of(&self, person: PersonId) -> Option<&Arc<Account>> {
-        let name = self.names.get(&person)?;
-        self.young.get(name).or_else(|| self.old.get(name)).filter(|account| account.person.id == person)
+        let of = |half: &'_ Half| half.place_of(&self.hasher, person);
+        match of(&self.young) {
+            Some(place) => self.young.at(place),
+            None => self.old.at(of(&self.old)?),
+        }
+    }
+
+    fn named(&self, name: &Username) -> Option<Arc<Account>> {
+        let halves = [&self.young, &self.old].into_iter();
+        let mut found = halves.filter_map(|half| half.at(half.named(&self.hasher, name)?));
+        found.next().cloned()
     }
 
     fn mark(&self, person: PersonId) -> usize {
         usize::try_from(self.hasher.hash_one(person) % MARKS as u64).unwrap_or_default()
     }
 
-    fn insert(&mut self, name: Username, account: Arc<Account>, half: usize) {
-        if self.young.len() >= half {
-            self.old = std::mem::take(&mut self.young);
-            let old = &self.old;
-            self.names.retain(|person, name| old.contains_key(name) || *person == account.person.id);
+    /// Whoever had the name or the id before goes.
+    fn insert(&mut self, account: Arc<Account>, half: usize) {
+        self.remove(account.person.id);
+        let Self { young, old, hasher, .. } = self;
+        for half in [&mut *young, &mut *old] {
+            if let Some(place) = half.named(hasher, &account.person.username) {
+                half.remove(hasher, place);
+            }
         }
-        self.young.insert(name, account);
+        if young.len() >= half {
+            *old = std::mem::take(young);
+        }
+        young.insert(hasher, account);
+    }
+
+    fn remove(&mut self, person: PersonId) {
+        for half in [&mut self.young, &mut self.old] {
+            if let Some(place) = half.place_of(&self.hasher, person) {
+                half.remove(&self.hasher, place);
+            }
+        }
     }
 
     fn apply(&mut self, change: Change) {
@@ -194,8 +280,9 @@ impl Kept {
         if let Some(changed) = self.changed.get_mut(mark) {
             *changed = self.serial;
         }
-        let Some(name) = self.names.get(&change.person()) else { return };
-        let accepted = match (change, self.young.get_mut(name)) {
+        let place = self.young.place_of(&self.hasher, change.person());
+        let account = place.and_then(|place| self.young.places.get_mut(place as usize)?.as_mut());
+        let accepted = match (change, account) {
             (Change::Accepted { factor, next, used, .. }, Some(account)) => {
                 let factors = &mut Arc::make_mut(account).factors;
                 factors.iter_mut().find(|kept| kept.id == factor).map(|kept| {
@@ -206,9 +293,7 @@ impl Kept {
             _ => None,
         };
         if accepted.is_none() {
-            self.young.remove(name);
-            self.old.remove(name);
-            self.names.remove(&change.person());
+            self.remove(change.person());
         }
     }
 }

@@ -49,7 +49,7 @@ fn person(row: &Row) -> Result<Person> {
         version: row.number(8)?,
         origin: match (optional(9)?, optional(10)?) {
             (Some(directory), Some(dn)) => {
-                Some(Origin { directory, dn, entry: optional(12)?.unwrap_or_default() })
+                Some(Box::new(Origin { directory, dn, entry: optional(12)?.unwrap_or_default() }))
             }
             _ => None,
         },
