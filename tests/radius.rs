@@ -316,15 +316,16 @@ fn reload_and_stop_lose_no_request_under_way() {
 #[test]
 fn locked_database_means_no_answer_and_logins_go_on_afterwards() {
     let daemon = Daemon::demo(&[]);
-    let person = &daemon.without_app()[0];
+    let person = &daemon.with_app()[1];
     let lock = DatabaseLock::take(&daemon.dir);
     let socket = udp("127.0.0.1", PATIENCE);
-    socket.send_to(&access_request(1, [1; 16], &person.user, &person.password), daemon.address).unwrap();
+    let typed = format!("{}{}", person.password, code(&person.totp, 0));
+    socket.send_to(&access_request(1, [1; 16], &person.user, &typed), daemon.address).unwrap();
     wait_until("the log tells why there is no answer", || daemon.log().contains("could not decide"));
     assert!(daemon.log().contains("locked by another program"), "{}", daemon.log());
     lock.let_go();
     // The same bytes again: the attempt that could not be decided is not remembered as a duplicate.
-    socket.send_to(&access_request(1, [1; 16], &person.user, &person.password), daemon.address).unwrap();
+    socket.send_to(&access_request(1, [1; 16], &person.user, &typed), daemon.address).unwrap();
     let answer = receive(&socket).unwrap();
     assert_eq!(answer[0], 2);
     assert_eq!(daemon.counter("undecided"), 1);
