@@ -16,8 +16,9 @@ use hashbrown::HashTable;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-/// Accounts in each of the two halves, some hundred bytes to a kilobyte each.
-const HALF: usize = 524_288;
+/// Accounts in each of the two halves, some 700 bytes each: a university fits into one. Who asks for all of more people than that, one
+/// after the other, finds half of them gone.
+const HALF: usize = 1 << 20;
 /// People share a mark of when one of them was changed last.
 const MARKS: usize = 1024;
 
