@@ -55,7 +55,7 @@ impl Bell {
             std::mem::take(&mut heard.waiting)
         };
         if waiting {
-            // It cannot be full: it is emptied before the reader waits again.
+            // It fails only where 2^64 rings were not heard.
             let _ = self.event.write(1);
         }
     }

@@ -215,7 +215,10 @@ impl Accounts {
         let mut kept = self.lock();
         kept.serial += 1;
         kept.emptied = kept.serial;
-        (kept.young, kept.old) = Default::default();
+        let gone = (std::mem::take(&mut kept.young), std::mem::take(&mut kept.old));
+        // Logins need not wait until a million accounts are freed.
+        drop(kept);
+        drop(gone);
     }
 
     #[cfg(test)]

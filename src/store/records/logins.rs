@@ -234,7 +234,7 @@ impl Records {
         accounts.witness.trusts()
             && accounts.is_active(person) == Some(true)
             && counters.settle_unwritten(&accounts.witness, person, (&end.clear, &end.refund))
-            && notes.take(|| chain::placeless(end.audit.clone()))
+            && notes.take(chain::placeless(end.audit.clone()))
     }
 }
 

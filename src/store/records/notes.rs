@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 /// How long the first waits for others.
-pub(super) const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(10);
 /// So many are written without waiting for more.
 const ENOUGH: usize = 1024;
 /// So many may wait; who comes then waits for a commit.
@@ -36,12 +36,14 @@ struct Kept {
     oldest: Option<Instant>,
     /// Whether the last commit succeeded.
     sound: bool,
+    /// Whether the writer is about to end.
+    closed: bool,
 }
 
 impl Kept {
     fn is_open(&self) -> bool {
         let late = self.oldest.is_some_and(|oldest| oldest.elapsed() > LATE);
-        self.sound && !late && self.waiting.len() + self.under_way < MOST
+        self.sound && !self.closed && !late && self.waiting.len() + self.under_way < MOST
     }
 }
 
@@ -56,8 +58,7 @@ impl Notes {
     }
 
     /// Takes one that has no place in the chain yet; whether it was taken.
-    pub(super) fn take(&self, make: impl FnOnce() -> AuditRecord) -> bool {
-        let record = make();
+    pub(super) fn take(&self, record: AuditRecord) -> bool {
         let mut kept = self.lock();
         if !kept.is_open() {
             return false;
@@ -92,6 +93,11 @@ impl Notes {
         let _ = tokio::time::timeout(PAUSE, enough).await;
     }
 
+    /// Takes no more: what waits now is the last that is written.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+    }
+
     /// Hands over what waits, after what was handed over and not committed.
     pub(super) fn hand_over(&self, notes: &mut Vec<AuditRecord>) {
         let mut kept = self.lock();
@@ -113,5 +119,63 @@ impl Notes {
             // At most as late as the commit took.
             kept.oldest = (!kept.waiting.is_empty()).then(Instant::now);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Timestamp;
+    use crate::domain::audit::AuditEntry;
+    use crate::store::records::chain::placeless;
+
+    fn note() -> AuditRecord {
+        placeless(AuditEntry {
+            at: Timestamp::from_millis(0),
+            actor: String::new(),
+            action: "login",
+            person: None,
+            subject: String::new(),
+            outcome: "accept",
+            detail: "".into(),
+            request: String::new(),
+        })
+    }
+
+    #[test]
+    fn none_is_taken_before_a_commit_after_a_failure_while_one_is_late_or_at_the_end() {
+        let (notes, mut written) = (Notes::default(), Vec::new());
+        assert!(!notes.take(note()), "nothing was committed yet");
+        notes.ended(true);
+        assert!(notes.take(note()));
+        notes.lock().oldest = Instant::now().checked_sub(LATE * 2);
+        assert!(!notes.take(note()), "the commit is late");
+        notes.hand_over(&mut written);
+        assert!(!notes.is_open(), "and still is while it is under way");
+        notes.ended(true);
+        assert!(notes.take(note()));
+        notes.ended(false);
+        assert!(!notes.take(note()), "a commit failed");
+        notes.hand_over(&mut written);
+        assert_eq!((written.len(), notes.are_pending()), (2, true));
+        notes.ended(true);
+        assert!(notes.is_open() && !notes.are_pending());
+        notes.close();
+        assert!(!notes.take(note()), "nobody would write it");
+    }
+
+    #[test]
+    fn no_more_than_so_many_wait() {
+        let (notes, mut written) = (Notes::default(), Vec::new());
+        notes.ended(true);
+        // However slow the machine is, none is late.
+        for _ in 0..MOST {
+            notes.lock().oldest = None;
+            assert!(notes.take(note()));
+        }
+        notes.lock().oldest = None;
+        assert!(!notes.take(note()));
+        notes.hand_over(&mut written);
+        assert!(!notes.take(note()), "what is under way counts");
     }
 }

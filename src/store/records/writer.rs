@@ -116,6 +116,9 @@ async fn write(
     while open {
         open = due(&mut queue, &mut waiting, notes, !batch.notes.is_empty()).await;
         waiting.drain(..).for_each(|waiting| batch.add(waiting));
+        if !open {
+            notes.close();
+        }
         notes.hand_over(&mut batch.notes);
         if batch.is_empty() {
             continue;
