@@ -134,6 +134,8 @@ fn while_no_server_answers_there_is_no_answer_and_everything_else_goes_on() {
     slapd.kill();
     assert_eq!(unanswered(&daemon, "ann", "lantern-quartz-9"), NOTHING, "neither yes nor no");
     assert_eq!(unanswered(&daemon, "nobody", "x"), NOTHING, "may be new there");
+    let ann = daemon.json(&["person", "show", "ann"]);
+    assert_eq!(ann["failures"], serde_json::json!([]), "an outage locks nobody out");
     // The admin socket, and logins that need no password of the directory.
     assert!(daemon.run(&["person", "show", "ann"]).status.success());
     let attributes =

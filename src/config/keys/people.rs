@@ -16,8 +16,18 @@ pub(super) const KEYS: &[Key] = &[
     key("password", "passes", Some("2"), "Argon2id: passes over it, 1 to 10."),
     key("password", "lanes", Some("1"), "Argon2id: lanes, 1 to 8."),
     key("password", "workers", Some("0"), "Threads that hash; 0: one per core."),
-    key("password", "queue", Some("256"), "Checks that may wait; more get no answer."),
-    key("password", "deadline", Some("\"5s\""), "A check not begun by then gets no answer."),
+    key(
+        "password",
+        "queue",
+        Some("256"),
+        "Checks that may wait; when one more comes, the one that has waited longest gets no answer.",
+    ),
+    key(
+        "password",
+        "deadline",
+        Some("\"3s\""),
+        "A check not begun by then gets no answer; the client has asked again, or will.",
+    ),
     key(
         "password",
         "cache",

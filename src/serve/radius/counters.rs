@@ -38,6 +38,8 @@ events! {
     DuplicateInFlight = "duplicate-in-flight",
     /// A copy of an answered request.
     DuplicateAnswered = "duplicate-answered",
+    /// Dropped by the kernel: more arrived than could be read. Known where it lasts.
+    Unread = "unread",
     /// Dropped: as many requests as allowed are being decided.
     Shed = "shed",
     /// Dropped: store or directory could not decide.

@@ -202,6 +202,15 @@ impl Desk {
         }
     }
 
+    /// Says now and then that more logins arrive at an address than can be read.
+    pub(super) fn rushed(&self, address: SocketAddr, now: Instant) {
+        let what = "more requests arrive than can be read; the kernel drops some of the logins";
+        if let Some(left_out) = self.shell.warnings.due(what, canonical(address), now) {
+            let hint = "look who sends so many; if they are wanted, add a server";
+            tracing::warn!(%address, hint, left_out, "{what}");
+        }
+    }
+
     fn undecided(&self, error: &Undecided, client: &Client, peer: SocketAddr, now: Instant) {
         self.shell.counters.count(Event::Undecided);
         if let Some(left_out) = self.shell.warnings.due("undecided", canonical(peer), now) {

@@ -12,6 +12,7 @@
 //! A reader has all that to itself; what is shared are the configuration, counters, warnings, and how many logins are
 //! being decided.
 
+mod admission;
 mod answer;
 mod batch;
 mod bell;

@@ -5,6 +5,7 @@
 //! answered without delay, and under load the calls into the kernel are shared. Logins are polled here; what takes long
 //! (password hashes, the store) runs elsewhere.
 
+use super::admission::Admission;
 use super::batch::{BATCH, Inbox};
 use super::bell::{Bell, Stage};
 use super::counters::Event;
@@ -34,6 +35,9 @@ pub(super) struct Reader<D, F> {
     counters: Arc<Counters>,
     /// Whether there may be something to read.
     readable: bool,
+    admission: Admission,
+    /// Datagrams that the kernel has dropped, as far as is known.
+    dropped: usize,
 }
 
 impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
@@ -48,6 +52,8 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             in_flight: InFlight::new(Arc::clone(&bell)),
             bell,
             readable: true,
+            admission: Admission::new(Instant::now()),
+            dropped: 0,
         }
     }
 
@@ -79,11 +85,14 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         if self.readable && stage == Stage::Open {
             self.readable = self.read();
         }
+        if stage == Stage::Open && self.admission.wants(self.readable, now) {
+            self.admit(now);
+        }
         self.flush();
         if advanced {
             return Turn::More;
         }
-        let next = self.next();
+        let next = self.next(stage);
         match stage {
             Stage::Aborted => return Turn::Over,
             Stage::Closing if next.is_none() => return Turn::Over,
@@ -117,14 +126,31 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         self.inbox.len() == BATCH
     }
 
+    /// Takes as many logins as can be decided.
+    fn admit(&mut self, now: Instant) {
+        let queue = self.socket.backlog();
+        if let Some(queue) = queue {
+            self.counters.add(Event::Unread, queue.dropped.saturating_sub(self.dropped));
+            self.dropped = queue.dropped;
+        }
+        let Some(share) = self.admission.adjust(queue) else { return };
+        match self.socket.admit(share) {
+            Ok(()) if self.admission.is_whole() => {}
+            Ok(()) => self.desk.rushed(self.socket.local(), now),
+            Err(error) => tracing::debug!(%error, "the kernel takes no filter"),
+        }
+    }
+
     fn flush(&mut self) {
         self.counters.add(Event::Answered, self.desk.outbox.len());
         self.desk.outbox.flush(&self.socket);
     }
 
-    /// The next deadline or delayed answer.
-    fn next(&self) -> Option<Instant> {
-        [self.in_flight.next_deadline(), self.desk.delayed.next()].into_iter().flatten().min()
+    /// The next deadline or delayed answer, or look at the queue.
+    fn next(&self, stage: Stage) -> Option<Instant> {
+        let look = self.admission.next().filter(|_| stage == Stage::Open);
+        let all = [self.in_flight.next_deadline(), self.desk.delayed.next(), look];
+        all.into_iter().flatten().min()
     }
 }
 

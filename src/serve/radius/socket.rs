@@ -9,14 +9,17 @@
 //! meet the table that knows them.
 
 use super::batch::{self, Arrival, Inbox, Kind};
-use nix::sys::socket::{SockaddrStorage, setsockopt, sockopt};
-use socket2::{Domain, Protocol, Type};
+use crate::wire::radius::Code;
+use nix::sys::socket::{SockaddrStorage, getsockopt, setsockopt, sockopt};
+use nix::sys::stat::fstat;
+use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
 use std::io::{self, IoSlice};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
-/// Bytes of kernel buffer asked for in each direction: a burst must wait there, not get lost.
-const KERNEL_BUFFER: usize = 4 << 20;
+/// Bytes of kernel buffer asked for in each direction: a burst must wait there, not get lost. The kernel takes twice that, and
+/// counts some 800 for a request, so that 2,600 can wait: a few hundredths of a second, and no answer comes much too late.
+const KERNEL_BUFFER: usize = 1 << 20;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -88,6 +91,74 @@ impl Socket {
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
     }
+
+    /// What has not been read; none where the kernel does not tell.
+    pub(super) fn backlog(&self) -> Option<Backlog> {
+        let table = match self.local {
+            SocketAddr::V4(_) => "/proc/self/net/udp",
+            SocketAddr::V6(_) => "/proc/self/net/udp6",
+        };
+        let table = std::fs::read_to_string(table).ok()?;
+        let inode = fstat(&self.inner).ok()?.st_ino.to_string();
+        let room = getsockopt(&self.inner, sockopt::RcvBuf).ok()?;
+        let (queued, dropped) = table.lines().find_map(|line| queued(line, &inode))?;
+        let fullness = f64::from(queued) / f64::from(u32::try_from(room).ok()?.max(1));
+        Some(Backlog { fullness, dropped })
+    }
+
+    /// From now on the kernel takes this share of the Access-Requests at random, of 1, and everything else.
+    pub(super) fn admit(&self, share: f64) -> io::Result<()> {
+        let socket = SockRef::from(&self.inner);
+        if share >= 1.0 {
+            return socket.detach_filter();
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a float is cut to the range"
+        )]
+        let below = (share * f64::from(u32::MAX)) as u32;
+        socket.attach_filter(&admission(below))
+    }
+}
+
+/// The queue in the kernel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Backlog {
+    /// How much of the buffer is full, of 1.
+    pub(super) fullness: f64,
+    /// Datagrams dropped since the socket is there.
+    pub(super) dropped: usize,
+}
+
+/// Octets that wait in the socket with this inode, and datagrams dropped, if this is its line of `/proc/net/udp`.
+fn queued(line: &str, inode: &str) -> Option<(u32, usize)> {
+    let fields: Vec<_> = line.split_ascii_whitespace().collect();
+    let [_, _, _, _, queues, _, _, _, _, this, _, _, dropped, ..] = fields.as_slice() else { return None };
+    let (_, received) = queues.split_once(':').filter(|_| *this == inode)?;
+    Some((u32::from_str_radix(received, 16).ok()?, dropped.parse().ok()?))
+}
+
+/// A filter that takes an Access-Request only where the kernel's random number is below.
+fn admission(below: u32) -> [SockFilter; 6] {
+    /// Where the datagram begins, after the header of UDP.
+    const CODE: u32 = 8;
+    /// The random number among what the kernel adds to a packet, see bpf(4) and `linux/filter.h`.
+    const RANDOM: u32 = 0xffff_f000 + 56;
+    const LOAD_OCTET: u16 = 0x30;
+    const LOAD_WORD: u16 = 0x20;
+    const IF_EQUAL: u16 = 0x15;
+    const IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    let step = SockFilter::new;
+    [
+        step(LOAD_OCTET, 0, 0, CODE),
+        step(IF_EQUAL, 0, 2, Code::ACCESS_REQUEST.0.into()),
+        step(LOAD_WORD, 0, 0, RANDOM),
+        step(IF_AT_LEAST, 1, 0, below),
+        step(RETURN, 0, 0, u32::MAX),
+        step(RETURN, 0, 0, 0),
+    ]
 }
 
 /// Answers that leave together.
@@ -246,6 +317,59 @@ mod tests {
             let (length, from) = client.recv_from(&mut buffer).unwrap();
             assert_eq!(&buffer[..length], [number, 7]);
             assert_eq!(from.ip().to_string(), if number % 16 == 5 { "127.0.0.2" } else { "127.0.0.1" });
+        }
+    }
+
+    #[test]
+    fn socket_told_to_admit_a_share_takes_that_share_of_access_requests_and_everything_else() {
+        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
+            let (server, mut inbox) = (bind(address), Inbox::new());
+            let family = if server.local().is_ipv4() { "127.0.0.1" } else { "::1" };
+            let client = UdpSocket::bind((family, 0)).unwrap();
+            let to = SocketAddr::new(family.parse().unwrap(), server.local().port());
+            let mut arrived = |code: u8| {
+                for _ in 0..400 {
+                    client.send_to(&[code, 7], to).unwrap();
+                }
+                let mut count = 0;
+                while server.receive(&mut inbox).is_ok() {
+                    assert!(inbox.iter().all(|(_, bytes)| bytes == [code, 7]));
+                    count += inbox.len();
+                }
+                count
+            };
+            server.admit(0.5).unwrap();
+            // By chance it is outside once in 10^23 times.
+            assert!((100..300).contains(&arrived(1)), "{address}");
+            assert_eq!(arrived(12), 400, "Status-Server");
+            server.admit(0.0).unwrap();
+            assert_eq!((arrived(1), arrived(12)), (0, 400));
+            server.admit(1.0).unwrap();
+            assert_eq!(arrived(1), 400);
+        }
+    }
+
+    #[test]
+    fn backlog_is_that_of_the_socket_and_tells_what_was_dropped() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (server, other) = (bind(address), bind(address));
+            // The list may miss it while sockets of other tests come and go.
+            let backlog = |socket: &Socket| (0..1000).find_map(|_| socket.backlog()).unwrap();
+            let client = UdpSocket::bind((server.local().ip(), 0)).unwrap();
+            assert_eq!(backlog(&server), Backlog { fullness: 0.0, dropped: 0 });
+            let mut sent = 0;
+            while backlog(&server).dropped == 0 {
+                client.send_to(&[1; 1000], server.local()).unwrap();
+                sent += 1;
+                assert!(sent < 100_000);
+            }
+            assert!(backlog(&server).fullness > 0.9);
+            assert_eq!(backlog(&other), Backlog { fullness: 0.0, dropped: 0 });
+            let (mut inbox, mut read) = (Inbox::new(), 0);
+            while server.receive(&mut inbox).is_ok() {
+                read += inbox.len();
+            }
+            assert_eq!((read, backlog(&server).fullness), (sent - 1, 0.0));
         }
     }
 

@@ -2,14 +2,18 @@
 //! sockets nor takes memory without bound.
 //!
 //! ```text
-//! verify/hash ──full──▶ Overloaded, at once
+//! verify/hash
 //!      │
-//!      ▼ at most `queue` waiting
+//!      ▼ at most `queue` waiting; when it is full, the one that has waited longest ──▶ Overloaded
 //!   [job]──caller gone──▶ skipped     ──past its deadline──▶ Overloaded, no work
 //!      │
 //!      ▼ thread (nice +5, its own Argon2 memory)
 //!   answer          (a panic ends the job, not the thread)
 //! ```
+//!
+//! The first to come is the first to be served. In a storm, who has waited longest is also the one whose client is most
+//! likely to have given up, or about to ask again; so it gives way to who comes then. Those served have then waited for as
+//! long as it takes others to fill the queue, and not for as long as it takes to work it off.
 //!
 //! A stranger costs the same as a person with a wrong password: both go through the same lines, one with a decoy
 //! hash. That holds for hashes made here. A bcrypt, sha-crypt or salted SHA hash takes another time than
@@ -238,7 +242,7 @@ impl HashPool {
     }
 
     /// Queues a job if fewer than `workers + queue` are there. When it is full, those that nobody waits for or
-    /// that are too late anyway make room.
+    /// that are too late anyway make room, or else the one that has waited longest.
     fn submit(&self, job: Box<dyn Work>, now: Instant) -> Result<(), PoolError> {
         let mut dead = Vec::new();
         let mut state = self.shared.lock();
@@ -253,6 +257,9 @@ impl HashPool {
                 .partition::<VecDeque<_>, _>(|job| job.abandoned() || now >= job.deadline());
             dead.extend(gone);
             state.waiting = alive;
+        }
+        if state.busy + state.waiting.len() >= room {
+            dead.extend(state.waiting.pop_front());
         }
         let full = state.busy + state.waiting.len() >= room;
         if !full {

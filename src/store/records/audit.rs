@@ -30,11 +30,12 @@ pub(super) fn insert_each(lite: &Lite, records: &[AuditRecord]) -> Result<()> {
     const INSERT: &str =
         "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let mut insert = lite.prepare(INSERT)?;
     for record in records {
         let AuditRecord { seq, at, actor, action, person, subject, outcome, detail, request, link } = record;
         let values: [&dyn ToSql; 10] =
             [seq, &at.millis(), actor, action, person, subject, outcome, detail, request, link];
-        lite.run(INSERT, &values).map_err(taken)?;
+        insert.run(&values).map_err(taken)?;
     }
     Ok(())
 }

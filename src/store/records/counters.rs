@@ -214,6 +214,13 @@ impl Shared {
         Some(known.charge(person, counters, rules, now))
     }
 
+    /// Takes back a charge that was made in memory, and of which nothing came.
+    pub(super) fn give_back(&self, person: PersonId, counters: &[Counter]) {
+        if let Some(known) = self.part(Some(person)).as_mut() {
+            known.settle(person, &[], counters);
+        }
+    }
+
     /// Settles an attempt of someone of whom the file knows nothing, and need not know anything after it; `false`, and
     /// nothing is settled, if that is not so or memory is not as good as the file.
     pub(super) fn settle_unwritten(

@@ -136,8 +136,12 @@ impl Lite {
 
     /// Runs a statement with values of any types; how many rows it has changed. The text is prepared once.
     pub(super) fn run(&self, text: &str, values: &[&dyn ToSql]) -> Result<usize> {
-        let done = || self.0.prepare_cached(text)?.execute(values);
-        done().map_err(failure)
+        self.prepare(text)?.run(values)
+    }
+
+    /// A statement that is to run several times.
+    pub(super) fn prepare(&self, text: &str) -> Result<Prepared<'_>> {
+        self.0.prepare_cached(text).map(Prepared).map_err(failure)
     }
 
     /// Several statements without values; all their rows.
@@ -160,6 +164,16 @@ impl Lite {
     /// The connection as the library has it.
     pub(super) const fn raw(&self) -> &rusqlite::Connection {
         &self.0
+    }
+}
+
+/// A statement that has been prepared.
+pub(super) struct Prepared<'a>(CachedStatement<'a>);
+
+impl Prepared<'_> {
+    /// Runs it with values of any types; how many rows it has changed.
+    pub(super) fn run(&mut self, values: &[&dyn ToSql]) -> Result<usize> {
+        self.0.execute(values).map_err(failure)
     }
 }
 

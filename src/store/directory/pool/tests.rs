@@ -78,7 +78,7 @@ async fn stranger_costs_as_much_as_a_wrong_password_and_is_never_right() {
 }
 
 #[tokio::test]
-async fn as_many_as_workers_and_queue_are_taken_and_the_next_is_overloaded() {
+async fn as_many_as_workers_and_queue_are_taken_and_the_longest_waiting_gives_way_to_the_next() {
     let pool = pool(|settings| (settings.workers, settings.queue) = (2, 3));
     let held = [Held::begin(&pool).await, Held::begin(&pool).await];
     let mut waiting = Vec::new();
@@ -86,9 +86,14 @@ async fn as_many_as_workers_and_queue_are_taken_and_the_next_is_overloaded() {
         waiting.push(queued(&pool).await);
     }
     let start = pool.computations();
-    assert_eq!(pool.run(|_| Ok(())).await, Err(PoolError::Overloaded));
-    assert_eq!(pool.verify(None, bytes("x")).await, Err(PoolError::Overloaded));
-    assert_eq!(pool.computations(), start);
+    let first = waiting.remove(0);
+    let next = {
+        let pool = Arc::clone(&pool);
+        tokio::spawn(async move { pool.run(|_| Ok(())).await })
+    };
+    assert_eq!(first.await.unwrap(), Err(PoolError::Overloaded));
+    waiting.push(next);
+    assert_eq!((pool.waiting(), pool.computations()), (3, start));
     for held in held {
         held.end().await;
     }
@@ -138,16 +143,16 @@ async fn job_whose_caller_has_gone_is_skipped() {
 
 #[tokio::test]
 async fn jobs_that_nobody_waits_for_make_room_when_it_is_full() {
-    let pool = pool(|settings| settings.queue = 1);
+    let pool = pool(|settings| settings.queue = 2);
     let held = Held::begin(&pool).await;
-    let gone = queued(&pool).await;
+    let (first, gone) = (queued(&pool).await, queued(&pool).await);
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     let other = Arc::clone(&pool);
     let next = tokio::spawn(async move { other.run(|_| Ok(7)).await });
     tokio::task::yield_now().await;
     held.end().await;
-    assert_eq!(next.await.unwrap(), Ok(7));
+    assert_eq!((next.await.unwrap(), first.await.unwrap()), (Ok(7), Ok(())));
 }
 
 #[tokio::test]

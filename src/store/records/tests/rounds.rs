@@ -99,6 +99,26 @@ mod in_a_file {
     }
 
     #[tokio::test]
+    async fn charge_of_which_nothing_came_is_taken_back_and_no_other() {
+        let mut store = Store::new().await;
+        let alice = store.person("alice").await;
+        charged(&store, alice, 3).await;
+        store.attempts().give_back(alice, PASSWORD);
+        assert_eq!(count(&store, alice).await, 2);
+        settled(&store, alice, &[]).await;
+        charged(&store, alice, 1).await;
+        store.attempts().give_back(alice, PASSWORD);
+        assert_eq!((count(&store, alice).await, written(&store).await), (2, vec![2]));
+        charged(&store, alice, 1).await;
+        settled(&store, alice, PASSWORD).await;
+        store.attempts().give_back(alice, PASSWORD);
+        assert_eq!(count(&store, alice).await, 0, "never below");
+        charged(&store, alice, 3).await;
+        store.reopen().await;
+        assert_eq!(count(&store, alice).await, 3);
+    }
+
+    #[tokio::test]
     async fn failures_are_known_again_after_a_kill() {
         let store = Store::new().await;
         let alice = store.person("alice").await;
