@@ -11,10 +11,9 @@ use crate::domain::digest::CodeDigester;
 use crate::domain::login::{Action, Context, Event, Login, Opening};
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
-use crate::domain::person::{Person, PersonId};
+use crate::domain::person::Person;
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
-use crate::domain::throttle::{Counter, Gate};
 use crate::store::challenges::{Challenges, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, People, StoreError};
@@ -150,23 +149,19 @@ impl Gatekeeper {
             realms: &config.realms,
             now,
         };
-        let mut charged = Charged { attempts: &*self.attempts, on: Vec::new() };
         let (mut login, mut action) = Login::start(context, round.username, round.typed.clone(), opening);
         loop {
             let event = match action {
                 Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
                 Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
                 Action::Charge { person, counters } => {
-                    let gates = self.attempts.charge(person, &counters, &config.throttle, now).await?;
-                    charged.add(person, &counters, &gates);
-                    Event::Charged(gates)
+                    Event::Charged(self.attempts.charge(person, &counters, &config.throttle, now).await?)
                 }
                 Action::CheckPassword { person, candidates } => {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
                 Action::Settle(ending) => {
-                    charged.on.clear();
                     let (subject, at) = (login.subject(), self.clock.now());
                     let closing =
                         Closing { gatekeeper: self, config, round: &round, subject, ending: *ending, at };
@@ -174,30 +169,6 @@ impl Gatekeeper {
                 }
             };
             action = login.handle(event);
-        }
-    }
-}
-
-/// What was charged for an attempt, until its end is to be written. If it does not get so far, it is given back: who was told
-/// nothing has learned nothing, and a slow directory or a storm of logins locks nobody out.
-struct Charged<'a> {
-    attempts: &'a dyn Attempts,
-    on: Vec<(PersonId, Counter)>,
-}
-
-impl Charged<'_> {
-    fn add(&mut self, person: Option<PersonId>, counters: &[Counter], gates: &[Gate]) {
-        let open = counters.iter().zip(gates).filter(|(_, gate)| **gate == Gate::Open);
-        self.on.extend(
-            person.into_iter().flat_map(|person| open.clone().map(move |(counter, _)| (person, *counter))),
-        );
-    }
-}
-
-impl Drop for Charged<'_> {
-    fn drop(&mut self) {
-        for (person, counter) in &self.on {
-            self.attempts.give_back(*person, &[*counter]);
         }
     }
 }

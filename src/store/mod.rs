@@ -233,9 +233,6 @@ pub trait Attempts: Send + Sync {
         rules: &Throttle,
         now: Timestamp,
     ) -> Result<Vec<Gate>>;
-    /// Takes back a charge of an attempt of which nothing came: it was cut off, or could not be decided, and nobody was told
-    /// anything. Does nothing where charges are commits of their own; there they stand.
-    fn give_back(&self, person: PersonId, counters: &[Counter]);
     /// Counters that are not at zero.
     async fn failures(&self, person: PersonId) -> Result<Vec<CounterState>>;
 }

@@ -1,20 +1,25 @@
 //! How many logins the kernel takes for a socket at which more arrive than can be decided.
 //!
-//! What it has no room for it drops whatever it is, and what it has room for waits behind all that came before. So where
-//! the queue stays half full, the kernel is told to take a share of the Access-Requests only, at random and before they
-//! cost anything. Status-Server and what is taken are then answered soon, and a monitor does not take a busy server for a
-//! dead one. The share falls and rises with the queue, and is whole again once the queue has run dry.
+//! What it has no room for it drops whatever it is, and what it has room for waits behind all that came before. So once
+//! the queue is full, the kernel is told to take a share only of what is no Status-Server, at random and before it
+//! costs anything. Status-Server and what is taken are then answered soon, and a monitor does not take a busy server for a
+//! dead one. The share falls and rises with the queue, and is whole again once the queue has run dry. Where the queue is full
+//! of what no share would thin out, all are taken, and have their part of the room.
 
 use super::socket::Backlog;
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Full batches in succession after which the queue is looked at.
-const SUSPICIOUS: u32 = 32;
+pub(super) const SUSPICIOUS: u32 = 32;
 /// How often. A look costs some hundred microseconds, and the kernel translates a filter anew for each change.
 const PACE: Duration = Duration::from_millis(20);
-/// How full a queue must be for something to be turned away, and how full it is kept while something is.
-const HIGH: f64 = 0.5;
+/// A queue with this much room, in octets. A smaller one fills sooner and is looked at more often.
+const ROOM: u32 = 2 << 20;
+const QUICKEST: Duration = Duration::from_millis(4);
+/// How full a queue must be for something to be turned away, which the kernel is about to do then anyway; and how full it is
+/// kept while something is.
+const HIGH: f64 = 0.9;
 const TARGET: f64 = 0.4;
 /// How much of the share changes with the queue's distance from there, and with what it has grown by since the last look.
 const DISTANCE: f64 = 0.5;
@@ -26,15 +31,21 @@ const LEAST: f64 = 1.0 / 64.0;
 #[derive(Debug)]
 pub(super) struct Admission {
     share: f64,
+    /// After so many full batches it is looked at.
+    suspicious: u32,
     full: u32,
+    /// What was read since the last look: all of it, and what a share would thin out.
+    read: usize,
+    thinned: usize,
     looked: Instant,
+    pace: Duration,
     /// How full the queue was then.
     fullness: f64,
 }
 
 impl Admission {
-    pub(super) const fn new(now: Instant) -> Self {
-        Self { share: 1.0, full: 0, looked: now, fullness: 0.0 }
+    pub(super) const fn new(now: Instant, suspicious: u32) -> Self {
+        Self { share: 1.0, suspicious, full: 0, read: 0, thinned: 0, looked: now, pace: PACE, fullness: 0.0 }
     }
 
     /// Whether all are taken.
@@ -44,14 +55,24 @@ impl Admission {
 
     /// When to look again, though nothing arrives.
     pub(super) fn next(&self) -> Option<Instant> {
-        (!self.is_whole()).then(|| self.looked + PACE)
+        (!self.is_whole()).then(|| self.looked + self.pace)
+    }
+
+    /// So many datagrams were read, and so many of them were no Status-Server.
+    pub(super) fn read(&mut self, all: usize, others: usize) {
+        (self.read, self.thinned) = (self.read + all, self.thinned + others);
+    }
+
+    /// The kernel takes no filter: there is nothing to be done.
+    pub(super) fn give_up(&mut self) {
+        (self.share, self.suspicious) = (1.0, u32::MAX);
     }
 
     /// Whether the queue is to be looked at now, after a read that left more or did not.
     pub(super) fn wants(&mut self, more: bool, now: Instant) -> bool {
         self.full = if more { self.full.saturating_add(1) } else { 0 };
-        let suspicious = self.full >= SUSPICIOUS || !self.is_whole();
-        let wants = suspicious && now.saturating_duration_since(self.looked) >= PACE;
+        let suspicious = self.full >= self.suspicious || !self.is_whole();
+        let wants = suspicious && now.saturating_duration_since(self.looked) >= self.pace;
         if wants {
             self.looked = now;
         }
@@ -61,13 +82,19 @@ impl Admission {
     /// The share from now on, if it is another.
     pub(super) fn adjust(&mut self, queue: Option<Backlog>) -> Option<f64> {
         let before = self.share;
+        let thins = std::mem::take(&mut self.thinned) * 2 >= std::mem::take(&mut self.read);
+        if let Some(Backlog { room, .. }) = queue {
+            let room = u32::try_from(room).unwrap_or(ROOM).min(ROOM);
+            self.pace = PACE.mul_f64(f64::from(room) / f64::from(ROOM)).max(QUICKEST);
+        }
         // The kernel's list can miss a socket while others come and go. If it always does, all are taken in the end.
         let fullness = queue.map_or(0.0, |queue| queue.fullness);
         let grown =
             if queue.is_some() { fullness - std::mem::replace(&mut self.fullness, fullness) } else { 0.0 };
         if !self.is_whole() || fullness > HIGH {
             let factor = 1.0 + DISTANCE * (TARGET - fullness) - GROWTH * grown;
-            self.share = (self.share * factor.clamp(0.5, 2.0)).clamp(LEAST, 1.0);
+            let factor = if thins { factor.clamp(0.5, 2.0) } else { 2.0 };
+            self.share = (self.share * factor).clamp(LEAST, 1.0);
         }
         #[expect(clippy::float_cmp, reason = "the same, and not nearly the same")]
         (self.share != before).then_some(self.share)
@@ -78,16 +105,20 @@ impl Admission {
 mod tests {
     use super::*;
 
+    fn backlog(fullness: f64) -> Backlog {
+        Backlog { fullness, dropped: 0, room: ROOM as usize }
+    }
+
     /// A socket at which `load` times as many arrive as are read, with a queue that holds what arrives in 4 looks.
     fn queue_after(load: f64, looks: usize) -> (f64, Admission) {
         let (mut now, mut fullness) = (Instant::now(), 0.0_f64);
-        let mut admission = Admission::new(now);
+        let mut admission = Admission::new(now, SUSPICIOUS);
         for _ in 0..looks {
             now += PACE;
             fullness = (fullness + (load * admission.share - 1.0) / 4.0).clamp(0.0, 1.0);
             for _ in 0..SUSPICIOUS {
                 if admission.wants(fullness > 0.0, now) {
-                    admission.adjust(Some(Backlog { fullness, dropped: 0 }));
+                    admission.adjust(Some(backlog(fullness)));
                 }
             }
         }
@@ -114,16 +145,45 @@ mod tests {
         for _ in 0..30 {
             now = admission.next().unwrap_or(now);
             if admission.wants(false, now) {
-                admission.adjust(Some(Backlog { fullness: 0.0, dropped: 0 }));
+                admission.adjust(Some(backlog(0.0)));
             }
         }
         assert!(admission.is_whole(), "{admission:?}");
     }
 
     #[test]
+    fn flood_of_what_is_not_thinned_out_turns_no_login_away() {
+        let mut admission = Admission::new(Instant::now(), SUSPICIOUS);
+        for (others, share) in [(60, Some(0.5)), (49, Some(1.0)), (49, None), (50, Some(0.5))] {
+            admission.read(100, others);
+            admission.fullness = 0.0;
+            assert_eq!(admission.adjust(Some(backlog(1.0))), share, "{others}");
+        }
+    }
+
+    #[test]
+    fn smaller_queue_is_looked_at_more_often() {
+        let mut admission = queue_after(4.0, 100).1;
+        let next = |admission: &Admission| admission.next().map(|next| next - admission.looked);
+        assert_eq!(next(&admission), Some(PACE));
+        for (room, pace) in [(ROOM / 4, PACE / 4), (ROOM / 64, QUICKEST), (ROOM * 2, PACE)] {
+            admission.adjust(Some(Backlog { room: room as usize, ..backlog(0.5) }));
+            assert_eq!(next(&admission), Some(pace));
+        }
+    }
+
+    #[test]
+    fn where_the_kernel_takes_no_filter_nothing_is_looked_at_any_more() {
+        let mut admission = queue_after(4.0, 100).1;
+        admission.give_up();
+        assert!(admission.is_whole());
+        assert!((0..1000).all(|_| !admission.wants(true, admission.looked + PACE)));
+    }
+
+    #[test]
     fn nothing_is_looked_at_before_many_full_batches_nor_all_the_time() {
         let start = Instant::now();
-        let mut admission = Admission::new(start);
+        let mut admission = Admission::new(start, SUSPICIOUS);
         let late = start + PACE;
         assert!((1..SUSPICIOUS).all(|_| !admission.wants(true, late)));
         assert!(!admission.wants(false, late));

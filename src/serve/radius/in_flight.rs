@@ -99,15 +99,17 @@ impl<F: Future> InFlight<F> {
 
     /// Lets those go on that can, and tells how they ended; `false` if there were none.
     pub(super) fn advance(&mut self, mut ended: impl FnMut(About, End<F::Output>)) -> bool {
-        let mut woken = std::mem::take(&mut self.woken);
-        self.bell.collect(&mut woken);
-        let any = !woken.is_empty();
-        for at in woken.drain(..) {
+        // If `ended` panics, the others are still there the next time.
+        if self.woken.is_empty() {
+            self.bell.collect(&mut self.woken);
+            self.woken.reverse();
+        }
+        let any = !self.woken.is_empty();
+        while let Some(at) = self.woken.pop() {
             if let Some((about, end)) = self.poll(at) {
                 ended(about, end);
             }
         }
-        self.woken = woken;
         any
     }
 
@@ -217,6 +219,24 @@ mod tests {
         assert!(ends(&mut in_flight).iter().all(|end| *end == End::Broken), "the others panic");
         assert_eq!(in_flight.len(), 0);
         assert_eq!(in_flight.next_deadline(), None);
+    }
+
+    #[test]
+    fn panic_at_one_end_does_not_lose_the_others_that_were_woken_with_it() {
+        let now = Instant::now();
+        let mut in_flight = InFlight::<Boxed>::new(Bell::new().unwrap());
+        let mut senders = Vec::new();
+        for _ in 0..3 {
+            let (sender, receiver) = oneshot::channel::<u32>();
+            assert!(in_flight.begin(Box::pin(async { receiver.await.unwrap() }), about(now, 9)).is_none());
+            senders.push(sender);
+        }
+        for (number, sender) in (1..).zip(senders) {
+            sender.send(number).unwrap();
+        }
+        let first = catch_unwind(AssertUnwindSafe(|| in_flight.advance(|_, _| panic!("on purpose"))));
+        assert!(first.is_err());
+        assert_eq!(ends(&mut in_flight), [End::Done(2), End::Done(3)]);
     }
 
     #[test]

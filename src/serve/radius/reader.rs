@@ -5,7 +5,7 @@
 //! answered without delay, and under load the calls into the kernel are shared. Logins are polled here; what takes long
 //! (password hashes, the store) runs elsewhere.
 
-use super::admission::Admission;
+use super::admission::{Admission, SUSPICIOUS};
 use super::batch::{BATCH, Inbox};
 use super::bell::{Bell, Stage};
 use super::counters::Event;
@@ -14,6 +14,7 @@ use super::in_flight::InFlight;
 use super::job::{Done, Job};
 use super::socket::Socket;
 use super::{Counters, Shell};
+use crate::wire::radius::Code;
 use nix::poll::PollTimeout;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             in_flight: InFlight::new(Arc::clone(&bell)),
             bell,
             readable: true,
-            admission: Admission::new(Instant::now()),
+            admission: Admission::new(Instant::now(), SUSPICIOUS),
             dropped: 0,
         }
     }
@@ -117,6 +118,9 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         }
         let now = Instant::now();
         self.counters.add(Event::Received, self.inbox.len());
+        let status =
+            self.inbox.iter().filter(|(_, bytes)| bytes.first() == Some(&Code::STATUS_SERVER.0)).count();
+        self.admission.read(self.inbox.len(), self.inbox.len() - status);
         for (received, bytes) in self.inbox.iter() {
             let Some((job, about)) = self.desk.datagram(received, bytes, now) else { continue };
             if let Some((about, end)) = self.in_flight.begin((self.decide)(job), about) {
@@ -126,7 +130,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         self.inbox.len() == BATCH
     }
 
-    /// Takes as many logins as can be decided.
+    /// Has the kernel take as many requests as can be decided.
     fn admit(&mut self, now: Instant) {
         let queue = self.socket.backlog();
         if let Some(queue) = queue {
@@ -137,7 +141,10 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         match self.socket.admit(share) {
             Ok(()) if self.admission.is_whole() => {}
             Ok(()) => self.desk.rushed(self.socket.local(), now),
-            Err(error) => tracing::debug!(%error, "the kernel takes no filter"),
+            Err(error) => {
+                self.admission.give_up();
+                tracing::warn!(%error, "the kernel takes no filter; where too many requests arrive, Status-Server waits with them");
+            }
         }
     }
 
@@ -175,7 +182,7 @@ mod tests {
     use crate::config::{self, Config};
     use crate::domain::reason::Reason;
     use crate::engine::login::Verdict;
-    use crate::wire::radius::{AttributeType, Code, Request, SharedSecret, verify_response};
+    use crate::wire::radius::{AttributeType, Request, SharedSecret, verify_response};
     use arc_swap::ArcSwap;
     use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering};
@@ -216,6 +223,8 @@ mod tests {
         begun: Arc<AtomicUsize>,
         over: oneshot::Receiver<()>,
         client: UdpSocket,
+        /// Lets the reader go on after a login of `hold`.
+        release: std::sync::mpsc::Sender<()>,
     }
 
     impl World {
@@ -227,9 +236,13 @@ mod tests {
             let (address, bell) = (socket.local(), Bell::new().unwrap());
             let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
             let (gates, begins) = (Arc::clone(&gate), Arc::clone(&begun));
+            let (release, released) = std::sync::mpsc::channel();
             let decide = move |job: Job| {
                 begins.fetch_add(1, Ordering::SeqCst);
                 let gate = Arc::clone(&gates);
+                if job.wanted.username.as_str() == "hold" {
+                    let _ = released.recv();
+                }
                 async move {
                     let Job { config, client, wanted, .. } = job;
                     match wanted.username.as_str() {
@@ -241,7 +254,9 @@ mod tests {
                     Done { config, client, wanted, verdict: Ok(verdict) }
                 }
             };
-            let reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);
+            let mut reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);
+            // The kernel may give the socket little room, and then a few batches empty it.
+            reader.admission = Admission::new(Instant::now(), 1);
             let (ended, over) = oneshot::channel();
             std::thread::spawn(move || {
                 reader.run();
@@ -249,7 +264,7 @@ mod tests {
             });
             let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
             client.connect(address).await.unwrap();
-            Self { counters, shell, address, bell, gate, begun, over, client }
+            Self { counters, shell, address, bell, gate, begun, over, client, release }
         }
 
         async fn send(&self, datagram: &[u8]) {
@@ -321,6 +336,27 @@ mod tests {
         assert_eq!(answered, (0..150).collect::<Vec<_>>());
         world.send(&login(200, "x")).await;
         assert_eq!(world.answer().await, 200, "what was dropped is not remembered");
+    }
+
+    #[tokio::test]
+    async fn queue_that_is_full_is_noticed_and_what_the_kernel_has_dropped_is_counted() {
+        let world = World::new("").await;
+        world.send(&login(1, "hold")).await;
+        while world.begun.load(Ordering::SeqCst) == 0 {
+            tokio::task::yield_now().await;
+        }
+        // More than the kernel has room for, and for as long as the reader takes between two looks.
+        let (begun, mut sent) = (Instant::now(), 1);
+        while sent < 8000 || begun.elapsed() < Duration::from_millis(50) {
+            world.send(&[7; 100]).await;
+            sent += 1;
+        }
+        world.release.send(()).unwrap();
+        while world.counter("received") + world.counter("unread") < sent {
+            tokio::task::yield_now().await;
+        }
+        assert!(world.counter("unread") > 0);
+        assert_eq!(world.counter("received") + world.counter("unread"), sent);
     }
 
     #[tokio::test]

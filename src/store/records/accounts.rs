@@ -164,7 +164,8 @@ impl Accounts {
         let mut kept = self.lock();
         // It may be in the other half by now.
         let found = kept.named(name)?;
-        kept.insert(Arc::clone(&found), self.half);
+        let over = kept.insert(Arc::clone(&found), self.half);
+        drop((kept, over));
         Some(found)
     }
 
@@ -196,7 +197,8 @@ impl Accounts {
         if changed || kept.emptied > ticket.0 {
             return;
         }
-        kept.insert(Arc::clone(account), self.half);
+        let over = kept.insert(Arc::clone(account), self.half);
+        drop((kept, over));
     }
 
     /// After a commit, before it is answered.
@@ -255,8 +257,9 @@ impl Kept {
         usize::try_from(self.hasher.hash_one(person) % MARKS as u64).unwrap_or_default()
     }
 
-    /// Whoever had the name or the id before goes.
-    fn insert(&mut self, account: Arc<Account>, half: usize) {
+    /// Whoever had the name or the id before goes. What has to make room is given back, to be freed without the lock.
+    #[must_use]
+    fn insert(&mut self, account: Arc<Account>, half: usize) -> Option<Half> {
         self.remove(account.person.id);
         let Self { young, old, hasher, .. } = self;
         for half in [&mut *young, &mut *old] {
@@ -264,10 +267,9 @@ impl Kept {
                 half.remove(hasher, place);
             }
         }
-        if young.len() >= half {
-            *old = std::mem::take(young);
-        }
+        let over = (young.len() >= half).then(|| std::mem::replace(old, std::mem::take(young)));
         young.insert(hasher, account);
+        over
     }
 
     fn remove(&mut self, person: PersonId) {

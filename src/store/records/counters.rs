@@ -214,13 +214,6 @@ impl Shared {
         Some(known.charge(person, counters, rules, now))
     }
 
-    /// Takes back a charge that was made in memory, and of which nothing came.
-    pub(super) fn give_back(&self, person: PersonId, counters: &[Counter]) {
-        if let Some(known) = self.part(Some(person)).as_mut() {
-            known.settle(person, &[], counters);
-        }
-    }
-
     /// Settles an attempt of someone of whom the file knows nothing, and need not know anything after it; `false`, and
     /// nothing is settled, if that is not so or memory is not as good as the file.
     pub(super) fn settle_unwritten(
@@ -253,15 +246,29 @@ impl Shared {
         rows.iter().try_for_each(|row| read.take(row))?;
         for mut part in self.parts() {
             let known = part.get_or_insert_default();
-            if !keep {
-                known.of.clear();
-            }
-            known.of.values_mut().flatten().for_each(|kept| kept.stored = None);
+            known.of.values_mut().flatten().for_each(|kept| {
+                let stored = kept.stored.take().map_or(0, |stored| stored.count);
+                if !keep {
+                    // What is under way comes on top of what is read.
+                    kept.now.count = kept.now.count.saturating_sub(stored);
+                }
+            });
+            known.of.retain(|_, of| {
+                of.retain(|kept| kept.now.count > 0);
+                !of.is_empty()
+            });
         }
         for (person, of) in read.of {
             let mut part = self.part(Some(person));
             let known = part.get_or_insert_default();
-            of.into_iter().for_each(|kept| known.found(person, kept.counter, kept.now));
+            for Kept { counter, now, .. } in of {
+                if !keep {
+                    let under_way = &mut known.kept(person, counter).now;
+                    under_way.count = under_way.count.saturating_add(now.count);
+                    under_way.blocked_until = under_way.blocked_until.max(now.blocked_until);
+                }
+                known.found(person, counter, now);
+            }
         }
         Ok(())
     }

@@ -39,10 +39,6 @@ impl Attempts for Records {
         self.0.writer.round(|answer| Round::Charge(charge, answer)).await
     }
 
-    fn give_back(&self, person: PersonId, counters: &[Counter]) {
-        self.0.counters.give_back(person, counters);
-    }
-
     async fn failures(&self, person: PersonId) -> Result<Vec<CounterState>> {
         if let Some(known) = self.0.counters.of(&self.0.accounts.witness, person) {
             return Ok(known);

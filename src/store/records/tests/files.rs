@@ -188,3 +188,13 @@ async fn used_positions_stay_used_when_an_older_file_is_brought_up_to_date() {
         Settled::Done
     );
 }
+
+/// `.cargo/config.toml` says how; a build that misses it is right, and slower.
+#[tokio::test]
+async fn sqlite_is_built_without_what_only_costs() {
+    let store = Store::new().await;
+    let rows = Query::new("PRAGMA compile_options").fetch_all(&mut store.raw().await).await.unwrap();
+    let options: Vec<_> = rows.iter().map(|row| row.text(0).unwrap()).collect();
+    assert!(options.contains(&"DEFAULT_MEMSTATUS=0"), "{options:?}");
+    assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
+}
