@@ -90,6 +90,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         logins: stores.records.logins(),
         challenges,
         directory: directory.clone(),
+        tokens: stores.records.tokens(),
+        validator: None,
         reach: Arc::new(Reachable { providers: Arc::clone(&providers), config: Arc::clone(&config) }),
         courier: waker.clone(),
         hashes: Arc::clone(&stores.hashes),

@@ -7,6 +7,8 @@
 mod layout;
 mod modhex;
 mod otp;
+#[cfg(test)]
+pub(crate) use token::tests;
 mod token;
 
 pub use layout::Layout;
