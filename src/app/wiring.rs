@@ -102,6 +102,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let desk = Arc::new(Desk {
         people: stores.records.people(),
         factors: stores.records.factors(),
+        tokens: stores.records.tokens(),
+        validator: None,
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),

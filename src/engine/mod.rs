@@ -8,4 +8,5 @@ pub mod enroll;
 pub mod login;
 pub mod reach;
 pub mod sync;
+pub mod tokens;
 pub mod upkeep;
