@@ -90,6 +90,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         logins: stores.records.logins(),
         challenges,
         directory: directory.clone(),
+        tokens: stores.records.tokens(),
+        validator: None,
         reach: Arc::new(Reachable { providers: Arc::clone(&providers), config: Arc::clone(&config) }),
         courier: waker.clone(),
         hashes: Arc::clone(&stores.hashes),
@@ -100,6 +102,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let desk = Arc::new(Desk {
         people: stores.records.people(),
         factors: stores.records.factors(),
+        tokens: stores.records.tokens(),
+        validator: None,
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),

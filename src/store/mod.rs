@@ -12,6 +12,7 @@ pub mod ldap;
 pub mod records;
 pub mod seal;
 mod tls;
+mod tokens;
 
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+pub use tokens::{Assignment, NewToken, OtpValidator, TokenQuery, TokenStatus, Tokens, ValidatorError};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
