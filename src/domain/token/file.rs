@@ -5,6 +5,7 @@ use super::pieces;
 use crate::base::Secret;
 use crate::domain::factor::{FactorKind, Material};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use zeroize::Zeroizing;
 
 /// A token of a file.
@@ -63,15 +64,18 @@ impl File {
     /// Moves what is there twice to what is bad, and puts all in order.
     pub(super) fn finish(mut self) -> Self {
         let mut first = BTreeMap::new();
-        let (found, twice): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.found).into_iter().partition(|found| {
-                *first.entry((found.kind, found.name.clone())).or_insert(found.line) == found.line
-            });
-        self.found = found;
-        for twice in twice {
-            let before = first.get(&(twice.kind, twice.name.clone())).copied().unwrap_or_default();
-            let problem = format!("the same token is in line {before} already");
-            self.bad.push(BadLine { line: twice.line, problem });
+        for found in std::mem::take(&mut self.found) {
+            // Several may stand in one line.
+            match first.entry((found.kind, found.name.clone())) {
+                Entry::Vacant(place) => {
+                    place.insert(found.line);
+                    self.found.push(found);
+                }
+                Entry::Occupied(before) => {
+                    let problem = format!("the same token is in line {} already", before.get());
+                    self.bad.push(BadLine { line: found.line, problem });
+                }
+            }
         }
         self.bad.sort_by_key(|bad| bad.line);
         if self.found.is_empty() && self.bad.is_empty() {

@@ -93,18 +93,26 @@ impl Told {
     }
 }
 
+const UNKNOWN: &str = "this is no line of a YubiKey with Yubico OTP (serial,public id,private id,AES key)";
+
 /// Reads a file.
 pub(crate) fn read(text: &str) -> File {
     let (mut file, mut columns, mut told) = (File::default(), None, Told::default());
     for (line, content) in lines(text) {
-        if let Some((what, value)) = content.split_once(':').filter(|(what, _)| !what.contains(',')) {
+        if let Some((what, value)) =
+            content.split_once(':').filter(|(what, _)| !what.contains([',', ';', '\t']))
+        {
             let (what, value) = (what.to_lowercase(), value.trim());
             let again = match () {
                 () if what.ends_with("public id") => told.public_id.is_some(),
                 () if what.ends_with("private id") => told.private_id.is_some(),
                 () if what.ends_with("secret key") || what.ends_with("aes key") => told.aes.is_some(),
                 () if what.ends_with("serial number") => told.is_whole(),
-                () => continue,
+                () if what.starts_with("using ") || what.starts_with("program ") => continue,
+                () => {
+                    file.take(line, Err(UNKNOWN.to_owned()));
+                    continue;
+                }
             };
             if again || told.is_whole() {
                 std::mem::take(&mut told).end(&mut file);
@@ -130,8 +138,7 @@ pub(crate) fn read(text: &str) -> File {
         } else if first == "yubico otp" {
             file.take(line, TRADITIONAL.read(&fields));
         } else if first.chars().next().is_some_and(char::is_alphabetic) && columns.is_none() {
-            let what = "this is no line of a YubiKey with Yubico OTP (serial,public id,private id,AES key)";
-            file.take(line, Err(what.to_owned()));
+            file.take(line, Err(UNKNOWN.to_owned()));
         } else {
             file.take(line, columns.unwrap_or(YUBICO).read(&fields));
         }
@@ -194,6 +201,11 @@ mod tests {
             "\u{feff}Public ID;AES Key;Serial Number;Private ID\nvvccccbcdefg;{AES};17;\"{PRIVATE}\"\n"
         );
         assert_eq!(good(&text), [one(2, "vvccccbcdefg", "17")]);
+        let text = format!(
+            "Public ID;AES Key;Private ID;Time\nvvccccbcdefg;{AES};{PRIVATE};2026-05-01T10:00:00\n\
+             vvccccbcdefh\t{AES}\t{PRIVATE}\t10:00\n"
+        );
+        assert_eq!(good(&text), [one(2, "vvccccbcdefg", ""), one(3, "vvccccbcdefh", "")]);
     }
 
     #[test]
@@ -213,7 +225,7 @@ mod tests {
         let text = format!(
             "1,vvccccbcdefg,{PRIVATE},{AES}\n2,vvccccbcdefz,{PRIVATE},{AES}\n3,vvccccbcdefh,{PRIVATE}00,{AES}\n\
              4,vvccccbcdefi,{PRIVATE},{AES}00\n5,,{PRIVATE},{AES}\n6,vvccccbcdefj,{PRIVATE}\n7,vvccccbcdefg,{PRIVATE},{AES}\n\
-             OATH-HOTP,1/1/2013,1,,,{AES}\n9,vvccccccccccccccccdefg,{PRIVATE},{AES}"
+             OATH-HOTP,1/1/2013,1,,,{AES}\n9,vvccccccccccccccccdefg,{PRIVATE},{AES}\n501:vvccccbcdefk:{PRIVATE}:{AES}"
         );
         let file = read(&text);
         assert_eq!(file.found.len(), 1);
@@ -228,11 +240,12 @@ mod tests {
             (7, "in line 1 already"),
             (8, "no line of a YubiKey"),
             (9, "2 to 16 letters"),
+            (10, "no line of a YubiKey"),
         ]) {
             assert!(*line == wanted && problem.contains(part), "{line} {problem} {part}");
             assert!(!problem.contains(AES) && !problem.contains(PRIVATE));
         }
-        assert_eq!(bad.len(), 8, "{bad:?}");
+        assert_eq!(bad.len(), 9, "{bad:?}");
         assert!(read("").bad[0].problem.contains("no token"));
         let half = format!("public ID: vvccccbcdefg\nprivate ID: {PRIVATE}\n");
         assert!(read(&half).bad[0].problem.contains("secret key of this key is missing"));

@@ -168,7 +168,13 @@ struct Pair {
 impl Keys {
     pub(super) fn of(protection: &Protection, unlock: Option<&Unlock>) -> Result<Self, String> {
         if !protection.encrypted {
-            return Ok(Self(None));
+            // Whoever takes the encryption away, to put seeds of their own there, must not go unnoticed.
+            return match unlock {
+                None => Ok(Self(None)),
+                Some(_) => Err("the file is not encrypted, though a key or passphrase was given; ask who made it, and leave \
+                                the key out if that is meant so"
+                    .to_owned()),
+            };
         }
         let encryption = match (unlock, &protection.derivation) {
             (Some(Unlock::Key(key)), None) => key.clone(),
@@ -184,6 +190,11 @@ impl Keys {
             "the file names no MAC, so that changed bytes would not be noticed; ask for one that does (RFC 6030 §6.1.1)",
         )?;
         Ok(Self(Some(Pair { encryption, mac, mac_name })))
+    }
+
+    /// Whether secrets that are not encrypted may stand in the container.
+    pub(super) const fn are_none(&self) -> bool {
+        self.0.is_none()
     }
 
     /// Opens a value if its MAC is right.

@@ -71,7 +71,8 @@ fn package(raw: xml::Raw, keys: &crypto::Keys) -> Result<Package, String> {
         return Err("its codes are not decimal digits".to_owned());
     }
     let secret = match (raw.plain, raw.encrypted) {
-        (Some(plain), None) => plain,
+        (Some(plain), None) if keys.are_none() => plain,
+        (Some(_), None) => return Err("its secret is not encrypted, though the file's are".to_owned()),
         (None, Some(value)) => keys.open(&value)?,
         (None, None) => return Err("it has no secret".to_owned()),
         (Some(_), Some(_)) => return Err("it has two secrets".to_owned()),

@@ -70,6 +70,16 @@ fn wrong_key_or_passphrase_and_changed_bytes_are_refused() {
 }
 
 #[test]
+fn encryption_cannot_be_taken_away_unnoticed() {
+    assert!(error(PLAIN, Some(&right_key())).contains("not encrypted"), "the whole file");
+    let begin = KEY.find("<EncryptedValue").unwrap();
+    let end = KEY.find("</ValueMAC>").unwrap() + "</ValueMAC>".len();
+    let own =
+        format!("{}<PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue>{}", &KEY[..begin], &KEY[end..]);
+    assert!(error(&own, Some(&right_key())).contains("not encrypted"), "one secret of it");
+}
+
+#[test]
 fn entities_document_types_depth_and_endless_work_are_refused() {
     let bomb = "<?xml version=\"1.0\"?><!DOCTYPE x [<!ENTITY a \"aaaaaaaaaa\"><!ENTITY b \"&a;&a;&a;&a;\">]>";
     let with_bomb = PLAIN.replacen("<?xml version=\"1.0\" encoding=\"UTF-8\"?>", bomb, 1);
