@@ -47,17 +47,20 @@ fn error(BadLine { line, problem }: BadLine) -> ImportError {
     ImportError { line, problem }
 }
 
+/// Tokens that the entry of an import names.
+const LISTED: usize = 100;
+
 /// A sentence about a password that is none of the key.
 fn sentence(reason: Reason) -> DeskError {
     DeskError::Touch(match reason {
         Reason::YubikeyChecksum => {
-            "This is no password of the key that was imported: its AES key is another. Was the key programmed anew? Import it again."
+            "This is no password of the key that was imported: its AES key is another. If the key was programmed anew, give it a new public id, and import that."
         }
         Reason::YubikeyPrivateId => {
-            "This is no password of the key that was imported: its private id is another. Import the key again."
+            "This is no password of the key that was imported: its private id is another. Program the key with a new public id, and import that."
         }
         Reason::YubikeyWorn => {
-            "The counter of this key has come to its end, or has begun anew. Program the key anew and import it, or take another."
+            "The counter of this key has come to its end, or has begun anew. Program the key anew, with a new public id, and import that, or take another."
         }
         Reason::PasscodeReplayed => "This password of the key was used before. Touch the key once more.",
         Reason::YubikeyNoServer => {
@@ -65,6 +68,16 @@ fn sentence(reason: Reason) -> DeskError {
         }
         _ => "The validation server does not accept this password of the key. Touch the key once more.",
     })
+}
+
+/// The first names, and how many more there are.
+fn listed<'n>(mut names: impl Iterator<Item = &'n str>) -> String {
+    let mut listed = names.by_ref().take(LISTED).collect::<Vec<_>>().join(", ");
+    match names.count() {
+        0 => {}
+        more => listed.push_str(&format!(" and {more} more")),
+    }
+    listed
 }
 
 impl Desk {
@@ -89,6 +102,7 @@ impl Desk {
         let imported = found.len();
         if !rules.dry_run && imported > 0 {
             let created = self.clock.now();
+            let names = listed(found.iter().map(|found| found.name.as_str()));
             let new = found.into_iter().map(|found| NewToken {
                 id: TokenId::from_uuid(self.new_uuid()),
                 kind: found.kind,
@@ -100,7 +114,7 @@ impl Desk {
             });
             let new = new.collect();
             let mut entry = self.entry(actor, "token.import", &format!("{imported} tokens"), None);
-            entry.detail = format!("{imported} added, {} lines left out", bad.len()).into();
+            entry.detail = format!("{imported} added, {} lines left out: {names}", bad.len()).into();
             self.tokens.import(new, entry).await?;
         }
         Ok(Imported { imported, left_out: bad })
@@ -278,5 +292,17 @@ fn of_new(new: &NewToken) -> Token {
         next: new.next,
         created: new.created,
         material: new.material.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn import_names_what_came_in_as_far_as_there_is_room() {
+        assert_eq!(listed(["vvcc", "77"].into_iter()), "vvcc, 77");
+        let many = listed(std::iter::repeat_n("x", LISTED + 3));
+        assert!(many.ends_with("x, x and 3 more") && many.matches('x').count() == LISTED);
     }
 }
