@@ -15,6 +15,8 @@ use std::process::Command;
 mod errors;
 #[path = "config/redis.rs"]
 mod redis;
+#[path = "config/yubico.rs"]
+mod yubico;
 
 const CLIENT: &str =
     "[[client]]\nname = \"vpn\"\nnetworks = [\"192.0.2.0/24\"]\nsecret_file = \"vpn.secret\"\n";
@@ -33,6 +35,7 @@ fn folder(text: &str) -> tempfile::TempDir {
     write(dir.path(), "vpn.secret", "a-secret-of-some-length\n");
     write(dir.path(), "campus.secret", "another-secret\n");
     write(dir.path(), "redis.secret", "a-third-secret\n");
+    write(dir.path(), "yubico.secret", "bm90LXNlY3JldC1ub3Qtc2VjcmU=\n");
     write(dir.path(), "doorward.toml", text);
     dir
 }

@@ -17,6 +17,7 @@ mod section;
 mod smtp;
 mod store;
 mod tree;
+mod yubico;
 
 pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
@@ -31,6 +32,7 @@ pub use load::load;
 pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
+pub use yubico::Yubico;
 
 use crate::base::{PrefixMap, Secret};
 use crate::domain::contact::Country;
@@ -71,6 +73,8 @@ pub struct Config {
     pub password: Password,
     /// `[totp]`, `[hotp]`, `[pin]`, `[recovery]`, `[temporary]`
     pub factors: Factors,
+    /// `[yubico]`; `None`: no validation server is asked.
+    pub yubico: Option<Yubico>,
     /// `[codes]`
     pub codes: Codes,
     /// `[institution]` and `[message]`: the message catalogue.
