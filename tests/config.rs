@@ -263,8 +263,8 @@ fn defaults_in_the_example_are_the_defaults() {
 fn everything_in_the_example_that_is_commented_out_is_right_too() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("conf/doorward.toml")).unwrap();
-    // A client has one secret, and this machine need not know the group.
-    let without = ["#secret = ", "#secret_credential = ", "#groups = [\"helpdesk\"]"];
+    // A client has one secret, this machine need not know the group, and a private key needs a certificate.
+    let without = ["#secret = ", "#secret_credential = ", "#groups = [\"helpdesk\"]", "#private_key_"];
     let on = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty());
         rest.unwrap_or(line).to_owned() + "\n"

@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention};
-use super::{client, directory, gateway, message, redis, smtp, store, yubico};
+use super::{client, directory, gateway, message, redis, smtp, store, wsapi, yubico};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -65,6 +65,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let factors = factors(root);
     let deadline = radius.as_ref().map(|radius| radius.request_deadline);
     let yubico = yubico::yubico(&root.table("yubico"), files, deadline);
+    let wsapi = wsapi::wsapi(&root.table("wsapi"), files);
     let codes = message::codes(&root.table("codes"));
     let catalogue = message::texts(root);
     let smtp = smtp::smtp(&root.table("smtp"), files);
@@ -93,6 +94,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         password: password?,
         factors: factors?,
         yubico: yubico?,
+        wsapi: wsapi?,
         codes: codes?,
         catalogue: Arc::new(catalogue?),
         smtp: smtp?,

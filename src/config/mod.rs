@@ -17,6 +17,7 @@ mod section;
 mod smtp;
 mod store;
 mod tree;
+mod wsapi;
 mod yubico;
 
 pub use directory::{
@@ -32,6 +33,7 @@ pub use load::load;
 pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
+pub use wsapi::{ServerTls, Wsapi, WsapiClient};
 pub use yubico::Yubico;
 
 use crate::base::{PrefixMap, Secret};
@@ -75,6 +77,8 @@ pub struct Config {
     pub factors: Factors,
     /// `[yubico]`; `None`: no validation server is asked.
     pub yubico: Option<Yubico>,
+    /// `[wsapi]` and `[[wsapi.client]]`
+    pub wsapi: Wsapi,
     /// `[codes]`
     pub codes: Codes,
     /// `[institution]` and `[message]`: the message catalogue.

@@ -29,7 +29,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 28] = [
+const SECTIONS: [(&str, &str); 30] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -70,6 +70,11 @@ const SECTIONS: [(&str, &str); 28] = [
         "yubico",
         "Servers that validate OTPs of YubiKeys whose keys were not imported. `yubico.md` explains it.",
     ),
+    (
+        "wsapi",
+        "Being a validation server for YubiKeys whose keys were imported, for programs that speak Yubico's validation protocol 2.0. `yubico.md` explains it.",
+    ),
+    ("wsapi.client", "`[[wsapi.client]]`: a program that may ask. Its requests must be signed with its key."),
     ("pin", "PINs, typed before a passcode."),
     ("recovery", "Recovery codes on paper."),
     ("temporary", "Codes from the help desk."),

@@ -1,9 +1,10 @@
-//! Keys of validation servers for YubiKeys: those that are asked.
+//! Keys of validation servers for YubiKeys: those that are asked, and our own.
 
 use super::{Key, key};
 
 pub(super) const KEYS: &[Key] = &[
     key("", "yubico", None, ""),
+    key("", "wsapi", None, ""),
     key(
         "yubico",
         "urls",
@@ -36,5 +37,41 @@ pub(super) const KEYS: &[Key] = &[
         "ca_file",
         Some("\"\""),
         "Authorities that may vouch for the servers, in PEM form; empty: those that the system trusts.",
+    ),
+    key(
+        "wsapi",
+        "listen",
+        Some("[]"),
+        "TCP addresses where `/wsapi/2.0/verify` is served; empty: nowhere. Other than on this machine it needs a certificate. New addresses take effect at a restart.",
+    ),
+    key(
+        "wsapi",
+        "certificate_file",
+        Some("\"\""),
+        "Certificate for TLS, and those that vouch for it, in PEM form; empty: no TLS.",
+    ),
+    key("wsapi", "private_key_file", None, "File with the certificate's private key, in PEM form."),
+    key("wsapi", "private_key_credential", None, "Name of a systemd credential with the private key."),
+    key(
+        "wsapi",
+        "rate",
+        Some("100"),
+        "Requests of one client in a second, 1 to 100000; more are answered with BACKEND_ERROR.",
+    ),
+    key("wsapi", "client", None, ""),
+    key("wsapi.client", "id", None, "Number that the client sends."),
+    key(
+        "wsapi.client",
+        "secret",
+        None,
+        "The key that it shares with us, base64 of 16 to 64 bytes, right here. Better: one of the next two. `head -c 20 /dev/urandom | base64` makes one.",
+    ),
+    key("wsapi.client", "secret_file", None, "File with the key."),
+    key("wsapi.client", "secret_credential", None, "Name of a systemd credential with the key."),
+    key(
+        "wsapi.client",
+        "networks",
+        Some("[]"),
+        "Addresses and prefixes that it asks from; empty: from anywhere.",
     ),
 ];
