@@ -18,6 +18,7 @@ use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
 use crate::store::records::Records;
 use crate::store::seal::Keyring;
+use crate::store::yubico::ValidationServers;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -50,6 +51,7 @@ pub struct Running {
     /// RADIUS.
     pub radius: Server,
     providers: Arc<Providers>,
+    validators: Arc<ValidationServers>,
     courier: delivery::Running,
     admin: admin::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
@@ -81,6 +83,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
     let providers = Arc::new(Providers::new(&config)?);
+    let validators = ValidationServers::new(config.yubico.as_ref(), Arc::new(OsRandom));
+    let validators = Arc::new(validators.map_err(anyhow::Error::msg).context("[yubico]")?);
     let (challenges, redis) = challenges(&config)?;
     let config = Arc::new(ArcSwap::from_pointee(config));
     let waker = Waker::default();
@@ -90,6 +94,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         logins: stores.records.logins(),
         challenges,
         directory: directory.clone(),
+        tokens: stores.records.tokens(),
+        validator: Some(validators.clone()),
         reach: Arc::new(Reachable { providers: Arc::clone(&providers), config: Arc::clone(&config) }),
         courier: waker.clone(),
         hashes: Arc::clone(&stores.hashes),
@@ -139,7 +145,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         Keeper { store: stores.records.upkeep(), config: Arc::clone(&config), clock: Arc::new(SystemClock) };
     let mut background = followed.tasks;
     background.spawn(keeper.run());
-    Ok(Running { config, radius, providers, courier, admin, addresses, stores, background })
+    Ok(Running { config, radius, providers, validators, courier, admin, addresses, stores, background })
 }
 
 /// Redis, if challenges wait there.
@@ -222,6 +228,9 @@ impl Running {
     pub fn reload(&mut self, new: Config) -> Vec<BindError> {
         if let Err(error) = self.providers.reload(&new) {
             tracing::error!("the old [smtp] and [[gateway]] stay: {error}");
+        }
+        if let Err(error) = self.validators.reload(new.yubico.as_ref()) {
+            tracing::error!("the old [yubico] stays: {error}");
         }
         self.config.store(Arc::new(new));
         let errors = self.radius.reload();

@@ -166,6 +166,7 @@ fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPol
     let methods = [
         FactorKind::Totp.into(),
         FactorKind::Hotp.into(),
+        FactorKind::Yubikey.into(),
         FactorKind::Recovery.into(),
         FactorKind::Temporary.into(),
         Channel::Sms.into(),

@@ -205,6 +205,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
     let texts = [
         "prompt",
         "prompt_one",
+        "prompt_yubikey",
         "prompt_sent",
         "method_unavailable",
         "send_limited",
@@ -214,6 +215,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         "password_must_change",
         "method_totp",
         "method_hotp",
+        "method_yubikey",
         "method_recovery",
         "method_temporary",
         "method_sms",
@@ -224,6 +226,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
     let [
         prompt,
         prompt_one,
+        prompt_yubikey,
         prompt_sent,
         unavailable,
         send_limited,
@@ -233,6 +236,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         must_change,
         totp,
         hotp,
+        yubikey,
         recovery,
         temporary,
         sms,
@@ -242,6 +246,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
     Some(LoginTexts {
         prompt: prompt?,
         prompt_one: prompt_one?,
+        prompt_yubikey: prompt_yubikey?,
         prompt_sent: prompt_sent?,
         method_unavailable: unavailable?,
         send_limited: send_limited?,
@@ -251,6 +256,7 @@ fn texts(section: &Section<'_>) -> Option<LoginTexts> {
         password_must_change: must_change?,
         method_totp: totp?,
         method_hotp: hotp?,
+        method_yubikey: yubikey?,
         method_recovery: recovery?,
         method_temporary: temporary?,
         method_sms: sms?,

@@ -67,6 +67,11 @@ impl CodeDigester {
         self.of(&["state", &HEXLOWER.encode(state)])
     }
 
+    /// Digest of a YubiKey's password that a validation server has accepted.
+    pub fn digest_otp(&self, otp: &str) -> CodeDigest {
+        self.of(&["otp", otp])
+    }
+
     /// Names a person where the real id is not to be seen: the first half of a digest.
     pub fn handle(&self, person: PersonId) -> [u8; 8] {
         let digest = self.of(&["handle", &person.to_string()]);

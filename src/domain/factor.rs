@@ -2,6 +2,7 @@
 
 use super::person::{PersonId, id};
 use crate::base::{Secret, Timestamp};
+use crate::wire::yubico::{Key, PublicId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -19,6 +20,8 @@ pub enum FactorKind {
     Totp,
     /// Counter-based codes from a token (RFC 4226).
     Hotp,
+    /// Passwords of a YubiKey, a touch each.
+    Yubikey,
     /// A PIN typed before a passcode; never enough alone.
     Pin,
     /// A set of codes on paper, each good once.
@@ -29,14 +32,21 @@ pub enum FactorKind {
 
 impl FactorKind {
     /// All kinds.
-    pub const ALL: [FactorKind; 5] =
-        [FactorKind::Totp, FactorKind::Hotp, FactorKind::Pin, FactorKind::Recovery, FactorKind::Temporary];
+    pub const ALL: [FactorKind; 6] = [
+        FactorKind::Totp,
+        FactorKind::Hotp,
+        FactorKind::Yubikey,
+        FactorKind::Pin,
+        FactorKind::Recovery,
+        FactorKind::Temporary,
+    ];
 
     /// The lower-case name, as in configuration, database and JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
             FactorKind::Totp => "totp",
             FactorKind::Hotp => "hotp",
+            FactorKind::Yubikey => "yubikey",
             FactorKind::Pin => "pin",
             FactorKind::Recovery => "recovery",
             FactorKind::Temporary => "temporary",
@@ -46,7 +56,7 @@ impl FactorKind {
     /// Whether having one makes a person "enrolled" for `second_factor = "if-enrolled"`. A PIN is no factor of
     /// its own, and a temporary code ends by itself.
     pub const fn enrolls(self) -> bool {
-        matches!(self, FactorKind::Totp | FactorKind::Hotp | FactorKind::Recovery)
+        matches!(self, FactorKind::Totp | FactorKind::Hotp | FactorKind::Yubikey | FactorKind::Recovery)
     }
 }
 
@@ -120,6 +130,13 @@ pub enum Material {
         /// 6 or 8.
         digits: u8,
     },
+    /// A YubiKey.
+    Yubikey {
+        /// Stands before each of its passwords; never empty.
+        public_id: PublicId,
+        /// What it shares with us; `None`: only a validation server knows it.
+        key: Option<Key>,
+    },
     /// Argon2id hash (PHC string) of the PIN.
     Pin {
         /// PHC string.
@@ -175,7 +192,8 @@ pub struct Factor {
     pub created: Timestamp,
     /// When it last let someone in.
     pub used: Option<Timestamp>,
-    /// The next value that is acceptable: TOTP, the step after the last accepted one; HOTP, the counter.
+    /// The next value that is acceptable: TOTP, the step after the last accepted one; HOTP, the counter; YubiKey, the
+    /// position ([`crate::wire::yubico::Token::position`]) after the last accepted one.
     /// An older one is a replay.
     pub next: u64,
     /// Secret material.
@@ -185,11 +203,11 @@ pub struct Factor {
 /// What matched, to be accepted by one atomic statement in the store. None of these is a yes by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
-    /// A TOTP step or HOTP counter: accepted if `factor.next <= position`, which becomes `position + 1`.
+    /// A TOTP step, an HOTP counter or a YubiKey's position: accepted if `factor.next <= position`, which becomes `position + 1`.
     Position {
         /// The factor that produced the code.
         factor: FactorId,
-        /// Step or counter of the code.
+        /// Step, counter or position of the code.
         position: u64,
     },
     /// A recovery or temporary code: accepted if it is unused and not expired.

@@ -19,3 +19,5 @@ pub mod retention;
 pub mod sent;
 pub mod texts;
 pub mod throttle;
+pub mod token;
+pub mod yubikey;

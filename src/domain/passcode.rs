@@ -5,6 +5,7 @@
 
 use super::digest::CodeDigester;
 use super::factor::{Algorithm, Factor, FactorKind, Material, Proof};
+use super::yubikey;
 use crate::base::Timestamp;
 use subtle::ConstantTimeEq;
 
@@ -48,6 +49,13 @@ pub fn splits<'t>(text: &'t [u8], factor: &Factor) -> Vec<Split<'t>> {
             TEMPORARY_DIGITS.filter_map(|digits| digits_at_end(text, digits)).collect()
         }
         Material::Codes(_) => recovery_at_end(text).into_iter().collect(),
+        Material::Yubikey { public_id, .. } => {
+            let split = |at| {
+                let (prefix, code) = text.split_at_checked(at)?;
+                Some(Split { prefix, code: std::str::from_utf8(code).ok()? })
+            };
+            public_id.at_end(text).and_then(split).into_iter().collect()
+        }
         Material::Pin { .. } => Vec::new(),
     }
 }
@@ -122,6 +130,9 @@ pub fn matching(
             let found = live.fold(false, |found, one| found | bool::from(one.digest.ct_eq(&digest)));
             found.then_some(Proof::Code { factor: factor.id, digest })
         }
+        Material::Yubikey { key: Some(key), .. } => yubikey::judge(factor, key, code).ok().map(proof),
+        // Only its validation server can tell.
+        Material::Yubikey { key: None, .. } => None,
         Material::Pin { .. } => None,
     }
 }

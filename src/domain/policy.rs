@@ -60,6 +60,7 @@ impl Default for LoginPolicy {
             methods: vec![
                 Method::Factor(FactorKind::Totp),
                 Method::Factor(FactorKind::Hotp),
+                Method::Factor(FactorKind::Yubikey),
                 Method::Sent(Channel::Sms),
                 Method::Sent(Channel::Voice),
                 Method::Factor(FactorKind::Recovery),
@@ -95,6 +96,8 @@ pub struct LoginTexts {
     pub prompt: String,
     /// Challenge once the method is clear; `{method}` becomes its name.
     pub prompt_one: String,
+    /// Challenge where a YubiKey is meant; `{method}` becomes its name.
+    pub prompt_yubikey: String,
     /// Challenge after a code was sent; `{destination}` becomes where to, masked.
     pub prompt_sent: String,
     /// Before the prompt, when the method asked for is not available.
@@ -113,6 +116,8 @@ pub struct LoginTexts {
     pub method_totp: String,
     /// Name of codes from a hardware token.
     pub method_hotp: String,
+    /// Name of YubiKeys.
+    pub method_yubikey: String,
     /// Name of codes on paper.
     pub method_recovery: String,
     /// Name of codes from the help desk.
@@ -131,6 +136,7 @@ impl LoginTexts {
         match kind {
             FactorKind::Totp => &self.method_totp,
             FactorKind::Hotp => &self.method_hotp,
+            FactorKind::Yubikey => &self.method_yubikey,
             FactorKind::Recovery => &self.method_recovery,
             FactorKind::Temporary => &self.method_temporary,
             FactorKind::Pin => "PIN",
@@ -152,6 +158,7 @@ impl Default for LoginTexts {
         Self {
             prompt: "Enter a passcode, or choose a method: {methods}".into(),
             prompt_one: "Enter the passcode from your {method}:".into(),
+            prompt_yubikey: "Touch your {method}:".into(),
             prompt_sent: "A passcode is on its way to {destination}. Enter it:".into(),
             method_unavailable: "That method is not available here.".into(),
             send_limited: "No more passcodes can be sent for now. Use another method, or try again later."
@@ -162,6 +169,7 @@ impl Default for LoginTexts {
             password_must_change: "You must change your password first. Change it, then log in again.".into(),
             method_totp: "One-Time-Passcode App".into(),
             method_hotp: "passcode token".into(),
+            method_yubikey: "Yubikey Device".into(),
             method_recovery: "recovery code".into(),
             method_temporary: "help-desk code".into(),
             method_sms: "SMS/Text".into(),

@@ -62,6 +62,30 @@ reasons! {
     WrongPin = "wrong-pin",
     /// Reject: the passcode was right but has been used.
     PasscodeReplayed = "passcode-replayed",
+    /// Reject: a YubiKey's password with characters missing, or too many.
+    YubikeyLength = "yubikey-length",
+    /// Reject: a YubiKey's password with characters that no key types.
+    YubikeyCharacters = "yubikey-characters",
+    /// Reject: a YubiKey's password, typed while another keyboard layout than QWERTY (or its like) was on.
+    YubikeyLayout = "yubikey-keyboard-layout",
+    /// Reject: the checksum is wrong: the key was programmed anew, or its AES key here is another.
+    YubikeyChecksum = "yubikey-checksum",
+    /// Reject: the AES key is right, the private id is not.
+    YubikeyPrivateId = "yubikey-private-id",
+    /// Reject: the key's counter has come to its end, or has begun anew.
+    YubikeyWorn = "yubikey-counter-wrap",
+    /// Reject: the YubiKey is someone else's.
+    YubikeyForeign = "yubikey-of-someone-else",
+    /// Reject: the YubiKey was revoked.
+    YubikeyRevoked = "yubikey-revoked",
+    /// Reject: the YubiKey is in the inventory, and nobody's.
+    YubikeyUnassigned = "yubikey-unassigned",
+    /// Reject: nobody here knows this YubiKey.
+    YubikeyUnknown = "yubikey-unknown",
+    /// Reject: the validation server says that the password is none of the key's.
+    YubikeyRefused = "yubikey-refused",
+    /// Reject: the YubiKey needs a validation server, and none is configured.
+    YubikeyNoServer = "yubikey-no-validation-server",
     /// Reject: the client cannot be asked for a passcode, and none was given.
     PasscodeMissing = "passcode-missing",
     /// Reject: the policy requires a second factor and none is enrolled.

@@ -14,9 +14,10 @@ use crate::domain::passcode::{self, Window};
 use crate::domain::person::Person;
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
+use crate::domain::yubikey::Validation;
 use crate::store::challenges::{Challenges, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
-use crate::store::{Attempts, Logins, People, StoreError};
+use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
 use std::sync::Arc;
 
 /// Where a login looks and writes.
@@ -31,6 +32,10 @@ pub struct Gatekeeper {
     pub challenges: Arc<dyn Challenges>,
     /// Passwords.
     pub directory: Arc<dyn Directory>,
+    /// Whose a YubiKey is.
+    pub tokens: Arc<dyn Tokens>,
+    /// Judges YubiKeys that only their validation server knows; `None`: nobody does.
+    pub validator: Option<Arc<dyn OtpValidator>>,
     /// Where people can be sent codes.
     pub reach: Arc<dyn Reach>,
     /// Woken when there is a message to send.
@@ -117,6 +122,9 @@ pub enum Undecided {
     /// PIN check failed.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// No validation server answered.
+    #[error(transparent)]
+    Validator(#[from] ValidatorError),
     /// No room for another challenge.
     #[error("too many challenges are waiting for an answer")]
     ChallengesFull,
@@ -161,6 +169,11 @@ impl Gatekeeper {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
+                Action::Validate { otp, .. } => Event::Validated(match &self.validator {
+                    Some(validator) => validator.validate(&otp).await?,
+                    None => Validation::Bad(Reason::YubikeyNoServer),
+                }),
+                Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
                 Action::Settle(ending) => {
                     let (subject, at) = (login.subject(), self.clock.now());
                     let closing =

@@ -14,6 +14,7 @@ pub mod ldap;
 pub mod records;
 pub mod seal;
 mod tls;
+mod tokens;
 pub mod yubico;
 
 use crate::base::{Secret, Timestamp};
@@ -32,6 +33,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+pub use tokens::{Assignment, NewToken, OtpValidator, TokenQuery, TokenStatus, Tokens, ValidatorError};
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

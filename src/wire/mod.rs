@@ -3,3 +3,4 @@
 pub mod ldap;
 pub mod radius;
 pub mod wsapi;
+pub mod yubico;

@@ -214,8 +214,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "client",
         "methods",
-        Some("[\"totp\", \"hotp\", \"sms\", \"voice\", \"recovery\", \"temporary\"]"),
-        "Passcodes accepted here, in the order of the list that people see: `totp`, `hotp`, `recovery`, `temporary`, and, where `[[gateway]]` or `[smtp]` can send them, `sms`, `voice`, `email`.",
+        Some("[\"totp\", \"hotp\", \"yubikey\", \"sms\", \"voice\", \"recovery\", \"temporary\"]"),
+        "Passcodes accepted here, in the order of the list that people see: `totp`, `hotp`, `yubikey`, `recovery`, `temporary`, and, where `[[gateway]]` or `[smtp]` can send them, `sms`, `voice`, `email`.",
     ),
     key(
         "client",
@@ -264,6 +264,12 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "login",
+        "prompt_yubikey",
+        Some("\"Touch your {method}:\""),
+        "Challenge where a YubiKey is meant; `{method}` becomes its name.",
+    ),
+    key(
+        "login",
         "method_unavailable",
         Some("\"That method is not available here.\""),
         "When a method was asked for that the person does not have or the client does not allow.",
@@ -301,6 +307,7 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key("login", "method_totp", Some("\"One-Time-Passcode App\""), "Name of codes from an app."),
     key("login", "method_hotp", Some("\"passcode token\""), "Name of codes from a hardware token."),
+    key("login", "method_yubikey", Some("\"Yubikey Device\""), "Name of YubiKeys."),
     key("login", "method_recovery", Some("\"recovery code\""), "Name of codes on paper."),
     key("login", "method_temporary", Some("\"help-desk code\""), "Name of codes from the help desk."),
     key("login", "method_sms", Some("\"SMS/Text\""), "Name of codes by text message."),

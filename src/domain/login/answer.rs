@@ -35,7 +35,7 @@ impl Offer {
 }
 
 /// Words and what they ask for; compared without case.
-const WORDS: [(&str, Choice); 11] = [
+const WORDS: [(&str, Choice); 12] = [
     ("sms", Choice::Send(Channel::Sms)),
     ("text", Choice::Send(Channel::Sms)),
     ("voice", Choice::Send(Channel::Voice)),
@@ -45,6 +45,7 @@ const WORDS: [(&str, Choice); 11] = [
     ("totp", Choice::Kind(FactorKind::Totp)),
     ("token", Choice::Kind(FactorKind::Hotp)),
     ("hotp", Choice::Kind(FactorKind::Hotp)),
+    ("yubikey", Choice::Kind(FactorKind::Yubikey)),
     ("recovery", Choice::Kind(FactorKind::Recovery)),
     ("helpdesk", Choice::Kind(FactorKind::Temporary)),
 ];

@@ -3,7 +3,7 @@
 use super::answer::Offer;
 use super::{Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
 use crate::domain::contact::Destination;
-use crate::domain::factor::Proof;
+use crate::domain::factor::{CodeDigest, FactorKind, Proof};
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::Counter;
@@ -107,6 +107,9 @@ pub struct Ending {
     pub accept: Option<Proof>,
     /// The sent code that must be used up for it to hold, and when it is over anyway.
     pub code: Option<(CodeId, Timestamp)>,
+    /// Digest of a YubiKey's password that its validation server has accepted, if the server told no position: it must not
+    /// have been used here before, whatever that server says.
+    pub otp: Option<CodeDigest>,
     /// A code to be sent with the challenge.
     pub send: Option<Dispatch>,
     /// Counters to reset.
@@ -182,6 +185,7 @@ impl Login<'_> {
             person: self.account.as_ref().map(|account| account.person.id),
             accept: None,
             code: None,
+            otp: None,
             send: None,
             clear: Vec::new(),
             refund: self.charged.clone(),
@@ -255,6 +259,9 @@ impl Login<'_> {
         let texts = self.context.texts;
         let one = |name: &str| texts.prompt_one.replace("{method}", name);
         let prompt = match chosen {
+            Some(Offer::Factor(FactorKind::Yubikey)) => {
+                texts.prompt_yubikey.replace("{method}", texts.method(FactorKind::Yubikey))
+            }
             Some(Offer::Factor(kind)) => one(texts.method(*kind)),
             Some(Offer::Sent(_, to)) => texts.prompt_sent.replace("{destination}", &to.masked),
             None if self.policy().one_round => {

@@ -8,6 +8,9 @@
 //!                         └──────────────────────────────────────────────────────▶ Settle ◀┘
 //! ```
 //!
+//! Before `Settle` there is one more step where a YubiKey's password was typed: `Validate` if only its server can tell whether
+//! it is good, and `FindKey` if it comes to a refusal, for the log.
+//!
 //! Rules it keeps:
 //! - An attempt is charged before it is verified, on the counter of each thing it might be about.
 //! - One password check a round (two spellings where a separator or a keyword leaves room for two), also for a
@@ -17,6 +20,7 @@
 
 mod answer;
 mod ending;
+mod key;
 mod reading;
 #[cfg(test)]
 mod tests;
@@ -27,7 +31,7 @@ use reading::spellings;
 
 use super::digest::CodeDigester;
 use super::directory::Realms;
-use super::factor::{Factor, Proof};
+use super::factor::{Factor, FactorId, Proof};
 use super::method::Reach;
 use super::passcode::Window;
 use super::password::PasswordVerdict;
@@ -36,7 +40,9 @@ use super::policy::{ClientPolicy, LoginKind, LoginPolicy, LoginTexts, SecondFact
 use super::reason::Reason;
 use super::sent::{CodeId, SentCode};
 use super::throttle::{Counter, Gate};
+use super::yubikey::{KeyOwner, Validation};
 use crate::base::{Secret, Timestamp};
+use crate::wire::yubico::{Otp, PublicId};
 use std::sync::Arc;
 
 /// A person with everything a login needs.
@@ -112,6 +118,15 @@ pub enum Action {
         /// As typed.
         pin: Secret<Vec<u8>>,
     },
+    /// Ask the validation server of a YubiKey: [`Event::Validated`].
+    Validate {
+        /// The factor that it is about.
+        factor: FactorId,
+        /// What the key typed.
+        otp: Otp,
+    },
+    /// Find out whose this YubiKey is: [`Event::KeyOwner`].
+    FindKey(PublicId),
     /// Write the end of the round; [`Ending::decision`] tells what to answer.
     Settle(Box<Ending>),
 }
@@ -127,6 +142,10 @@ pub enum Event {
     Password(PasswordVerdict),
     /// Whether the PIN is right.
     Pin(bool),
+    /// What the validation server says.
+    Validated(Validation),
+    /// Whose the YubiKey is.
+    KeyOwner(KeyOwner),
 }
 
 /// A login under way.
@@ -147,6 +166,8 @@ enum State {
     AwaitCharge,
     AwaitPassword(Reading),
     AwaitPin(Reading),
+    AwaitValidation(key::Asked),
+    AwaitKeyOwner(key::Refusal),
     Over,
 }
 
@@ -157,6 +178,8 @@ enum Matched {
     Factor(Proof),
     /// The code that was sent, which ends then.
     Sent(CodeId, Timestamp),
+    /// Nothing yet: a YubiKey, which only its validation server can judge.
+    Unproven(FactorId, Otp),
 }
 
 impl Matched {
@@ -164,6 +187,7 @@ impl Matched {
         match self {
             Matched::Factor(proof) => Counter::Factor(proof.factor()),
             Matched::Sent(..) => Counter::Sent,
+            Matched::Unproven(factor, _) => Counter::Factor(*factor),
         }
     }
 }
@@ -222,6 +246,8 @@ impl<'a> Login<'a> {
                 self.password_checked(reading, verdict)
             }
             (State::AwaitPin(reading), Event::Pin(right)) => self.pin_checked(reading, right),
+            (State::AwaitValidation(asked), Event::Validated(said)) => self.validated(asked, said),
+            (State::AwaitKeyOwner(refusal), Event::KeyOwner(owner)) => self.owner_known(refusal, owner),
             _ => self.reject(Reason::StateInvalid),
         }
     }
@@ -359,13 +385,13 @@ impl<'a> Login<'a> {
 
     fn password_checked(&mut self, reading: Reading, verdict: PasswordVerdict) -> Action {
         if let Some(reason) = reading.refuse {
-            return self.reject_untried(reason);
+            return self.untried(reason);
         }
         match verdict {
             PasswordVerdict::Wrong if reading.code_shaped && reading.proof.is_none() => {
-                self.reject(Reason::WrongPasswordOrPasscode)
+                self.wrong(Reason::WrongPasswordOrPasscode, false)
             }
-            PasswordVerdict::Wrong => self.reject(Reason::WrongPassword),
+            PasswordVerdict::Wrong => self.wrong(Reason::WrongPassword, reading.proof.is_some()),
             PasswordVerdict::Locked => self.reject_untried(Reason::DirectoryLocked),
             PasswordVerdict::Disabled => self.reject_untried(Reason::PersonDisabled),
             PasswordVerdict::Expired(_) => {
@@ -385,8 +411,8 @@ impl<'a> Login<'a> {
 
     fn pin_checked(&mut self, reading: Reading, right: bool) -> Action {
         match (reading.refuse, right) {
-            (Some(reason), _) => self.reject(reason),
-            (None, false) => self.reject(Reason::WrongPin),
+            (Some(reason), _) => self.wrong(reason, true),
+            (None, false) => self.wrong(Reason::WrongPin, reading.proof.is_some()),
             (None, true) => self.first_right(First::Pin, reading.proof, None),
         }
     }
@@ -430,6 +456,9 @@ impl<'a> Login<'a> {
 
     /// Accepts; a proof is taken by the settlement, once.
     fn accept(&mut self, first: First, proof: Option<Matched>, counter: Option<Counter>) -> Action {
+        if let Some(Matched::Unproven(factor, otp)) = proof {
+            return self.ask_server(first, counter, (factor, otp));
+        }
         let reason = match (first, &proof) {
             (First::Password, None) => Reason::PasswordOnly,
             (First::Password, Some(_)) => Reason::PasswordAndPasscode,
@@ -440,7 +469,7 @@ impl<'a> Login<'a> {
         match proof {
             Some(Matched::Factor(proof)) => ending.accept = Some(proof),
             Some(Matched::Sent(id, expires)) => ending.code = Some((id, expires)),
-            None => {}
+            Some(Matched::Unproven(..)) | None => {}
         }
         ending = counter.into_iter().fold(ending, Ending::cleared);
         if let Some(proof) = proof {
@@ -455,10 +484,10 @@ impl<'a> Login<'a> {
             _ => First::Client,
         };
         match (reading.refuse, reading.proof) {
-            (Some(reason), _) => self.reject(reason),
+            (Some(reason), _) => self.wrong(reason, true),
             (None, Some(proof)) => self.accept(first, Some(proof), None),
             (None, None) if self.offers().is_empty() => self.reject(Reason::NotEnrolled),
-            (None, None) => self.reject(Reason::WrongPasscode),
+            (None, None) => self.wrong(Reason::WrongPasscode, false),
         }
     }
 }

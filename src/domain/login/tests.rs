@@ -1,5 +1,6 @@
 //! The machine against a scripted world: one person, one password, injected time.
 
+mod key;
 mod sent;
 
 use super::*;
@@ -42,6 +43,10 @@ struct World {
     realms: Realms,
     shut: Vec<(Counter, Gate)>,
     now: Timestamp,
+    /// What the validation server says.
+    server: Validation,
+    /// Whose each key is that is not in the account.
+    owner: KeyOwner,
 }
 
 /// What a round did.
@@ -49,6 +54,8 @@ struct Round {
     ending: Ending,
     charged: Vec<Counter>,
     checked: Vec<(bool, usize)>,
+    asked: Vec<FactorId>,
+    looked_for: Vec<PublicId>,
 }
 
 impl Round {
@@ -99,6 +106,8 @@ impl World {
             realms: Realms::default(),
             shut: Vec::new(),
             now: NOW,
+            server: Validation::Good(None),
+            owner: KeyOwner::Unknown,
         }
     }
 
@@ -131,6 +140,7 @@ impl World {
         let (mut login, mut action) =
             Login::start(self.context(), "Alice", Some(Secret::from(typed)), opening);
         let (mut charges, mut checked) = (Vec::new(), Vec::new());
+        let (mut asked, mut looked_for) = (Vec::new(), Vec::new());
         loop {
             let event = match action {
                 Action::LookUp(name) => {
@@ -157,7 +167,18 @@ impl World {
                     checked.push((hash.is_some(), 1));
                     Event::Pin(hash.is_some() && pin.expose() == self.pin.as_bytes())
                 }
-                Action::Settle(ending) => return Round { ending: *ending, charged: charges, checked },
+                Action::Validate { factor, .. } => {
+                    assert!(charges.contains(&Counter::Factor(factor)), "charged before it is validated");
+                    asked.push(factor);
+                    Event::Validated(self.server)
+                }
+                Action::FindKey(public_id) => {
+                    looked_for.push(public_id);
+                    Event::KeyOwner(self.owner)
+                }
+                Action::Settle(ending) => {
+                    return Round { ending: *ending, charged: charges, checked, asked, looked_for };
+                }
             };
             action = login.handle(event);
         }

@@ -12,12 +12,13 @@ use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
-const TABLES: [&str; 14] = [
+const TABLES: [&str; 15] = [
     "people",
     "passwords",
     "factors",
     "positions",
     "one_time_codes",
+    "tokens",
     "counters",
     "acceptances",
     "audit",

@@ -1,103 +1,20 @@
 //! Factors: rows with sealed material, and the codes that belong to them.
 
-use super::super::seal::Place;
 use super::accounts::Change;
 use super::connection::Row;
+use super::material::{of_factor, open, seal};
 use super::query::Query;
+use super::tokens;
 use super::transaction::Transaction;
 use super::{Records, audit, damaged, number};
-use crate::base::{Secret, Timestamp};
+use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::domain::factor::{Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
+use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
 use crate::domain::person::PersonId;
 use crate::domain::throttle::Counter;
 use crate::store::{Factors, NewFactor, Result, StoreError};
 use async_trait::async_trait;
-use data_encoding::{BASE32_NOPAD, HEXLOWER};
-use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
-
-/// Material as it is sealed (JSON).
-#[derive(Serialize, Deserialize)]
-struct Sealed {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    seed: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    algorithm: Option<Algorithm>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    digits: Option<u8>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    period: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hash: Option<String>,
-}
-
-impl Drop for Sealed {
-    fn drop(&mut self) {
-        self.seed.zeroize();
-        self.hash.zeroize();
-    }
-}
-
-fn place<'a>(id: &'a str, person: &'a str, kind: FactorKind) -> Place<'a> {
-    Place { table: "factors", row: id, person, kind: kind.as_str() }
-}
-
-fn seal(records: &Records, place: Place<'_>, material: &Material) -> Result<String> {
-    let fits = match material {
-        Material::Totp { .. } => place.kind == FactorKind::Totp.as_str(),
-        Material::Hotp { .. } => place.kind == FactorKind::Hotp.as_str(),
-        Material::Pin { .. } => place.kind == FactorKind::Pin.as_str(),
-        Material::Codes(_) => {
-            [FactorKind::Recovery, FactorKind::Temporary].iter().any(|kind| place.kind == kind.as_str())
-        }
-    };
-    if !fits {
-        // It could never be opened again, and every login of the person would fail on it.
-        return Err(StoreError::Conflict(format!("this is no material for a factor of kind {}", place.kind)));
-    }
-    let mut sealed = Sealed { seed: None, algorithm: None, digits: None, period: None, hash: None };
-    match material {
-        Material::Totp { seed, algorithm, digits, period } => {
-            sealed.seed = Some(BASE32_NOPAD.encode(seed.expose()));
-            (sealed.algorithm, sealed.digits, sealed.period) =
-                (Some(*algorithm), Some(*digits), Some(*period));
-        }
-        Material::Hotp { seed, digits } => {
-            sealed.seed = Some(BASE32_NOPAD.encode(seed.expose()));
-            sealed.digits = Some(*digits);
-        }
-        Material::Pin { hash } => sealed.hash = Some(hash.expose().clone()),
-        Material::Codes(_) => {}
-    }
-    let mut json = serde_json::to_vec(&sealed).map_err(|_| damaged("material"))?;
-    let text = records.seal(place, &json);
-    json.zeroize();
-    text
-}
-
-fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: &str) -> Result<Material> {
-    let json = records.0.keyring.open(place, text)?;
-    let sealed: Sealed = serde_json::from_slice(json.expose()).map_err(|_| damaged("material"))?;
-    let seed = || {
-        let text = sealed.seed.as_deref().ok_or_else(|| damaged("seed"))?;
-        BASE32_NOPAD.decode(text.as_bytes()).map(Secret::new).map_err(|_| damaged("seed"))
-    };
-    let digits = sealed.digits.ok_or_else(|| damaged("digits"));
-    Ok(match kind {
-        FactorKind::Totp => Material::Totp {
-            seed: seed()?,
-            algorithm: sealed.algorithm.ok_or_else(|| damaged("algorithm"))?,
-            digits: digits?,
-            period: sealed.period.ok_or_else(|| damaged("period"))?,
-        },
-        FactorKind::Hotp => Material::Hotp { seed: seed()?, digits: digits? },
-        FactorKind::Pin => {
-            Material::Pin { hash: Secret::new(sealed.hash.clone().ok_or_else(|| damaged("hash"))?) }
-        }
-        FactorKind::Recovery | FactorKind::Temporary => Material::Codes(Vec::new()),
-    })
-}
+use data_encoding::HEXLOWER;
 
 /// From nine columns of a row, the first of which is at `at`.
 pub(super) fn factor(records: &Records, row: &Row, at: usize) -> Result<Factor> {
@@ -113,7 +30,7 @@ pub(super) fn factor(records: &Records, row: &Row, at: usize) -> Result<Factor> 
         created: Timestamp::from_millis(row.number(at + 5)?),
         used: row.optional_number(at + 6)?.map(Timestamp::from_millis),
         next: u64::try_from(row.number(at + 7)?).map_err(|_| damaged("a counter"))?,
-        material: open(records, place(id, person, kind), kind, text(8)?)?,
+        material: open(records, of_factor(id, person, kind), kind, text(8)?)?,
     })
 }
 
@@ -143,6 +60,7 @@ async fn erase(transaction: &mut Transaction, person: Option<PersonId>, id: Fact
     if let Some(person) = person {
         transaction.change(Change::Cleared(person, Some(Counter::Factor(id))));
     }
+    tokens::release(transaction, id).await?;
     let (connection, id) = (&mut transaction.connection, &id.to_string());
     for sql in [
         "DELETE FROM one_time_codes WHERE factor = $1",
@@ -166,13 +84,24 @@ async fn change(transaction: &mut Transaction, id: FactorId) -> Result<Option<Pe
     Ok(Some(person))
 }
 
+/// Ends a factor that must be there.
+pub(super) async fn end(transaction: &mut Transaction, id: FactorId) -> Result<()> {
+    let person = change(transaction, id).await?;
+    if erase(transaction, person, id).await? { Ok(()) } else { Err(gone()) }
+}
+
 fn gone() -> StoreError {
     StoreError::NotFound(
         "there is no such factor; `doorward factor list USERNAME` shows which there are".into(),
     )
 }
 
-async fn insert(transaction: &mut Transaction, new: NewFactor, sealed: String, replace: bool) -> Result<()> {
+pub(super) async fn insert(
+    transaction: &mut Transaction,
+    new: NewFactor,
+    sealed: String,
+    replace: bool,
+) -> Result<()> {
     let (id, person) = (new.id.to_string(), new.person.to_string());
     if replace {
         let rows = Query::new("SELECT id FROM factors WHERE person = $1 AND kind = $2")
@@ -245,8 +174,12 @@ impl Factors for Records {
     }
 
     async fn add(&self, new: NewFactor, replace: bool, entry: AuditEntry) -> Result<()> {
+        if new.kind == FactorKind::Yubikey {
+            // Its public id must be nobody else's, which the inventory sees to.
+            return Err(StoreError::Conflict("a YubiKey comes out of the inventory".into()));
+        }
         let (id, person) = (new.id.to_string(), new.person.to_string());
-        let sealed = seal(self, place(&id, &person, new.kind), &new.material)?;
+        let sealed = seal(self, of_factor(&id, &person, new.kind), &new.material)?;
         self.write(move |transaction| {
             Box::pin(async move {
                 transaction.change(Change::Person(new.person));
@@ -285,10 +218,7 @@ impl Factors for Records {
     async fn revoke(&self, id: FactorId, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
-                let person = change(transaction, id).await?;
-                if !erase(transaction, person, id).await? {
-                    return Err(gone());
-                }
+                end(transaction, id).await?;
                 audit::append(transaction, entry).await
             })
         })

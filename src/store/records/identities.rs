@@ -322,6 +322,7 @@ impl Identities for Records {
                 let mut purged = 0;
                 for statement in [
                     "DELETE FROM one_time_codes WHERE factor IN (SELECT f.id FROM factors f JOIN people p ON p.id = f.person WHERE p.directory = $1 AND p.departed < $2)",
+                    "UPDATE tokens SET state = 'revoked', person = NULL, factor = NULL, next = (SELECT o.next FROM positions o WHERE o.factor = tokens.factor) WHERE factor IN (SELECT f.id FROM factors f JOIN people p ON p.id = f.person WHERE p.directory = $1 AND p.departed < $2)",
                     "DELETE FROM positions WHERE factor IN (SELECT f.id FROM factors f JOIN people p ON p.id = f.person WHERE p.directory = $1 AND p.departed < $2)",
                     "DELETE FROM factors WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
                     "DELETE FROM counters WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",

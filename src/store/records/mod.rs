@@ -17,6 +17,7 @@ mod file;
 mod identities;
 mod logins;
 mod marks;
+mod material;
 mod notes;
 mod open;
 mod outbox;
@@ -32,6 +33,7 @@ mod sqlite;
 mod subjects;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod transaction;
 mod upkeep;
 mod witness;
@@ -43,7 +45,7 @@ pub use open::OpenError;
 use super::seal::{Keyring, Place};
 use super::{
     Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
-    Upkeep,
+    Tokens, Upkeep,
 };
 use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
@@ -104,6 +106,8 @@ views! {
     outbox: Outbox,
     /// Removes what is over.
     upkeep: Upkeep,
+    /// The inventory of tokens.
+    tokens: Tokens,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.

@@ -1,4 +1,4 @@
-//! Seals anew what is under an older master key: factors, and messages that are not over. In steps, so that other nodes need
+//! Seals anew what is under an older master key: factors, tokens, and messages that are not over. In steps, so that other nodes need
 //! not wait for all of it.
 
 use super::connection::Connection;
@@ -19,12 +19,18 @@ struct Sealed {
     update: &'static str,
 }
 
-const SEALED: [Sealed; 2] = [
+const SEALED: [Sealed; 3] = [
     Sealed {
         table: "factors",
         select: "SELECT id, person, kind, material FROM factors
                  WHERE substr(material, 1, CAST($1 AS INTEGER)) <> $2 AND id > $3 ORDER BY id LIMIT $4",
         update: "UPDATE factors SET material = $2 WHERE id = $1",
+    },
+    Sealed {
+        table: "tokens",
+        select: "SELECT id, '', kind, material FROM tokens
+                 WHERE substr(material, 1, CAST($1 AS INTEGER)) <> $2 AND id > $3 ORDER BY id LIMIT $4",
+        update: "UPDATE tokens SET material = $2 WHERE id = $1",
     },
     Sealed {
         table: "outbox",

@@ -17,6 +17,7 @@ mod schema;
 mod semantics;
 mod subjects;
 mod tls;
+mod tokens;
 mod upkeep;
 
 use super::connection::Connection;
@@ -39,13 +40,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes a database one of the schema before positions had a table of their own.
-const WITHOUT_POSITIONS: [&str; 6] = [
+const WITHOUT_POSITIONS: [&str; 7] = [
+    "DROP TABLE tokens",
     "ALTER TABLE factors ADD COLUMN next BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE factors ADD COLUMN used BIGINT",
     "UPDATE factors SET next = (SELECT o.next FROM positions o WHERE o.factor = factors.id)",
     "UPDATE factors SET used = (SELECT o.used FROM positions o WHERE o.factor = factors.id)",
     "DROP TABLE positions",
-    "DELETE FROM _sqlx_migrations WHERE version = 5",
+    "DELETE FROM _sqlx_migrations WHERE version >= 5",
 ];
 const NOW: Timestamp = Timestamp::from_secs(1_000_000);
 const BUSY: Duration = Duration::from_millis(200);

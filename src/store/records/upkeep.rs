@@ -146,6 +146,12 @@ async fn erase(transaction: &mut Transaction, ids: &[String], still: &'static st
     let counters = over.iter().map(|(id, person)| [(*person).into(), (*id).into()]);
     script.rows(counters, count, &["-".into(), "-".into()]);
     script.add(")");
+    script.statement(
+        "UPDATE tokens SET state = 'revoked', person = NULL, factor = NULL,
+         next = (SELECT o.next FROM positions o WHERE o.factor = tokens.factor) WHERE factor IN (VALUES ",
+    );
+    script.rows(over.iter().map(|(id, _)| [(*id).into()]), count, &["".into()]);
+    script.add(")");
     script.statement("DELETE FROM positions WHERE factor IN (VALUES ");
     script.rows(over.iter().map(|(id, _)| [(*id).into()]), count, &["".into()]);
     script.add(")");

@@ -10,20 +10,4 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use crate::wire::wsapi::Verdict;
 pub use servers::ValidationServers;
-
-use crate::base::Secret;
-use async_trait::async_trait;
-
-/// Why there is no verdict: the caller must say neither yes nor no.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no validation server has decided: {0}")]
-pub struct ValidatorError(String);
-
-/// Somebody who knows whether an OTP is good. Asking uses it up.
-#[async_trait]
-pub trait OtpValidator: Send + Sync {
-    /// Asks about one OTP, in modhex and lower case.
-    async fn verify(&self, otp: &Secret<String>) -> Result<Verdict, ValidatorError>;
-}

@@ -1,12 +1,14 @@
 //! Asks the servers of `[yubico]`.
 
 use super::tally::{Outcome, Tally};
-use super::{OtpValidator, ValidatorError, Verdict};
 use crate::base::{Random, Secret};
 use crate::config::Yubico;
+use crate::domain::reason::Reason;
+use crate::domain::yubikey::Validation;
 use crate::store::breaker::Breaker;
-use crate::store::http;
-use crate::wire::wsapi::{Answer, Question, Status, Undecided};
+use crate::store::{OtpValidator, ValidatorError, http};
+use crate::wire::wsapi::{Answer, Question, Status, Undecided, Verdict};
+use crate::wire::yubico::Otp;
 use arc_swap::ArcSwapOption;
 use async_trait::async_trait;
 use reqwest::{Client, StatusCode, Url};
@@ -208,23 +210,24 @@ impl ValidationServers {
         }
         Ok(())
     }
-
-    /// Whether there are any.
-    pub fn any(&self) -> bool {
-        self.servers.load().is_some()
-    }
 }
 
 #[async_trait]
 impl OtpValidator for ValidationServers {
-    async fn verify(&self, otp: &Secret<String>) -> Result<Verdict, ValidatorError> {
+    /// The servers' counters are not asked for: some send them without signing them.
+    async fn validate(&self, otp: &Otp) -> Result<Validation, ValidatorError> {
         let Some(servers) = self.servers.load_full() else {
-            return Err(ValidatorError("there are none in [yubico]".to_owned()));
+            return Ok(Validation::Bad(Reason::YubikeyNoServer));
         };
         let Yubico { client, sync, timeout, .. } = &servers.settings;
         // The server's own talks must leave time for its answer.
         let patience = timeout.as_secs().saturating_sub(1);
-        let question = Question::new(*client, otp.clone(), (*sync, patience), &*self.random);
-        servers.verify(Arc::new(question)).await
+        let otp = Secret::new(otp.to_string());
+        let question = Question::new(*client, otp, (*sync, patience), &*self.random);
+        Ok(match servers.verify(Arc::new(question)).await? {
+            Verdict::Valid => Validation::Good(None),
+            Verdict::Replayed => Validation::Bad(Reason::PasscodeReplayed),
+            Verdict::Wrong => Validation::Bad(Reason::YubikeyRefused),
+        })
     }
 }

@@ -1,9 +1,13 @@
 //! Validation servers that answer as they are told.
 
-use super::{OtpValidator, ValidationServers, ValidatorError, Verdict};
-use crate::base::{OsRandom, Secret, Timestamp};
+use super::ValidationServers;
+use crate::base::{OsRandom, Timestamp};
 use crate::config::Yubico;
+use crate::domain::reason::Reason;
+use crate::domain::yubikey::Validation;
+use crate::store::{OtpValidator, ValidatorError};
 use crate::wire::wsapi::{ApiKey, Reply, Request, Status};
+use crate::wire::yubico::Otp;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -135,15 +139,19 @@ fn servers(addresses: &[SocketAddr], timeout: Duration) -> ValidationServers {
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
 
-async fn ask(servers: &ValidationServers) -> Result<Verdict, ValidatorError> {
-    let verdict = servers.verify(&Secret::new(OTP.to_owned())).await;
+const VALID: Validation = Validation::Good(None);
+const REPLAYED: Validation = Validation::Bad(Reason::PasscodeReplayed);
+const WRONG: Validation = Validation::Bad(Reason::YubikeyRefused);
+
+async fn ask(servers: &ValidationServers) -> Result<Validation, ValidatorError> {
+    let verdict = servers.validate(&Otp::parse(OTP).unwrap()).await;
     if let Err(why) = &verdict {
         assert!(!why.to_string().contains(OTP), "{why}");
     }
     verdict
 }
 
-async fn one(acts: &[Act], timeout: Duration) -> (Result<Verdict, ValidatorError>, Double) {
+async fn one(acts: &[Act], timeout: Duration) -> (Result<Validation, ValidatorError>, Double) {
     let double = Double::start(acts).await;
     (ask(&servers(&[double.address], timeout)).await, double)
 }
@@ -156,12 +164,12 @@ async fn nobody() -> SocketAddr {
 #[tokio::test]
 async fn verdict_is_what_the_server_says_and_signs() {
     for (status, verdict) in [
-        (Status::Ok, Verdict::Valid),
-        (Status::ReplayedOtp, Verdict::Replayed),
-        (Status::DelayedOtp, Verdict::Replayed),
-        (Status::BadOtp, Verdict::Wrong),
+        (Status::Ok, VALID),
+        (Status::ReplayedOtp, REPLAYED),
+        (Status::DelayedOtp, REPLAYED),
+        (Status::BadOtp, WRONG),
     ] {
-        assert_eq!(one(&[Act::Says(status)], LONG).await.0, Ok(verdict), "{status}");
+        assert_eq!(one(&[Act::Says(status)], LONG).await.0.unwrap(), verdict, "{status}");
     }
 }
 
@@ -197,20 +205,16 @@ async fn replay_seen_by_the_next_server_does_not_undo_a_yes() {
     let second = Double::start(&[Act::Says(Status::ReplayedOtp)]).await;
     let first = Double::start(&[Act::Waits(second.answered.clone(), Status::Ok)]).await;
     let servers = servers(&[first.address, second.address], LONG);
-    assert_eq!(ask(&servers).await, Ok(Verdict::Valid));
+    assert_eq!(ask(&servers).await.unwrap(), VALID);
     assert_eq!(*first.nonces.lock().unwrap(), *second.nonces.lock().unwrap(), "one question, one nonce");
 }
 
 #[tokio::test]
 async fn server_that_lost_its_keys_does_not_undo_a_yes_and_a_no_of_all_is_one() {
-    for (other, verdict) in [
-        (Status::Ok, Verdict::Valid),
-        (Status::BadOtp, Verdict::Wrong),
-        (Status::ReplayedOtp, Verdict::Replayed),
-    ] {
+    for (other, verdict) in [(Status::Ok, VALID), (Status::BadOtp, WRONG), (Status::ReplayedOtp, REPLAYED)] {
         let second = Double::start(&[Act::Says(Status::BadOtp)]).await;
         let first = Double::start(&[Act::Waits(second.answered.clone(), other)]).await;
-        assert_eq!(ask(&servers(&[first.address, second.address], LONG)).await, Ok(verdict));
+        assert_eq!(ask(&servers(&[first.address, second.address], LONG)).await.unwrap(), verdict);
     }
 }
 
@@ -219,7 +223,7 @@ async fn first_yes_does_not_wait_for_a_server_that_hangs() {
     let hangs = Double::start(&[Act::Hangs]).await;
     let works = Double::start(&[Act::Says(Status::Ok)]).await;
     let begun = Instant::now();
-    assert_eq!(ask(&servers(&[hangs.address, works.address], LONG)).await, Ok(Verdict::Valid));
+    assert_eq!(ask(&servers(&[hangs.address, works.address], LONG)).await.unwrap(), VALID);
     assert!(begun.elapsed() < LONG / 2);
 }
 
@@ -232,7 +236,7 @@ async fn replay_beside_a_server_that_hangs_is_not_decided() {
     // One that is not there cannot have taken it.
     let works = Double::start(&[Act::Says(Status::ReplayedOtp)]).await;
     let servers = servers(&[nobody().await, works.address], LONG);
-    assert_eq!(ask(&servers).await, Ok(Verdict::Replayed));
+    assert_eq!(ask(&servers).await.unwrap(), REPLAYED);
 }
 
 #[tokio::test]
@@ -248,7 +252,7 @@ async fn deadline_holds_whatever_the_servers_do() {
 async fn what_passes_is_asked_again_with_the_same_nonce_and_what_does_not_is_not() {
     for first in [Act::Closes, Act::Http(503), Act::Says(Status::BackendError)] {
         let (verdict, double) = one(&[first, Act::Says(Status::Ok)], LONG).await;
-        assert_eq!(verdict, Ok(Verdict::Valid));
+        assert_eq!(verdict.unwrap(), VALID);
         let nonces = double.nonces.lock().unwrap();
         assert_eq!(nonces.len(), 2);
         assert_eq!(nonces[0], nonces[1], "another nonce would make a replay of it");
@@ -291,9 +295,10 @@ async fn statuses_of_a_person_s_making_never_make_a_server_rest() {
 }
 
 #[tokio::test]
-async fn without_servers_nothing_is_decided_and_a_reload_brings_them() {
+async fn without_servers_no_otp_is_good_and_a_reload_brings_them() {
     let none = ValidationServers::new(None, Arc::new(OsRandom)).unwrap();
-    assert!(ask(&none).await.is_err() && !none.any());
+    let nobody = Validation::Bad(Reason::YubikeyNoServer);
+    assert_eq!(ask(&none).await.unwrap(), nobody);
     let works = Double::start(&[Act::Says(Status::Ok)]).await;
     let settings = Yubico {
         urls: vec![format!("http://{}/wsapi/2.0/verify", works.address).parse().unwrap()],
@@ -304,8 +309,8 @@ async fn without_servers_nothing_is_decided_and_a_reload_brings_them() {
         authorities: Vec::new(),
     };
     none.reload(Some(&settings)).unwrap();
-    assert_eq!(ask(&none).await, Ok(Verdict::Valid));
+    assert_eq!(ask(&none).await.unwrap(), VALID);
     assert_eq!(format!("{none:?}"), format!("[\"{}\"]", works.address));
     none.reload(None).unwrap();
-    assert!(ask(&none).await.is_err());
+    assert_eq!(ask(&none).await.unwrap(), nobody);
 }

@@ -43,6 +43,7 @@ async fn filled() -> Store {
     assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
     for sql in [
         "INSERT INTO audit_subjects VALUES (1, 1000, 'x')",
+        "INSERT INTO tokens VALUES ('1', 'hotp', 'A1', '', 'stock', NULL, NULL, 0, 1, 'x')",
         "INSERT INTO directories VALUES ('campus', 's', 'p', 1)",
         "INSERT INTO outbox VALUES ('1', 'x', 'login', 'sms', '', '', NULL, '', 'sent', 1, 1, 1, 1, 1, NULL, '', '', 1)",
     ] {
@@ -175,7 +176,7 @@ async fn table_that_nobody_knows_is_refused(kit: Kit) {
 async fn file_of_an_older_schema_is_refused(kit: Kit) {
     let file = filled().await;
     file.close().await;
-    file.sql("DELETE FROM _sqlx_migrations WHERE version = 5").await;
+    file.sql("DELETE FROM _sqlx_migrations WHERE version = 6").await;
     let (_, settings) = target(&kit);
     let text = copy(&file, &settings).await.unwrap_err().to_string();
     assert!(text.contains("older schema"), "{text}");

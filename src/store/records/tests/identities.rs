@@ -170,6 +170,7 @@ async fn purge_removes_who_left_long_ago_with_everything_they_had(kit: Kit) {
     for number in [1, 2] {
         store.totp(id(number), FactorState::Active).await;
     }
+    store.sql("INSERT INTO tokens SELECT '1', 'totp', 'A1', '', 'assigned', person, id, 0, 1, 'x' FROM factors WHERE person = (SELECT id FROM people WHERE username = 'ann')").await;
     store.identities().apply(batch(&[("a", 1, true, None)], "two")).await.unwrap();
     assert_eq!(
         store.identities().purge("campus", NOW, entry("sync.purge")).await.unwrap(),
@@ -181,4 +182,8 @@ async fn purge_removes_who_left_long_ago_with_everything_they_had(kit: Kit) {
     assert_eq!(store.identities().known("campus").await.unwrap().len(), 1);
     assert!(store.factors().of(id(1)).await.unwrap().is_empty());
     assert_eq!(store.factors().of(id(2)).await.unwrap().len(), 1);
+    let kept = store
+        .sql("UPDATE tokens SET next = 1 WHERE state = 'revoked' AND factor IS NULL AND person IS NULL")
+        .await;
+    assert_eq!(kept, 1, "the device is still ours");
 }
