@@ -10,8 +10,10 @@ use crate::engine::login::Gatekeeper;
 use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::engine::upkeep::Keeper;
+use crate::engine::validation::KeyDesk;
 use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
+use crate::serve::wsapi;
 use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
@@ -54,6 +56,7 @@ pub struct Running {
     validators: Arc<ValidationServers>,
     courier: delivery::Running,
     admin: admin::Running,
+    wsapi: wsapi::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
     /// What follows directories and cleans up.
@@ -138,6 +141,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         sync: followed.handles,
         status: status(counters, Arc::clone(&addresses), redis),
     };
+    let wsapi = wsapi::start(wsapi_state(&stores, &config)).await?;
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     let courier = courier.start();
@@ -145,7 +149,19 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         Keeper { store: stores.records.upkeep(), config: Arc::clone(&config), clock: Arc::new(SystemClock) };
     let mut background = followed.tasks;
     background.spawn(keeper.run());
-    Ok(Running { config, radius, providers, validators, courier, admin, addresses, stores, background })
+    Ok(Running { config, radius, providers, validators, courier, admin, wsapi, addresses, stores, background })
+}
+
+/// What our validation service works with.
+fn wsapi_state(stores: &Stores, config: &Arc<ArcSwap<Config>>) -> wsapi::State {
+    let clock = Arc::new(SystemClock);
+    let desk = KeyDesk {
+        tokens: stores.records.tokens(),
+        logins: stores.records.logins(),
+        audit: stores.records.audit(),
+        clock: clock.clone(),
+    };
+    wsapi::State::new(Arc::new(desk), Arc::clone(config), clock)
 }
 
 /// Redis, if challenges wait there.
@@ -219,6 +235,7 @@ impl Running {
             (!old.directories.iter().eq(&new.directories), "[[directory]]"),
             (old.admin.socket != new.admin.socket, "admin.socket"),
             (old.log.json != new.log.json, "log.format"),
+            (old.wsapi.listen != new.wsapi.listen, "wsapi.listen"),
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
         ];
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
@@ -241,6 +258,7 @@ impl Running {
     /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.
     pub async fn stop(mut self) -> usize {
         self.admin.stop().await;
+        self.wsapi.stop().await;
         let drain = self.config.load().radius.drain_timeout;
         let cut_off = self.radius.stop().await;
         self.courier.stop(drain).await;

@@ -9,3 +9,5 @@ pub mod login;
 pub mod reach;
 pub mod sync;
 pub mod upkeep;
+pub mod validation;
+pub mod warnings;
