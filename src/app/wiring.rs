@@ -149,7 +149,18 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         Keeper { store: stores.records.upkeep(), config: Arc::clone(&config), clock: Arc::new(SystemClock) };
     let mut background = followed.tasks;
     background.spawn(keeper.run());
-    Ok(Running { config, radius, providers, validators, courier, admin, wsapi, addresses, stores, background })
+    Ok(Running {
+        config,
+        radius,
+        providers,
+        validators,
+        courier,
+        admin,
+        wsapi,
+        addresses,
+        stores,
+        background,
+    })
 }
 
 /// What our validation service works with.

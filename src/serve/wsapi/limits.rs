@@ -81,7 +81,9 @@ mod tests {
         let recent = Recent::default();
         recent.add(1, "nonce", "otp");
         assert!(recent.has(1, "nonce", "otp"));
-        assert!(!recent.has(2, "nonce", "otp") && !recent.has(1, "other", "otp") && !recent.has(1, "nonce", "x"));
+        assert!(
+            !recent.has(2, "nonce", "otp") && !recent.has(1, "other", "otp") && !recent.has(1, "nonce", "x")
+        );
         for number in 0..REMEMBERED {
             recent.add(1, "nonce", &number.to_string());
         }
