@@ -74,7 +74,11 @@ impl World {
             write(&dir.path().join(name), text);
         }
         configure(dir.path(), settings);
-        let daemon = Daemon::serve_by(namespace.command(DOORWARD), dir.path());
+        let mut command = namespace.command(DOORWARD);
+        if settings.contains("# at the finest level") {
+            command.env("DOORWARD__LOG__FILTER", "trace");
+        }
+        let daemon = Daemon::serve_by(command, dir.path());
         let world = Self { daemon, namespace, other, dir };
         world.add("hannelore");
         world

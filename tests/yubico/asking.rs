@@ -80,3 +80,38 @@ fn key_without_any_server_is_refused_with_a_reason() {
     assert_eq!(world.login(&with(&BLUE.touch(1, 1))), REJECT);
     assert_eq!(world.reason(), "yubikey-no-validation-server");
 }
+
+#[test]
+fn neither_otps_nor_keys_are_logged_even_at_the_finest_level() {
+    let (namespace, other) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let server = YubiServer::start(&namespace, other.path(), 8000, &[&BLUE]);
+    let settings = format!(
+        "[yubico] # at the finest level\nurls = [\"{}\", \"http://127.0.0.1:8001/v\"]\nclient_id = {API_ID}\n\
+         secret_file = \"api.secret\"\ntimeout = \"2s\"\n[wsapi]\nlisten = [\"127.0.0.1:8400\"]\n\
+         [[wsapi.client]]\nid = 1\nsecret_file = \"one.secret\"\n",
+        server.url()
+    );
+    let key = api_key();
+    let files = [("api.secret", key.as_str()), ("one.secret", service::CLIENT)];
+    let mut world = World::start_in(namespace, other, &settings, &files);
+    world.key(&BLUE, Some("hannelore"), false);
+    world.key(&RED, None, true);
+    let otps = [BLUE.touch(1, 1), BLUE.touch(1, 2), RED.touch(1, 1), RED.touch(1, 2)];
+    assert_eq!(world.login(&with(&otps[0])), ACCEPT);
+    assert_eq!(world.login(&with(&otps[0])), REJECT);
+    server.stop();
+    assert_eq!(world.unanswered(&with(&otps[1])), NOTHING);
+    assert_eq!(world.ask(&otps[2]), "OK");
+    assert_eq!(world.ask(&otps[2]), "REPLAYED_OTP");
+    assert_eq!(world.fetch(&service::query(1, service::OTHER, &otps[3]))["status"], "BAD_SIGNATURE");
+    world.daemon.stop();
+    let log: Vec<_> = world.daemon.lines.take().unwrap().iter().collect();
+    let log = log.join("\n");
+    assert!(log.contains("TRACE") && log.contains("an OTP was looked at"), "it is the whole log");
+    for otp in &otps {
+        assert!(!log.contains(&otp[12..]), "{otp} is in the log");
+    }
+    for secret in [key.as_str(), support::yubiserver::API_SECRET, service::CLIENT, RED.aes, PASSWORD] {
+        assert!(!log.contains(secret), "{secret} is in the log");
+    }
+}

@@ -20,7 +20,7 @@ fn serving() -> World {
 }
 
 /// A signed query with a nonce of its own.
-fn query(client: u32, key: &str, otp: &str) -> String {
+pub(crate) fn query(client: u32, key: &str, otp: &str) -> String {
     let key = ApiKey::parse(key.as_bytes()).unwrap();
     Question::new(client, Secret::new(otp.to_owned()), (None, 0), &OsRandom).query(&key).expose().clone()
 }
@@ -38,11 +38,11 @@ fn fetch(namespace: &Namespace, query: &str) -> HashMap<String, String> {
 }
 
 impl World {
-    fn fetch(&self, query: &str) -> HashMap<String, String> {
+    pub(crate) fn fetch(&self, query: &str) -> HashMap<String, String> {
         fetch(&self.namespace, query)
     }
 
-    fn ask(&self, otp: &str) -> String {
+    pub(crate) fn ask(&self, otp: &str) -> String {
         self.fetch(&query(1, CLIENT, otp))["status"].clone()
     }
 
