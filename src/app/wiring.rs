@@ -109,6 +109,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let desk = Arc::new(Desk {
         people: stores.records.people(),
         factors: stores.records.factors(),
+        tokens: stores.records.tokens(),
+        validator: Some(validators.clone()),
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),

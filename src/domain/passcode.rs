@@ -130,7 +130,7 @@ pub fn matching(
             let found = live.fold(false, |found, one| found | bool::from(one.digest.ct_eq(&digest)));
             found.then_some(Proof::Code { factor: factor.id, digest })
         }
-        Material::Yubikey { key: Some(key), .. } => yubikey::judge(factor, key, code).ok().map(proof),
+        Material::Yubikey { key: Some(key), .. } => yubikey::judge(key, factor.next, code).ok().map(proof),
         // Only its validation server can tell.
         Material::Yubikey { key: None, .. } => None,
         Material::Pin { .. } => None,

@@ -1,9 +1,18 @@
 //! Tokens: devices that an organisation owns, imported before anyone has them and kept when they come back. Given to a person,
 //! one becomes a factor of theirs.
 
+mod file;
+mod pieces;
+mod pskc;
+mod table;
+mod yubico;
+
+pub use file::{BadLine, File, Found};
+
 use super::factor::{FactorId, FactorKind, Material};
 use super::person::{PersonId, id};
 use crate::base::Timestamp;
+use crate::wire::pskc::Unlock;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -49,6 +58,29 @@ impl FromStr for TokenState {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         TokenState::ALL.into_iter().find(|state| state.as_str() == text).ok_or(())
+    }
+}
+
+/// How a file of tokens is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// YubiKeys, as Yubico's programs write them.
+    Yubikey,
+    /// OATH tokens in a table.
+    Csv,
+    /// OATH tokens in a container (RFC 6030).
+    Pskc,
+}
+
+impl Format {
+    /// Reads a file of this format; `unlock` opens an encrypted one.
+    pub fn read(self, text: &str, unlock: Option<&Unlock>) -> File {
+        match self {
+            Format::Yubikey => yubico::read(text),
+            Format::Csv => table::read(text),
+            Format::Pskc => pskc::read(text, unlock),
+        }
     }
 }
 

@@ -2,7 +2,6 @@
 //!
 //! What is wrong is for the log and the audit trail only: it never decides anything, and the person does not read it.
 
-use super::factor::Factor;
 use super::person::PersonId;
 use super::reason::Reason;
 use crate::wire::yubico::{
@@ -42,13 +41,13 @@ pub enum KeyOwner {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn judge(factor: &Factor, key: &Key, typed: &str) -> Result<u64, Reason> {
+pub fn judge(key: &Key, next: u64, typed: &str) -> Result<u64, Reason> {
     let otp = Otp::parse(typed).map_err(|_| Reason::YubikeyCharacters)?;
     let token = key.open(&otp).map_err(|error| match error {
         TokenError::Crc => Reason::YubikeyChecksum,
         TokenError::PrivateId => Reason::YubikeyPrivateId,
     })?;
-    if is_worn(&token, factor.next) {
+    if is_worn(&token, next) {
         return Err(Reason::YubikeyWorn);
     }
     Ok(token.position())
@@ -106,43 +105,36 @@ fn damage(text: &str, modhex: usize, alone: bool) -> Option<Reason> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::factor::{FactorKind, Material};
-    use crate::domain::passcode::tests::factor;
     use crate::wire::yubico::tests::{key, touch};
 
     const ID: &str = "vvcccccbcdef";
 
-    fn ours() -> (Factor, Key, PublicId) {
+    fn ours() -> (Key, PublicId) {
         let key = key("000102030405060708090a0b0c0d0e0f", "010203040506");
         let public_id = PublicId::parse(ID).unwrap();
-        let material = Material::Yubikey { public_id, key: Some(key.clone()) };
-        (factor(FactorKind::Yubikey, material), key, public_id)
+        (key, public_id)
     }
 
     #[test]
     fn position_is_told_and_each_flaw_has_its_reason() {
-        let (factor, ours, id) = ours();
-        assert_eq!(judge(&factor, &ours, &touch(&ours, id, 3, 4)), Ok(3 * 256 + 4));
+        let (ours, id) = ours();
+        assert_eq!(judge(&ours, 0, &touch(&ours, id, 3, 4)), Ok(3 * 256 + 4));
         let other = key("f00102030405060708090a0b0c0d0e0f", "010203040506");
-        assert_eq!(judge(&factor, &ours, &touch(&other, id, 3, 4)), Err(Reason::YubikeyChecksum));
+        assert_eq!(judge(&ours, 0, &touch(&other, id, 3, 4)), Err(Reason::YubikeyChecksum));
         let other = key("000102030405060708090a0b0c0d0e0f", "010203040507");
-        assert_eq!(judge(&factor, &ours, &touch(&other, id, 3, 4)), Err(Reason::YubikeyPrivateId));
-        assert_eq!(judge(&factor, &ours, "cccc"), Err(Reason::YubikeyCharacters));
+        assert_eq!(judge(&ours, 0, &touch(&other, id, 3, 4)), Err(Reason::YubikeyPrivateId));
+        assert_eq!(judge(&ours, 0, "cccc"), Err(Reason::YubikeyCharacters));
     }
 
     #[test]
     fn worn_key_is_told_apart_from_a_replay() {
-        let (mut factor, ours, id) = ours();
-        let at = |uses: u16, touches: u8| touch(&ours, id, uses, touches);
-        factor.next = u64::from(LAST_USE) * 256 + 255;
-        assert_eq!(judge(&factor, &ours, &at(LAST_USE, 255)), Ok(0x7f_ffff), "the last one is good");
-        factor.next = 0x80_0000;
-        assert_eq!(judge(&factor, &ours, &at(LAST_USE, 255)), Err(Reason::YubikeyWorn));
-        factor.next = 0x7f_0000;
-        assert_eq!(judge(&factor, &ours, &at(1, 0)), Err(Reason::YubikeyWorn), "it began anew");
-        assert_eq!(judge(&factor, &ours, &at(0x7e00, 0)), Ok(0x7e_0000), "a replay, for the store to refuse");
-        factor.next = 0;
-        assert_eq!(judge(&factor, &ours, &at(0, 0)), Ok(0));
+        let (ours, id) = ours();
+        let judge = |next: u64, uses: u16, touches: u8| judge(&ours, next, &touch(&ours, id, uses, touches));
+        assert_eq!(judge(0x7f_ffff, LAST_USE, 255), Ok(0x7f_ffff), "the last one is good");
+        assert_eq!(judge(0x80_0000, LAST_USE, 255), Err(Reason::YubikeyWorn));
+        assert_eq!(judge(0x7f_0000, 1, 0), Err(Reason::YubikeyWorn), "it began anew");
+        assert_eq!(judge(0x7f_0000, 0x7e00, 0), Ok(0x7e_0000), "a replay, for the store to refuse");
+        assert_eq!(judge(0, 0, 0), Ok(0));
     }
 
     fn alone(text: &str) -> Option<End> {
@@ -155,7 +147,7 @@ mod tests {
 
     #[test]
     fn whole_password_of_an_unknown_key_names_it() {
-        let (_, key, id) = ours();
+        let (key, id) = ours();
         let otp = touch(&key, id, 1, 1);
         for text in [otp.clone(), otp.to_uppercase()] {
             assert_eq!((alone(&text), behind(&text)), (Some(End::Whole(id)), Some(End::Whole(id))));
@@ -167,7 +159,7 @@ mod tests {
 
     #[test]
     fn damage_is_named_whether_alone_or_behind_a_password() {
-        let (_, key, id) = ours();
+        let (key, id) = ours();
         let otp = touch(&key, id, 1, 1);
         for text in [&otp[1..], &otp[..43], &otp[..30], &format!("c{otp}")] {
             assert_eq!(alone(text), Some(End::Damaged(Reason::YubikeyLength)), "{text}");

@@ -12,7 +12,8 @@ use crate::domain::person::{Person, PersonId, Status, Username, UsernameError};
 use crate::store::directory::import::{Credential, ImportError, ImportRow};
 use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{
-    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, Page, People, StoreError,
+    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, OtpValidator, Page, People, StoreError,
+    Tokens,
 };
 use std::sync::Arc;
 
@@ -72,6 +73,20 @@ pub enum DeskError {
     /// A lifetime out of range.
     #[error("A code can live from 1 minute to {0} hours here.")]
     Lifetime(u64),
+    /// No such token.
+    #[error("There is no token `{0}`. `doorward token list` shows which there are.")]
+    NoToken(String),
+    /// Several tokens have this serial number.
+    #[error(
+        "Several tokens are called `{0}`. Name one by its id, which `doorward token list --matching {0}` shows."
+    )]
+    ManyTokens(String),
+    /// What was typed is no password of a YubiKey.
+    #[error("{0}")]
+    Otp(String),
+    /// The key that was touched cannot be bound.
+    #[error("{0}")]
+    Touch(&'static str),
     /// Errors in a file.
     #[error("The file has errors; nothing was imported.")]
     Import(Vec<ImportError>),
@@ -166,6 +181,10 @@ pub struct Desk {
     pub people: Arc<dyn People>,
     /// Factors.
     pub factors: Arc<dyn Factors>,
+    /// The inventory.
+    pub tokens: Arc<dyn Tokens>,
+    /// Judges YubiKeys that only their validation server knows.
+    pub validator: Option<Arc<dyn OtpValidator>>,
     /// Failure counters.
     pub attempts: Arc<dyn Attempts>,
     /// The audit trail.

@@ -8,6 +8,7 @@ pub mod enroll;
 pub mod login;
 pub mod reach;
 pub mod sync;
+pub mod tokens;
 pub mod upkeep;
 pub mod validation;
 pub mod warnings;

@@ -6,11 +6,11 @@ use rustls::pki_types::CertificateDer;
 use std::error::Error;
 use std::time::Duration;
 
-/// A client whose requests take `timeout` at most and which keeps `idle` connections to each host. The error is what is
-/// wrong.
+/// A client whose connections are made within `connect`, whose requests take `whole` at most, and which keeps `idle`
+/// connections to each host. The error is what is wrong.
 pub(super) fn client(
     authorities: &[CertificateDer<'static>],
-    timeout: Duration,
+    (connect, whole): (Duration, Duration),
     idle: usize,
 ) -> Result<Client, String> {
     Client::builder()
@@ -20,8 +20,8 @@ pub(super) fn client(
         .no_proxy()
         .referer(false)
         .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(timeout / 2)
-        .timeout(timeout)
+        .connect_timeout(connect)
+        .timeout(whole)
         .pool_max_idle_per_host(idle)
         .pool_idle_timeout(Duration::from_secs(20))
         .build()

@@ -40,6 +40,37 @@ fn login_asks_the_validation_server_and_each_otp_is_good_once() {
     assert_eq!(world.login(&with(&BLUE.touch(1, 5))), ACCEPT);
 }
 
+// R-YUBI-1
+#[test]
+fn key_that_only_the_server_knows_is_bound_by_a_touch_to_one_person() {
+    let (namespace, other) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let server = YubiServer::start(&namespace, other.path(), 8000, &[&BLUE]);
+    let settings = format!(
+        "[yubico]\nurls = [\"{}\"]\nclient_id = {API_ID}\nsecret_file = \"api.secret\"\ntimeout = \"2s\"\n",
+        server.url()
+    );
+    let world = World::start_in(namespace, other, &settings, &[("api.secret", &api_key())]);
+    world.add("somebody");
+    let bind = |user: &str, otp: &str| {
+        let output = world.daemon.run_with(&["enroll", "yubikey", user], &format!("{otp}\n"));
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let touch = BLUE.touch(1, 1);
+    let (done, why) = bind("hannelore", &RED.touch(1, 1));
+    assert!(!done && why.contains("does not accept"), "{why}");
+    let (done, why) = bind("hannelore", &touch);
+    assert!(done, "{why}");
+    assert_eq!(server.position(&BLUE), 0x101);
+    assert_eq!(world.login(&with(&touch)), REJECT, "that touch is used up");
+    assert_eq!(world.login(&with(&BLUE.touch(1, 2))), ACCEPT);
+    let (done, why) = bind("somebody", &BLUE.touch(1, 3));
+    assert!(!done && why.contains("belongs to another person") && !why.contains("hannelore"), "{why}");
+    assert_eq!(world.login(&with(&BLUE.touch(1, 4))), ACCEPT);
+    server.stop();
+    let (done, why) = bind("somebody", &RED.touch(1, 2));
+    assert!(!done && why.contains("no validation server"), "{why}");
+}
+
 #[test]
 fn answer_that_is_not_signed_with_our_key_is_no_decision() {
     let key = data_encoding::BASE64.encode(b"20-bytes-of-another.");

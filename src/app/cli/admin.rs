@@ -148,6 +148,7 @@ impl Admin {
         match command {
             Enroll::Totp(args) => return self.key("totp", args).await,
             Enroll::Hotp(args) => return self.key("hotp", args).await,
+            Enroll::Yubikey(args) => return self.touch(args).await,
             Enroll::Recovery { user } => {
                 let answer =
                     self.post(&format!("people/{}/factors/recovery", segment(&user)), json!({})).await?;

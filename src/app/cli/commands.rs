@@ -78,6 +78,8 @@ pub(super) enum Enroll {
     Totp(KeyArgs),
     /// A counter-based token; counts after a first code.
     Hotp(KeyArgs),
+    /// A YubiKey, by a touch: what it types is asked for without showing it, or read from standard input.
+    Yubikey(TouchArgs),
     /// A set of recovery codes, in place of the old one.
     Recovery {
         /// Username.
@@ -106,6 +108,94 @@ pub(super) struct KeyArgs {
     /// The first code, to confirm at once.
     #[arg(long)]
     pub(super) code: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TouchArgs {
+    /// Username.
+    pub(super) user: String,
+    /// Name that the person knows the key by.
+    #[arg(long)]
+    pub(super) label: Option<String>,
+    /// Also if the key was revoked: it is there again.
+    #[arg(long)]
+    pub(super) revoked: bool,
+}
+
+/// `doorward import …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Import {
+    /// YubiKeys, from a file that Yubico's programs wrote.
+    Yubikey(ImportArgs),
+    /// OATH tokens, from a table: serial,type,seed[,digits,counter,period,algorithm].
+    Csv(ImportArgs),
+    /// OATH tokens, from a container of the maker (PSKC, RFC 6030).
+    Pskc {
+        #[command(flatten)]
+        args: ImportArgs,
+        /// File with the key agreed on with the maker, in hex.
+        #[arg(long, value_name = "FILE")]
+        key_file: Option<PathBuf>,
+        /// The file is encrypted under a passphrase; it is asked for, or read from standard input.
+        #[arg(long, conflicts_with = "key_file")]
+        passphrase: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The file.
+    pub(super) file: PathBuf,
+    /// Only look what would come of it.
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    /// Leave bad lines out; without it, one bad line refuses the file.
+    #[arg(long)]
+    pub(super) skip_bad: bool,
+}
+
+/// `doorward token …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Token {
+    /// List tokens.
+    List {
+        /// Only of this kind.
+        #[arg(long, value_parser = ["yubikey", "hotp", "totp"])]
+        kind: Option<String>,
+        /// Only in this state.
+        #[arg(long, value_parser = ["stock", "assigned", "revoked"])]
+        state: Option<String>,
+        /// Only of this person.
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+        /// Only those whose name or serial number contains this.
+        #[arg(long, value_name = "TEXT")]
+        matching: Option<String>,
+        /// At most so many.
+        #[arg(long, default_value_t = 1000)]
+        limit: u32,
+    },
+    /// Give a token to a person; it counts at once.
+    Assign {
+        /// Public id, serial number or id of the token.
+        token: String,
+        /// Username.
+        user: String,
+        /// Name that the person knows it by.
+        #[arg(long)]
+        label: Option<String>,
+        /// Something that the token has just shown, to be sure that it is this one.
+        #[arg(long)]
+        code: Option<String>,
+        /// Also if it was revoked: it is there again.
+        #[arg(long)]
+        revoked: bool,
+    },
+    /// Take a token back, lost or not: nobody logs in with it any more.
+    Revoke {
+        /// Public id, serial number or id of the token.
+        token: String,
+    },
 }
 
 /// `doorward factor …`

@@ -7,6 +7,7 @@ mod login;
 mod outbox;
 mod output;
 mod sync;
+mod tokens;
 
 use super::client::{Client, ClientError, EX_UNAVAILABLE};
 use super::{check, demo, serve};
@@ -65,6 +66,12 @@ enum Command {
     /// Enroll a second factor.
     #[command(subcommand)]
     Enroll(commands::Enroll),
+    /// Bring tokens from a file into the inventory.
+    #[command(subcommand)]
+    Import(commands::Import),
+    /// Tokens of the inventory.
+    #[command(subcommand)]
+    Token(commands::Token),
     /// Second factors.
     #[command(subcommand)]
     Factor(commands::Factor),
@@ -220,6 +227,8 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Person(command) => admin.person(command).await,
         Command::Enroll(command) => admin.enroll(command).await,
         Command::Factor(command) => admin.factor(command).await,
+        Command::Import(command) => admin.import_tokens(command).await,
+        Command::Token(command) => admin.token(command).await,
         Command::Code(command) => admin.code(command).await,
         Command::Outbox(command) => admin.outbox(command).await,
         Command::Audit(command) => admin.audit(command).await,

@@ -119,7 +119,9 @@ impl Login<'_> {
         let factors = self.account.as_ref()?.factors.iter().filter(tried);
         factors.flat_map(|factor| self.splits(factor).into_iter().map(move |split| (factor, split))).find_map(
             |(factor, split)| match &factor.material {
-                Material::Yubikey { key: Some(key), .. } => yubikey::judge(factor, key, split.code).err(),
+                Material::Yubikey { key: Some(key), .. } => {
+                    yubikey::judge(key, factor.next, split.code).err()
+                }
                 _ => None,
             },
         )

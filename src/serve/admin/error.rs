@@ -3,6 +3,7 @@
 use crate::config::AdminRole;
 use crate::engine::desk::DeskError;
 use crate::store::StoreError;
+use crate::store::directory::import::ImportError;
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -34,6 +35,12 @@ pub(super) struct Line {
     line: usize,
     /// What is wrong.
     what: String,
+}
+
+impl From<ImportError> for Line {
+    fn from(error: ImportError) -> Self {
+        Self { line: error.line, what: error.problem }
+    }
 }
 
 /// An answer that is no success.
@@ -100,13 +107,15 @@ impl From<DeskError> for Failure {
             DeskError::NotHotp => (StatusCode::CONFLICT, "not-hotp"),
             DeskError::NoResync => (StatusCode::UNPROCESSABLE_ENTITY, "no-resync"),
             DeskError::Lifetime(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-lifetime"),
+            DeskError::NoToken(_) => (StatusCode::NOT_FOUND, "token-not-found"),
+            DeskError::ManyTokens(_) => (StatusCode::CONFLICT, "several-tokens"),
+            DeskError::Otp(_) | DeskError::Touch(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-touch"),
             DeskError::Import(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-file"),
             DeskError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
         let mut failure = Self::new(status, code, error.to_string());
         if let DeskError::Import(errors) = error {
-            failure.detail.lines =
-                errors.into_iter().map(|e| Line { line: e.line, what: e.problem }).collect();
+            failure.detail.lines = errors.into_iter().map(Line::from).collect();
         }
         failure
     }

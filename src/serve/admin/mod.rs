@@ -11,6 +11,7 @@ mod outbox;
 mod people;
 mod socket;
 mod sync;
+mod tokens;
 mod trail;
 mod types;
 
@@ -67,6 +68,11 @@ pub struct State {
         factors::confirm,
         factors::revoke,
         factors::resync,
+        tokens::list,
+        tokens::import,
+        tokens::assign,
+        tokens::revoke,
+        tokens::enroll,
         sync::status,
         sync::once,
         outbox::list,
@@ -109,6 +115,11 @@ fn router(state: State) -> Router {
         .route("/v1/factors/{id}", axum::routing::delete(factors::revoke))
         .route("/v1/factors/{id}/confirm", post(factors::confirm))
         .route("/v1/factors/{id}/resync", post(factors::resync))
+        .route("/v1/people/{username}/factors/yubikey", post(tokens::enroll))
+        .route("/v1/tokens", get(tokens::list))
+        .route("/v1/tokens/import", post(tokens::import).layer(DefaultBodyLimit::max(IMPORT)))
+        .route("/v1/tokens/{token}", axum::routing::delete(tokens::revoke))
+        .route("/v1/tokens/{token}/assign", post(tokens::assign))
         .route("/v1/sync", get(sync::status).post(sync::once))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))

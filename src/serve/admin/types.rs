@@ -4,10 +4,12 @@ use crate::base::Timestamp;
 use crate::domain::factor::Factor as DomainFactor;
 use crate::domain::passcode::drift;
 use crate::domain::person::{Person as DomainPerson, Role};
+use crate::domain::token::Format;
 use crate::engine::desk::{Overview as DeskOverview, codes_left};
 use crate::engine::sync::{Progress, Stage};
+use crate::engine::tokens::Imported as DeskImported;
 use crate::store::ldap::ServerState;
-use crate::store::{AuditCheck, AuditRecord, CounterState};
+use crate::store::{AuditCheck, AuditRecord, CounterState, TokenStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -65,7 +67,7 @@ pub(super) struct People {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Factor {
     id: String,
-    /// `totp`, `hotp`, `pin`, `recovery`, `temporary`.
+    /// `totp`, `hotp`, `yubikey`, `pin`, `recovery`, `temporary`.
     kind: String,
     label: String,
     /// `pending` until a first code has proved it, then `active`.
@@ -237,6 +239,122 @@ pub(super) struct FirstCode {
 pub(super) struct TwoCodes {
     pub(super) first: String,
     pub(super) second: String,
+}
+
+/// A device of the inventory.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Token {
+    id: String,
+    /// `yubikey`, `hotp`, `totp`.
+    kind: String,
+    /// Public id in modhex, or serial number.
+    name: String,
+    /// Printed on it; may be empty.
+    serial: String,
+    /// `stock`, `assigned`, `revoked`.
+    state: String,
+    /// Username of the owner.
+    user: Option<String>,
+    /// Their factor.
+    factor: Option<String>,
+    /// RFC 3339.
+    created: String,
+}
+
+impl From<TokenStatus> for Token {
+    fn from(token: TokenStatus) -> Self {
+        Self {
+            id: token.id,
+            kind: token.kind.to_string(),
+            name: token.name,
+            serial: token.serial,
+            state: token.state.to_string(),
+            user: token.user,
+            factor: token.factor,
+            created: token.created.to_string(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TokenList {
+    pub(super) tokens: Vec<Token>,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenPage {
+    /// Only of this kind.
+    pub(super) kind: Option<String>,
+    /// Only in this state.
+    pub(super) state: Option<String>,
+    /// Only of this person.
+    pub(super) user: Option<String>,
+    /// Only those whose name or serial number contains this.
+    pub(super) matching: Option<String>,
+    /// Only after this id.
+    pub(super) after: Option<String>,
+    /// At most so many, up to 1000; 100 if it is missing.
+    pub(super) limit: Option<u32>,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenFile {
+    /// `yubikey`: as Yubico's programs write it; `csv`: a table of OATH tokens; `pskc`: a container of them
+    /// (RFC 6030).
+    #[schema(value_type = String)]
+    pub(super) format: Format,
+    /// The file.
+    pub(super) content: String,
+    /// PSKC: the key agreed on with the maker, in hex.
+    pub(super) key: Option<String>,
+    /// PSKC: the passphrase agreed on.
+    pub(super) passphrase: Option<String>,
+    /// Only look what would come of it.
+    #[serde(default)]
+    pub(super) dry_run: bool,
+    /// Leave bad lines out instead of refusing the file.
+    #[serde(default)]
+    pub(super) skip_bad: bool,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ImportedTokens {
+    imported: usize,
+    dry_run: bool,
+    /// Lines that were left out.
+    left_out: Vec<super::error::Line>,
+}
+
+impl ImportedTokens {
+    pub(super) fn new(done: DeskImported, dry_run: bool) -> Self {
+        let left_out = done.left_out.into_iter().map(Into::into).collect();
+        Self { imported: done.imported, dry_run, left_out }
+    }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AssignToken {
+    pub(super) username: String,
+    pub(super) label: Option<String>,
+    /// Something that the token has just shown, to be sure that it is this one; it is used up.
+    pub(super) code: Option<String>,
+    /// Also if it was revoked. Its counter goes on.
+    #[serde(default)]
+    pub(super) revoked: bool,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Touch {
+    /// What the key types.
+    pub(super) otp: String,
+    pub(super) label: Option<String>,
+    /// Also if it was revoked. Its counter goes on.
+    #[serde(default)]
+    pub(super) revoked: bool,
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -32,7 +32,8 @@ impl Http {
     pub(super) fn new(gateway: &Gateway, settings: &HttpGateway) -> Result<Self, DeliveryError> {
         let fail = |why: String| DeliveryError::new(&gateway.name, why);
         let client =
-            http::client(&settings.authorities, gateway.timeout, gateway.connections).map_err(fail)?;
+            http::client(&settings.authorities, (gateway.timeout / 2, gateway.timeout), gateway.connections)
+                .map_err(fail)?;
         Ok(Self { settings: settings.clone(), client })
     }
 

@@ -50,7 +50,9 @@ struct Servers {
 
 impl Servers {
     fn new(settings: &Yubico) -> Result<Self, String> {
-        let client = http::client(&settings.authorities, settings.timeout, IDLE)?;
+        // The deadline of the question is ours to keep; one that cannot be connected to shall be known as such before it.
+        let limits = (settings.timeout / 2, settings.timeout * 2);
+        let client = http::client(&settings.authorities, limits, IDLE)?;
         let server = |url: &Url| {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             let name = format!("{}{port}", url.host_str().unwrap_or_default());

@@ -1,0 +1,129 @@
+//! Commands about the inventory of tokens.
+
+use super::admin::Admin;
+use super::commands::{Import, ImportArgs, Token, TouchArgs};
+use crate::app::client::Send;
+use crate::base::percent_encode as segment;
+use anyhow::{Context, Result, bail};
+use hyper::Method;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use std::time::Duration;
+
+const TOKEN: [(&str, &str); 8] = [
+    ("kind", "kind"),
+    ("name", "name"),
+    ("serial", "serial"),
+    ("state", "state"),
+    ("user", "user"),
+    ("factor", "factor"),
+    ("imported", "created"),
+    ("id", "id"),
+];
+
+impl Admin {
+    pub(super) async fn import_tokens(&self, command: Import) -> Result<ExitCode> {
+        let (mut key, mut passphrase) = (None, None);
+        let (format, args) = match command {
+            Import::Yubikey(args) => ("yubikey", args),
+            Import::Csv(args) => ("csv", args),
+            Import::Pskc { args, key_file, passphrase: asks } => {
+                if let Some(file) = key_file {
+                    let text = std::fs::read_to_string(&file);
+                    key = Some(text.with_context(|| format!("{} cannot be read", file.display()))?);
+                }
+                if asks {
+                    passphrase = Some(self.output.present_secret("Passphrase of the file")?);
+                }
+                ("pskc", args)
+            }
+        };
+        let ImportArgs { file, dry_run, skip_bad } = args;
+        let shown = file.display();
+        let content = std::fs::read(&file).with_context(|| format!("{shown} cannot be read"))?;
+        let Ok(content) = String::from_utf8(content) else {
+            bail!("{shown} is not UTF-8 text; save it as that")
+        };
+        let lines = content.lines().count();
+        let body = json!({
+            "format": format, "content": content, "key": key, "passphrase": passphrase,
+            "dry_run": dry_run, "skip_bad": skip_bad,
+        });
+        // All or nothing is written at once, so there is no half of the way; the bar hides itself where there is no terminal.
+        let bar = ProgressBar::new_spinner().with_message(format!("importing {lines} lines"));
+        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let answer = self.client.call(Method::POST, "tokens/import", Send::Json(body)).await;
+        bar.finish_and_clear();
+        self.output.show(&answer?, |out, answer| {
+            for bad in answer["left_out"].as_array().into_iter().flatten() {
+                let what = bad["what"].as_str().unwrap_or_default();
+                out.line(&format!("line {} is left out: {what}", bad["line"]))?;
+            }
+            let count = &answer["imported"];
+            out.line(&match dry_run {
+                true => format!("{count} tokens would be imported; nothing was changed."),
+                false => format!("{count} tokens are imported."),
+            })
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    pub(super) async fn token(&self, command: Token) -> Result<ExitCode> {
+        let out = self.output;
+        match command {
+            Token::List { kind, state, user, matching, limit } => {
+                let filters = [("kind", kind), ("state", state), ("user", user), ("matching", matching)];
+                let filters = filters.into_iter().filter_map(|(name, value)| Some((name, value?)));
+                let filters: String =
+                    filters.map(|(name, value)| format!("&{name}={}", segment(&value))).collect();
+                let tokens = self.tokens(&filters, usize::try_from(limit)?).await?;
+                out.show(&json!({"tokens": tokens}), |out, answer| out.rows(&answer["tokens"], &TOKEN))?;
+            }
+            Token::Assign { token, user, label, code, revoked } => {
+                let body = json!({"username": user, "label": label, "code": code, "revoked": revoked});
+                let path = format!("tokens/{}/assign", segment(&token));
+                let answer = self.client.call(Method::POST, &path, Send::Json(body)).await?;
+                out.show(&answer, |out, _| {
+                    out.line(&format!("{token} belongs to {user}, and counts from now on."))
+                })?;
+            }
+            Token::Revoke { token } => {
+                self.client
+                    .call(Method::DELETE, &format!("tokens/{}", segment(&token)), Send::Nothing)
+                    .await?;
+                out.show(&json!({"revoked": token}), |out, _| {
+                    out.line(&format!("{token} is revoked; nobody logs in with it any more."))
+                })?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Page by page.
+    async fn tokens(&self, filters: &str, limit: usize) -> Result<Vec<Value>> {
+        let (mut tokens, mut after) = (Vec::new(), String::new());
+        while tokens.len() < limit {
+            let page = (limit - tokens.len()).min(1000);
+            let answer = self.get(&format!("tokens?limit={page}&after={after}{filters}")).await?;
+            let rows = answer["tokens"].as_array().cloned().unwrap_or_default();
+            let Some(last) = rows.last() else { break };
+            last["id"].as_str().unwrap_or_default().clone_into(&mut after);
+            tokens.extend(rows);
+        }
+        Ok(tokens)
+    }
+
+    /// Binds a key by what it types: from the terminal without showing it, or the first line of standard input.
+    pub(super) async fn touch(&self, TouchArgs { user, label, revoked }: TouchArgs) -> Result<ExitCode> {
+        let otp = self.output.present_secret("Touch the YubiKey")?;
+        let body = json!({"otp": otp.trim(), "label": label, "revoked": revoked});
+        let path = format!("people/{}/factors/yubikey", segment(&user));
+        let answer = self.client.call(Method::POST, &path, Send::Json(body)).await?;
+        self.output.show(&answer, |out, _| {
+            out.line(&format!("The key belongs to {user}, and counts from now on."))
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
