@@ -15,6 +15,8 @@ use std::process::Command;
 mod errors;
 #[path = "config/redis.rs"]
 mod redis;
+#[path = "config/yubico.rs"]
+mod yubico;
 
 const CLIENT: &str =
     "[[client]]\nname = \"vpn\"\nnetworks = [\"192.0.2.0/24\"]\nsecret_file = \"vpn.secret\"\n";
@@ -33,6 +35,7 @@ fn folder(text: &str) -> tempfile::TempDir {
     write(dir.path(), "vpn.secret", "a-secret-of-some-length\n");
     write(dir.path(), "campus.secret", "another-secret\n");
     write(dir.path(), "redis.secret", "a-third-secret\n");
+    write(dir.path(), "yubico.secret", "bm90LXNlY3JldC1ub3Qtc2VjcmU=\n");
     write(dir.path(), "doorward.toml", text);
     dir
 }
@@ -260,8 +263,8 @@ fn defaults_in_the_example_are_the_defaults() {
 fn everything_in_the_example_that_is_commented_out_is_right_too() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("conf/doorward.toml")).unwrap();
-    // A client has one secret, and this machine need not know the group.
-    let without = ["#secret = ", "#secret_credential = ", "#groups = [\"helpdesk\"]"];
+    // A client has one secret, this machine need not know the group, and a private key needs a certificate.
+    let without = ["#secret = ", "#secret_credential = ", "#groups = [\"helpdesk\"]", "#private_key_"];
     let on = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty());
         rest.unwrap_or(line).to_owned() + "\n"

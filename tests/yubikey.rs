@@ -351,35 +351,3 @@ fn tokens_in_containers_of_their_makers_are_imported_plain_and_encrypted() {
     assert_eq!(reply(&daemon, alice, &format!("{}{code}", alice.password)), "Access-Accept");
     assert!(!daemon.log().contains("qwerty"));
 }
-
-// R-APP-6: whoever moves away takes everything along, and it can be imported again.
-#[test]
-fn export_holds_every_secret_in_a_file_for_its_owner_only_and_is_audited() {
-    use std::os::unix::fs::PermissionsExt;
-    let daemon = with_keys();
-    let alice = &daemon.without_app()[0];
-    good(&daemon, &["token", "assign", FIRST.serial, &alice.user, "--label", "blue key"]);
-    assert_eq!(reply(&daemon, alice, &format!("{}{}", alice.password, FIRST.touch(3, 4))), "Access-Accept");
-    let file = daemon.dir.join("export.jsonl");
-    let path = file.display().to_string();
-    let said = good(&daemon, &["export", &path]);
-    assert!(said.contains("WARNING") && said.contains("1 tokens are exported"), "{said}");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let lines: Vec<serde_json::Value> =
-        support::read(&file).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let hers = lines.iter().find(|line| line["factor"]["user"] == alice.user.as_str()).unwrap();
-    assert_eq!(hers["factor"]["aes_key"], FIRST.aes);
-    assert_eq!(hers["factor"]["private_id"], FIRST.private_id);
-    assert_eq!((&hers["factor"]["use_counter"], &hers["factor"]["session_counter"]), (&3.into(), &5.into()));
-    assert_eq!(hers["factor"]["label"], "blue key");
-    let app = &daemon.with_app()[0];
-    let totp = lines.iter().find(|line| line["factor"]["user"] == app.user.as_str()).unwrap();
-    assert_eq!(totp["factor"]["seed_base32"], app.totp.as_str());
-    let stock = lines.iter().find(|line| line["token"]["name"] == SECOND.public_id).unwrap();
-    assert_eq!((&stock["token"]["aes_key"], &stock["token"]["state"]), (&SECOND.aes.into(), &"stock".into()));
-    assert_eq!(lines.last().unwrap()["end"]["factors"], lines.len() - 2);
-    assert!(bad(&daemon, &["export", &path]).contains("name a new file"), "nothing is written over");
-    assert!(daemon.log().contains("are exported") && !daemon.log().contains(FIRST.aes));
-    let trail = daemon.json(&["audit", "list", "--limit", "50"]);
-    assert!(trail["entries"].as_array().unwrap().iter().any(|entry| entry["action"] == "export"));
-}

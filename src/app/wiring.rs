@@ -10,14 +10,17 @@ use crate::engine::login::Gatekeeper;
 use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::engine::upkeep::Keeper;
+use crate::engine::validation::KeyDesk;
 use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
+use crate::serve::wsapi;
 use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
 use crate::store::records::Records;
 use crate::store::seal::Keyring;
+use crate::store::yubico::ValidationServers;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
@@ -50,8 +53,10 @@ pub struct Running {
     /// RADIUS.
     pub radius: Server,
     providers: Arc<Providers>,
+    validators: Arc<ValidationServers>,
     courier: delivery::Running,
     admin: admin::Running,
+    wsapi: wsapi::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
     /// What follows directories and cleans up.
@@ -81,6 +86,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
     let providers = Arc::new(Providers::new(&config)?);
+    let validators = ValidationServers::new(config.yubico.as_ref(), Arc::new(OsRandom));
+    let validators = Arc::new(validators.map_err(anyhow::Error::msg).context("[yubico]")?);
     let (challenges, redis) = challenges(&config)?;
     let config = Arc::new(ArcSwap::from_pointee(config));
     let waker = Waker::default();
@@ -91,7 +98,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         challenges,
         directory: directory.clone(),
         tokens: stores.records.tokens(),
-        validator: None,
+        validator: Some(validators.clone()),
         reach: Arc::new(Reachable { providers: Arc::clone(&providers), config: Arc::clone(&config) }),
         courier: waker.clone(),
         hashes: Arc::clone(&stores.hashes),
@@ -103,7 +110,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         people: stores.records.people(),
         factors: stores.records.factors(),
         tokens: stores.records.tokens(),
-        validator: None,
+        validator: Some(validators.clone()),
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),
@@ -136,6 +143,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         sync: followed.handles,
         status: status(counters, Arc::clone(&addresses), redis),
     };
+    let wsapi = wsapi::start(wsapi_state(&stores, &config)).await?;
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     let courier = courier.start();
@@ -143,7 +151,30 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         Keeper { store: stores.records.upkeep(), config: Arc::clone(&config), clock: Arc::new(SystemClock) };
     let mut background = followed.tasks;
     background.spawn(keeper.run());
-    Ok(Running { config, radius, providers, courier, admin, addresses, stores, background })
+    Ok(Running {
+        config,
+        radius,
+        providers,
+        validators,
+        courier,
+        admin,
+        wsapi,
+        addresses,
+        stores,
+        background,
+    })
+}
+
+/// What our validation service works with.
+fn wsapi_state(stores: &Stores, config: &Arc<ArcSwap<Config>>) -> wsapi::State {
+    let clock = Arc::new(SystemClock);
+    let desk = KeyDesk {
+        tokens: stores.records.tokens(),
+        logins: stores.records.logins(),
+        audit: stores.records.audit(),
+        clock: clock.clone(),
+    };
+    wsapi::State::new(Arc::new(desk), Arc::clone(config), clock)
 }
 
 /// Redis, if challenges wait there.
@@ -217,6 +248,7 @@ impl Running {
             (!old.directories.iter().eq(&new.directories), "[[directory]]"),
             (old.admin.socket != new.admin.socket, "admin.socket"),
             (old.log.json != new.log.json, "log.format"),
+            (old.wsapi.listen != new.wsapi.listen, "wsapi.listen"),
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
         ];
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
@@ -227,6 +259,9 @@ impl Running {
         if let Err(error) = self.providers.reload(&new) {
             tracing::error!("the old [smtp] and [[gateway]] stay: {error}");
         }
+        if let Err(error) = self.validators.reload(new.yubico.as_ref()) {
+            tracing::error!("the old [yubico] stays: {error}");
+        }
         self.config.store(Arc::new(new));
         let errors = self.radius.reload();
         self.addresses.store(Arc::new(shown(&self.radius)));
@@ -236,6 +271,7 @@ impl Running {
     /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.
     pub async fn stop(mut self) -> usize {
         self.admin.stop().await;
+        self.wsapi.stop().await;
         let drain = self.config.load().radius.drain_timeout;
         let cut_off = self.radius.stop().await;
         self.courier.stop(drain).await;

@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention};
-use super::{client, directory, gateway, message, redis, smtp, store};
+use super::{client, directory, gateway, message, redis, smtp, store, wsapi, yubico};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -63,6 +63,9 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let throttle = throttle(&root.table("throttle"));
     let password = password(&root.table("password"));
     let factors = factors(root);
+    let deadline = radius.as_ref().map(|radius| radius.request_deadline);
+    let yubico = yubico::yubico(&root.table("yubico"), files, deadline);
+    let wsapi = wsapi::wsapi(&root.table("wsapi"), files);
     let codes = message::codes(&root.table("codes"));
     let catalogue = message::texts(root);
     let smtp = smtp::smtp(&root.table("smtp"), files);
@@ -90,6 +93,8 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         throttle: throttle?,
         password: password?,
         factors: factors?,
+        yubico: yubico?,
+        wsapi: wsapi?,
         codes: codes?,
         catalogue: Arc::new(catalogue?),
         smtp: smtp?,

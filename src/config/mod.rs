@@ -17,6 +17,8 @@ mod section;
 mod smtp;
 mod store;
 mod tree;
+mod wsapi;
+mod yubico;
 
 pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
@@ -31,6 +33,8 @@ pub use load::load;
 pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
+pub use wsapi::{ServerTls, Wsapi, WsapiClient};
+pub use yubico::Yubico;
 
 use crate::base::{PrefixMap, Secret};
 use crate::domain::contact::Country;
@@ -71,6 +75,10 @@ pub struct Config {
     pub password: Password,
     /// `[totp]`, `[hotp]`, `[pin]`, `[recovery]`, `[temporary]`
     pub factors: Factors,
+    /// `[yubico]`; `None`: no validation server is asked.
+    pub yubico: Option<Yubico>,
+    /// `[wsapi]` and `[[wsapi.client]]`
+    pub wsapi: Wsapi,
     /// `[codes]`
     pub codes: Codes,
     /// `[institution]` and `[message]`: the message catalogue.

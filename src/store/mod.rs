@@ -5,14 +5,17 @@
 //! Every method that changes something takes the [`AuditEntry`] that belongs to it and writes both in one
 //! transaction; when it returns `Ok`, the change survives `kill -9`.
 
+mod breaker;
 pub mod challenges;
 pub mod delivery;
 pub mod directory;
+mod http;
 pub mod ldap;
 pub mod records;
 pub mod seal;
 mod tls;
 mod tokens;
+pub mod yubico;
 
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;

@@ -3,4 +3,5 @@
 pub mod ldap;
 pub mod pskc;
 pub mod radius;
+pub mod wsapi;
 pub mod yubico;

@@ -11,11 +11,13 @@
 pub(crate) mod directory;
 pub(crate) mod ds389;
 pub(crate) mod gateway;
+pub(crate) mod namespace;
 pub(crate) mod postgres;
 pub(crate) mod redis;
 pub(crate) mod samba;
 pub(crate) mod slapd;
 pub(crate) mod smtp;
+pub(crate) mod yubiserver;
 
 use doorward::wire::radius::{AttributeType, Code, Request, SharedSecret};
 use std::collections::HashMap;

@@ -3,6 +3,7 @@
 //! Samba serves the ports 389, 636, 3268 and 3269 and no others, hence the namespace. What is to talk to it runs
 //! there too, by `Samba::command`. Needs root.
 
+use super::namespace::Namespace;
 use super::read;
 use super::slapd::{Certificates, LdapTools, Server, escape, line, run, succeed, until};
 use nix::sys::signal::Signal;
@@ -10,7 +11,6 @@ use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where the domain begins.
 pub(crate) const BASE: &str = "DC=example,DC=test";
@@ -74,7 +74,7 @@ impl Samba {
     }
 
     pub(crate) fn namespace(&self) -> &str {
-        &self.namespace.0
+        self.namespace.name()
     }
 
     /// A program in the namespace; it becomes the child itself, so that signals to the child reach it.
@@ -291,50 +291,6 @@ pub(crate) fn own_change(name: &str, from: &str, to: &str) -> String {
         + &line("unicodePwd", unicode_pwd(from))
         + "-\nadd: unicodePwd\n"
         + &line("unicodePwd", unicode_pwd(to))
-}
-
-/// A network namespace with nothing but loopback.
-struct Namespace(String);
-
-impl Namespace {
-    fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        remove_orphans();
-        let name = format!("doorward-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        succeed(Command::new("ip").args(["netns", "add", &name]), "");
-        let namespace = Self(name);
-        succeed(Command::new("ip").args(["-n", &namespace.0, "link", "set", "lo", "up"]), "");
-        namespace
-    }
-
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("ip");
-        command.args(["netns", "exec", &self.0, program]);
-        command
-    }
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        // What a failed test left running in it.
-        let pids = run(Command::new("ip").args(["netns", "pids", &self.0]), "").stdout;
-        for pid in String::from_utf8_lossy(&pids).lines().filter_map(|line| line.trim().parse().ok()) {
-            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        run(Command::new("ip").args(["netns", "delete", &self.0]), "");
-    }
-}
-
-/// Removes the names of namespaces whose test was killed. (Its Samba ended with it.)
-fn remove_orphans() {
-    let list = succeed(Command::new("ip").args(["netns", "list"]), "");
-    for name in list.lines().filter_map(|line| line.split_whitespace().next()) {
-        let pid = name.strip_prefix("doorward-").and_then(|rest| rest.split('-').next());
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
-            // Another test may be doing the same.
-            run(Command::new("ip").args(["netns", "delete", name]), "");
-        }
-    }
 }
 
 /// A provisioned domain to copy, made once per version of Samba: that takes seconds.

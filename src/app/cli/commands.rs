@@ -154,13 +154,6 @@ pub(super) struct ImportArgs {
     pub(super) skip_bad: bool,
 }
 
-/// `doorward export`
-#[derive(Debug, Args)]
-pub(super) struct Export {
-    /// A file that does not exist yet; nobody else may read it. `-` is a pipe, for instance into a program that encrypts.
-    pub(super) file: PathBuf,
-}
-
 /// `doorward token …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {

@@ -72,8 +72,6 @@ enum Command {
     /// Tokens of the inventory.
     #[command(subcommand)]
     Token(commands::Token),
-    /// Write all factors and tokens with their secrets to a file, to move to another system.
-    Export(commands::Export),
     /// Second factors.
     #[command(subcommand)]
     Factor(commands::Factor),
@@ -230,7 +228,6 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Enroll(command) => admin.enroll(command).await,
         Command::Factor(command) => admin.factor(command).await,
         Command::Import(command) => admin.import_tokens(command).await,
-        Command::Export(args) => admin.export(args).await,
         Command::Token(command) => admin.token(command).await,
         Command::Code(command) => admin.code(command).await,
         Command::Outbox(command) => admin.outbox(command).await,

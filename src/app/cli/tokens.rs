@@ -1,16 +1,13 @@
 //! Commands about the inventory of tokens.
 
 use super::admin::Admin;
-use super::commands::{Export, Import, ImportArgs, Token, TouchArgs};
+use super::commands::{Import, ImportArgs, Token, TouchArgs};
 use crate::app::client::Send;
 use crate::base::percent_encode as segment;
 use anyhow::{Context, Result, bail};
 use hyper::Method;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -101,45 +98,6 @@ impl Admin {
                 })?;
             }
         }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Writes everything to a new file that only this user can read, or into a pipe.
-    pub(super) async fn export(&self, Export { file }: Export) -> Result<ExitCode> {
-        let piped = file.as_os_str() == "-";
-        if piped && std::io::stdout().is_terminal() {
-            bail!("these are secrets: name a file, or pipe them into a program that encrypts")
-        }
-        let mut out: Box<dyn Write> = if piped {
-            Box::new(std::io::stdout().lock())
-        } else {
-            let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
-            Box::new(new.with_context(|| format!("{} cannot be made; name a new file", file.display()))?)
-        };
-        let mut stderr = std::io::stderr().lock();
-        writeln!(
-            stderr,
-            "WARNING: what follows holds the keys of every app and token. Whoever has it makes their codes.\n\
-             Encrypt it, delete it as soon as it is not needed, and see `doorward audit list` for who else did this."
-        )?;
-        let mut end = None;
-        let told = self.client.lines(Method::POST, "export", Send::Json(json!({})), |line| {
-            if !line["end"].is_null() {
-                end = Some(line["end"].clone());
-            }
-            writeln!(out, "{line}")?;
-            Ok(())
-        });
-        let told = told.await.and_then(|()| Ok(out.flush()?));
-        let Some(end) = end.filter(|_| told.is_ok()) else {
-            drop(out);
-            if !piped {
-                std::fs::remove_file(&file)?;
-            }
-            told?;
-            bail!("the daemon broke off; nothing is complete, try again")
-        };
-        writeln!(stderr, "{} factors and {} tokens are exported.", end["factors"], end["tokens"])?;
         Ok(ExitCode::SUCCESS)
     }
 

@@ -3,6 +3,7 @@
 mod messages;
 mod people;
 mod serving;
+mod yubico;
 
 use std::fmt::Write;
 
@@ -28,7 +29,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 27] = [
+const SECTIONS: [(&str, &str); 30] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -65,6 +66,15 @@ const SECTIONS: [(&str, &str); 27] = [
     ),
     ("totp", "Passcode apps (RFC 6238); what is enrolled keeps its own numbers."),
     ("hotp", "Counter-based tokens (RFC 4226)."),
+    (
+        "yubico",
+        "Servers that validate OTPs of YubiKeys whose keys were not imported. `yubico.md` explains it.",
+    ),
+    (
+        "wsapi",
+        "Being a validation server for YubiKeys whose keys were imported, for programs that speak Yubico's validation protocol 2.0. `yubico.md` explains it.",
+    ),
+    ("wsapi.client", "`[[wsapi.client]]`: a program that may ask. Its requests must be signed with its key."),
     ("pin", "PINs, typed before a passcode."),
     ("recovery", "Recovery codes on paper."),
     ("temporary", "Codes from the help desk."),
@@ -90,7 +100,7 @@ const SECTIONS: [(&str, &str); 27] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS].into_iter().flatten()
+    [serving::KEYS, people::KEYS, messages::KEYS, yubico::KEYS].into_iter().flatten()
 }
 
 /// Keys of a section.

@@ -73,7 +73,6 @@ pub struct State {
         tokens::assign,
         tokens::revoke,
         tokens::enroll,
-        tokens::export,
         sync::status,
         sync::once,
         outbox::list,
@@ -121,7 +120,6 @@ fn router(state: State) -> Router {
         .route("/v1/tokens/import", post(tokens::import).layer(DefaultBodyLimit::max(IMPORT)))
         .route("/v1/tokens/{token}", axum::routing::delete(tokens::revoke))
         .route("/v1/tokens/{token}/assign", post(tokens::assign))
-        .route("/v1/export", post(tokens::export))
         .route("/v1/sync", get(sync::status).post(sync::once))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))

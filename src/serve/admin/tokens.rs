@@ -4,7 +4,6 @@ use super::State;
 use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::people::{body, query};
-use super::trail::Pages;
 use super::types::{AssignToken, Id, ImportedTokens, TokenFile, TokenList, TokenPage, Touch};
 use crate::base::Secret;
 use crate::config::Factors;
@@ -13,11 +12,9 @@ use crate::engine::tokens::{ImportRules, Wanted};
 use crate::store::TokenQuery;
 use crate::wire::pskc::Unlock;
 use axum::Json;
-use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State as With};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 fn window(limits: &Factors) -> Window {
@@ -145,33 +142,4 @@ pub(super) async fn enroll(
     let done = state.desk.enroll_yubikey(&caller.actor, &username, wanted).await;
     let id = caller.audited(&state, ACTION, &username, done).await?.to_string();
     Ok((StatusCode::CREATED, Json(Id { id })))
-}
-
-/// Factors of everyone and tokens of nobody, with their secrets, one JSON object a line; the last one is `end`. Without it
-/// something is missing.
-#[utoipa::path(post, path = "/v1/export", responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = "default", body = Body)))]
-pub(super) async fn export(With(state): With<State>, caller: Caller) -> Result<Response, Failure> {
-    const ACTION: &str = "export";
-    caller.must(&state, Permission::Manage, ACTION, "").await?;
-    // Before anything leaves.
-    caller.note(&state, ACTION, "everyone", "done", "secrets of all factors and tokens").await?;
-    tracing::warn!(id = %caller.actor.request, actor = %caller.actor.name, "secrets of all factors and tokens are exported");
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(16);
-    let (lines, mut told) = tokio::sync::mpsc::channel(16);
-    let failed = sender.clone();
-    tokio::spawn(async move {
-        if let Err(error) = state.desk.export(&lines).await {
-            // Breaking off shows the reader that something is missing; an end would not.
-            let _ = failed.send(Err(std::io::Error::other(error.to_string()))).await;
-        }
-    });
-    tokio::spawn(async move {
-        while let Some(line) = told.recv().await {
-            if sender.send(Ok(Bytes::from(format!("{line}\n")))).await.is_err() {
-                return;
-            }
-        }
-    });
-    let body = HttpBody::from_stream(Pages(receiver));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
 }

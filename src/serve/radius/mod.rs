@@ -25,13 +25,13 @@ mod in_flight;
 mod job;
 mod reader;
 mod socket;
-mod warnings;
 
 pub use counters::{Counters, Event};
 pub use examine::{Examined, Wanted, examine, wanted};
 
 use crate::config::Config;
 use crate::engine::login::Gatekeeper;
+use crate::engine::warnings::Warnings;
 use arc_swap::ArcSwap;
 use bell::Bell;
 use reader::Reader;
@@ -42,7 +42,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use warnings::Warnings;
 
 /// An address could not be bound.
 #[derive(Debug, thiserror::Error)]

@@ -11,13 +11,11 @@ use super::{DeliveryError, Message, Outcome, Provider, Verdict};
 use crate::base::percent_encode;
 use crate::config::{Authorization, BodyEncoding, Gateway, HttpGateway, Pattern, Slot};
 use crate::domain::texts::{Rendered, escape, spelled};
-use crate::store::tls;
+use crate::store::http;
 use async_trait::async_trait;
 use data_encoding::BASE64_NOPAD;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
-use std::error::Error;
-use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// Most of an answer that is read.
@@ -33,19 +31,9 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(gateway: &Gateway, settings: &HttpGateway) -> Result<Self, DeliveryError> {
         let fail = |why: String| DeliveryError::new(&gateway.name, why);
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls::client(&settings.authorities).map_err(fail)?)
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("doorward/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(gateway.timeout / 2)
-            .timeout(gateway.timeout)
-            .pool_max_idle_per_host(gateway.connections)
-            .pool_idle_timeout(Duration::from_secs(20))
-            .build()
-            .map_err(|error| fail(error.to_string()))?;
+        let client =
+            http::client(&settings.authorities, (gateway.timeout / 2, gateway.timeout), gateway.connections)
+                .map_err(fail)?;
         Ok(Self { settings: settings.clone(), client })
     }
 
@@ -154,20 +142,9 @@ impl Provider for Http {
         match request.send().await {
             Ok(answer) => self.judge(answer, message).await,
             Err(error) => {
-                // The address may have the code in it.
-                let error = error.without_url();
-                let mut why = error.to_string();
-                let mut source = error.source();
-                while let Some(cause) = source {
-                    why = format!("{why}: {cause}");
-                    source = cause.source();
-                }
-                let why = self.said(&why, message);
-                if error.is_connect() || error.is_builder() {
-                    Outcome::NotTaken(why).into()
-                } else {
-                    Outcome::Unknown(why).into()
-                }
+                let connects = error.is_connect() || error.is_builder();
+                let why = self.said(&http::causes(error), message);
+                if connects { Outcome::NotTaken(why).into() } else { Outcome::Unknown(why).into() }
             }
         }
     }

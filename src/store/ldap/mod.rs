@@ -4,7 +4,6 @@
 //! again. Servers are not trusted with more than an answer: what they send is bounded and read strictly by `wire::ldap`.
 
 mod active_directory;
-mod breaker;
 mod connection;
 mod directory;
 mod entries;

@@ -1,12 +1,12 @@
 //! The servers of one directory: tried in order, each with a breaker, and with connections that check passwords.
 
-use super::breaker::Breaker;
 use super::connection::Connection;
 use super::entries;
 use super::source::base;
 use super::tls::{self, TlsError};
 use super::{LdapError, Result};
 use crate::config;
+use crate::store::breaker::Breaker;
 use crate::wire::ldap::{BindResult, Entry};
 use rustls::ClientConfig;
 use serde::Serialize;

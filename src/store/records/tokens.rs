@@ -11,6 +11,7 @@ use super::{Records, damaged, number};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{FactorId, FactorKind};
+use crate::domain::person::PersonId;
 use crate::domain::token::{Token, TokenId, TokenState};
 use crate::domain::yubikey::KeyOwner;
 use crate::store::{Assignment, NewFactor, NewToken, Result, StoreError, TokenQuery, TokenStatus, Tokens};
@@ -281,5 +282,34 @@ impl Tokens for Records {
             })
         })
         .await
+    }
+
+    async fn use_up(
+        &self,
+        id: TokenId,
+        position: u64,
+        entry: AuditEntry,
+        replayed: AuditEntry,
+    ) -> Result<bool> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let accept = Query::new(
+                    "UPDATE tokens SET next = $2 + 1 WHERE id = $1 AND next <= $2 AND state = 'stock' AND factor IS NULL",
+                );
+                let accept = accept.bind(id.to_string()).bind(number(position));
+                let used = accept.execute(&mut transaction.connection).await? == 1;
+                audit::append(transaction, if used { entry } else { replayed }).await?;
+                Ok(used)
+            })
+        })
+        .await
+    }
+
+    async fn owner_may_log_in(&self, person: PersonId, now: Timestamp) -> Result<bool> {
+        let row = Query::new(
+            "SELECT 1 FROM people WHERE id = $1 AND status = 'active' AND (valid_until IS NULL OR valid_until > $2)",
+        );
+        let row = row.bind(person.to_string()).bind(now.millis());
+        Ok(row.fetch_optional(&self.0.readers).await?.is_some())
     }
 }

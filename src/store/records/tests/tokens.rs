@@ -17,7 +17,10 @@ claims! {
     new_master_key_seals_tokens_anew
     inventory_is_listed_by_kind_state_owner_and_number
     yubikey_outside_the_inventory_is_refused
+    position_of_a_token_in_stock_only_rises_and_its_entry_says_so
+    owner_who_may_not_log_in_is_told_apart
     ; parallel
+    of_many_that_use_one_position_of_a_token_in_stock_one_does
     of_many_that_want_a_token_one_gets_it
 }
 
@@ -267,4 +270,60 @@ async fn of_many_that_want_a_token_one_gets_it(kit: Kit) {
         factors += store.factors().of(person).await.unwrap().len();
     }
     assert_eq!(factors, 1);
+}
+
+impl Store {
+    async fn use_up(&self, token: TokenId, at: u64) -> bool {
+        self.tokens().use_up(token, at, entry("used"), entry("replayed")).await.unwrap()
+    }
+}
+
+async fn position_of_a_token_in_stock_only_rises_and_its_entry_says_so(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let token = store.import(1).await;
+    let (one, other) = (token.id, store.import(2).await.id);
+    let mut used = Vec::new();
+    for at in [5, 5, 4, 6, 0] {
+        used.push(store.use_up(one, at).await);
+    }
+    assert_eq!(used, [true, false, false, true, false]);
+    assert!(store.use_up(other, 0).await, "each has its own");
+    let actions = store.actions().await;
+    let entries: Vec<_> =
+        actions.iter().filter(|action| *action == "used" || *action == "replayed").collect();
+    assert_eq!(entries, ["used", "replayed", "replayed", "used", "replayed", "used"]);
+    // Given to somebody, it goes on where it stood, and not here.
+    let factor = store.assign(to(alice, &token)).await.unwrap();
+    assert!(!store.use_up(one, 100).await, "it is somebody's");
+    assert_eq!(store.login(alice, factor, 6).await, Settled::Replayed);
+    assert_eq!(store.login(alice, factor, 7).await, Settled::Done);
+    store.tokens().revoke(one, entry("token.revoke")).await.unwrap();
+    assert!(!store.use_up(one, 100).await, "it was revoked");
+}
+
+async fn owner_who_may_not_log_in_is_told_apart(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let may = async |at| store.tokens().owner_may_log_in(alice, at).await.unwrap();
+    assert!(may(NOW).await);
+    assert_eq!(NOW.millis(), 1_000_000_000);
+    store.sql("UPDATE people SET valid_until = 1000000000").await;
+    assert!(!may(NOW).await && may(NOW - std::time::Duration::from_secs(1)).await);
+    store.sql("UPDATE people SET valid_until = NULL, status = 'disabled'").await;
+    assert!(!may(NOW).await);
+    let nobody = PersonId::from_uuid(uuid::Uuid::from_u128(1));
+    assert!(!store.tokens().owner_may_log_in(nobody, NOW).await.unwrap());
+}
+
+async fn of_many_that_use_one_position_of_a_token_in_stock_one_does(kit: Kit) {
+    let store = kit.store().await;
+    let token = store.import(1).await.id;
+    let nodes = [store.records.clone(), store.open(ring(&[("k1", 1)])).await.unwrap()];
+    let mut tasks = tokio::task::JoinSet::new();
+    for number in 0..24 {
+        let tokens = nodes[number % 2].tokens();
+        tasks.spawn(async move { tokens.use_up(token, 7, entry("used"), entry("replayed")).await.unwrap() });
+    }
+    assert_eq!(tasks.join_all().await.into_iter().filter(|used| *used).count(), 1);
 }

@@ -15,11 +15,11 @@ type Table = HashMap<(&'static str, IpAddr), (Instant, u64)>;
 
 /// Decides which of many equal log lines are written.
 #[derive(Debug, Default)]
-pub(super) struct Warnings(Mutex<Table>);
+pub struct Warnings(Mutex<Table>);
 
 impl Warnings {
     /// `Some(n)` if a line about `what` and `peer` is due now, `n` being how many were left out since the last.
-    pub(super) fn due(&self, what: &'static str, peer: IpAddr, now: Instant) -> Option<u64> {
+    pub fn due(&self, what: &'static str, peer: IpAddr, now: Instant) -> Option<u64> {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((last, left_out)) = table.get_mut(&(what, peer)) {
             if now.duration_since(*last) < EVERY {

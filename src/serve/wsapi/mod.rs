@@ -1,0 +1,54 @@
+//! Our own validation service: `/wsapi/2.0/verify` of Yubico's protocol ([`crate::wire::wsapi`]), over HTTP on this machine
+//! and HTTPS beyond it, so that programs that know YubiCloud can ask Doorward instead.
+//!
+//! Checks in this order: who asks, from where, signed by whom, how often, what is missing; only then is the OTP looked at,
+//! which uses it up. Whoever has no key causes a log line now and then, and no entry in the audit trail.
+
+mod limits;
+mod listener;
+mod verify;
+
+pub use listener::{BindError, Running, start};
+
+use crate::base::Clock;
+use crate::config::Config;
+use crate::engine::validation::KeyDesk;
+use crate::engine::warnings::Warnings;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use limits::{Rates, Recent};
+use std::sync::Arc;
+
+/// What every request can reach.
+#[derive(Clone)]
+pub struct State {
+    /// Looks at OTPs.
+    pub desk: Arc<KeyDesk>,
+    /// The settings.
+    pub config: Arc<ArcSwap<Config>>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    kept: Arc<Kept>,
+}
+
+/// What is kept between requests.
+#[derive(Default)]
+struct Kept {
+    rates: Rates,
+    recent: Recent,
+    warnings: Warnings,
+}
+
+impl State {
+    /// Nothing is kept yet.
+    pub fn new(desk: Arc<KeyDesk>, config: Arc<ArcSwap<Config>>, clock: Arc<dyn Clock>) -> Self {
+        Self { desk, config, clock, kept: Arc::default() }
+    }
+}
+
+fn router(state: State) -> Router {
+    let nothing = || async { (StatusCode::NOT_FOUND, "There is only /wsapi/2.0/verify here.\r\n") };
+    Router::new().route("/wsapi/2.0/verify", get(verify::verify)).fallback(nothing).with_state(state)
+}
