@@ -5,6 +5,7 @@ use super::method::Channel;
 use super::person::Person;
 use phonenumber::Metadata;
 use phonenumber::metadata::{DATABASE, Descriptor};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
@@ -186,15 +187,74 @@ impl fmt::Debug for Destination {
     }
 }
 
+/// The kinds of contact that people enter themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ContactKind {
+    /// A telephone that takes text messages.
+    Mobile,
+    /// Another telephone, at work or home: for calls.
+    Phone,
+    /// An e-mail address outside the institution.
+    Email,
+}
+
+impl ContactKind {
+    /// All kinds.
+    pub const ALL: [ContactKind; 3] = [ContactKind::Mobile, ContactKind::Phone, ContactKind::Email];
+
+    /// The lower-case name, as in database and JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ContactKind::Mobile => "mobile",
+            ContactKind::Phone => "phone",
+            ContactKind::Email => "email",
+        }
+    }
+}
+
+impl FromStr for ContactKind {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        ContactKind::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or(())
+    }
+}
+
+/// A contact that a person has entered: a value that is proven and in use, one that waits for its proof, or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnContact {
+    /// What it is.
+    pub kind: ContactKind,
+    /// In use: E.164 number or e-mail address.
+    pub proven: Option<String>,
+    /// Entered, and never used before it is proven (R-REG-6).
+    pub waiting: Option<String>,
+}
+
+/// Proven contacts of a person, which come before those of the directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Proven {
+    /// A telephone that takes text messages (E.164).
+    pub mobile: Option<String>,
+    /// Another telephone (E.164).
+    pub phone: Option<String>,
+    /// An e-mail address outside the institution.
+    pub email: Option<String>,
+}
+
 /// Where a person is reached over a channel, if at all; `country` is where national numbers belong.
 pub fn reachable(person: &Person, channel: Channel, country: Country) -> Option<Destination> {
+    let own = person.own.as_deref();
+    let of = |pick: fn(&Proven) -> &Option<String>| own.and_then(|own| pick(own).as_deref());
     match channel {
         Channel::Sms | Channel::Voice => {
-            let phone = Phone::parse(person.phone.as_deref()?, country)?;
+            let (mobile, other) = (of(|own| &own.mobile), of(|own| &own.phone));
+            let own = if channel == Channel::Sms { mobile } else { other.or(mobile) };
+            let phone = Phone::parse(own.or(person.phone.as_deref())?, country)?;
             Some(Destination { masked: phone.masked(), to: phone.0 })
         }
         Channel::Email => {
-            let email = Email::parse(person.email.as_deref()?)?;
+            let email = Email::parse(of(|own| &own.email).or(person.email.as_deref())?)?;
             Some(Destination { masked: email.masked(), to: email.0 })
         }
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// What a message says, and to whom. Sealed in the store; rendered with the texts only when it is delivered.
-#[derive(Clone, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Default, Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub struct Content {
     /// E.164 number or e-mail address.
     pub to: String,
@@ -22,6 +22,55 @@ pub struct Content {
     pub name: String,
     /// Minutes for which the code is good.
     pub minutes: u64,
+    /// What it tells, if it carries no code.
+    #[serde(default)]
+    #[zeroize(skip)]
+    pub notice: Option<Notice>,
+    /// Its language, as a BCP 47 tag; none: the default.
+    #[serde(default)]
+    pub language: Option<String>,
+}
+
+/// What a message without a code tells. None of them carries a password, a code or an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Notice {
+    /// The account was activated.
+    Activated,
+    /// Contacts or security questions were changed.
+    Updated,
+    /// The password was changed.
+    PasswordChanged,
+    /// The password of the mailbox was changed.
+    MailboxPasswordChanged,
+    /// A second factor was added.
+    FactorAdded,
+    /// A second factor was taken away.
+    FactorRevoked,
+}
+
+impl Notice {
+    /// All of them.
+    pub const ALL: [Notice; 6] = [
+        Notice::Activated,
+        Notice::Updated,
+        Notice::PasswordChanged,
+        Notice::MailboxPasswordChanged,
+        Notice::FactorAdded,
+        Notice::FactorRevoked,
+    ];
+
+    /// Name in the catalogue.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Notice::Activated => "activated",
+            Notice::Updated => "updated",
+            Notice::PasswordChanged => "password-changed",
+            Notice::MailboxPasswordChanged => "mailbox-password-changed",
+            Notice::FactorAdded => "factor-added",
+            Notice::FactorRevoked => "factor-revoked",
+        }
+    }
 }
 
 impl fmt::Debug for Content {

@@ -14,6 +14,7 @@ pub mod passcode;
 pub mod password;
 pub mod person;
 pub mod policy;
+pub mod question;
 pub mod reason;
 pub mod retention;
 pub mod sent;

@@ -1,5 +1,6 @@
 //! A person as the directory knows them.
 
+use super::contact::Proven;
 use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -151,6 +152,8 @@ impl FromStr for Role {
 pub enum Status {
     /// May log in.
     Active,
+    /// Has an account that was not activated yet; activating it is all that is possible.
+    New,
     /// Locked by an administrator or the help desk; `unlock` ends it.
     Locked,
     /// Switched off in the directory.
@@ -162,6 +165,7 @@ impl Status {
     pub const fn as_str(self) -> &'static str {
         match self {
             Status::Active => "active",
+            Status::New => "new",
             Status::Locked => "locked",
             Status::Disabled => "disabled",
         }
@@ -171,7 +175,7 @@ impl Status {
 impl FromStr for Status {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
-        [Status::Active, Status::Locked, Status::Disabled]
+        [Status::Active, Status::New, Status::Locked, Status::Disabled]
             .into_iter()
             .find(|status| status.as_str() == text)
             .ok_or(())
@@ -195,6 +199,8 @@ pub struct Person {
     pub email: Option<String>,
     /// Telephone number from the directory.
     pub phone: Option<String>,
+    /// Contacts that the person has entered and proven; they come before the directory's.
+    pub own: Option<Box<Proven>>,
     /// Whether a login is possible.
     pub status: Status,
     /// Rises with every change of password, status or lock; a cached verdict for another version is void.

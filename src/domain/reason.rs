@@ -42,6 +42,10 @@ reasons! {
     UnknownPerson = "unknown-person",
     /// Reject: the directory has switched the person off.
     PersonDisabled = "person-disabled",
+    /// Reject: the account was not activated yet.
+    PersonNew = "person-new",
+    /// Reject: the account is active already.
+    AlreadyActive = "already-active",
     /// Reject: locked by an administrator or the help desk.
     PersonLocked = "person-locked",
     /// Reject: wrong password.

@@ -24,8 +24,18 @@ impl CodeId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Purpose {
-    /// A login.
+    /// A login at a client.
     Login,
+    /// The second step of who signs in at the portal.
+    Portal,
+    /// A forgotten or expired password.
+    Reset,
+    /// The activation of an account.
+    Activation,
+    /// The proof of a contact that a person has entered.
+    Contact,
+    /// Nothing: the message carries no code, it tells that something was changed.
+    Notice,
 }
 
 impl Purpose {
@@ -33,7 +43,18 @@ impl Purpose {
     pub const fn as_str(self) -> &'static str {
         match self {
             Purpose::Login => "login",
+            Purpose::Portal => "portal",
+            Purpose::Reset => "reset",
+            Purpose::Activation => "activation",
+            Purpose::Contact => "contact",
+            Purpose::Notice => "notice",
         }
+    }
+
+    /// Whether anybody who knows a username can try. Failures then have a counter of their own, so that they stand in the
+    /// way of no login.
+    pub const fn is_open(self) -> bool {
+        matches!(self, Purpose::Reset | Purpose::Activation)
     }
 }
 

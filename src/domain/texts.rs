@@ -321,7 +321,14 @@ mod tests {
     }
 
     fn content(name: &str) -> Content {
-        Content { to: "+1".to_owned(), code: "123456".to_owned(), name: name.to_owned(), minutes: 5 }
+        Content {
+            to: "+1".to_owned(),
+            code: "123456".to_owned(),
+            name: name.to_owned(),
+            minutes: 5,
+            notice: None,
+            language: None,
+        }
     }
 
     #[test]

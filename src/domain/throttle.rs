@@ -14,15 +14,18 @@ pub enum Counter {
     Factor(FactorId),
     /// Codes that are sent.
     Sent,
+    /// Passcodes of whoever gave no password before: at resets and activations.
+    Reset,
 }
 
 impl Counter {
-    /// Name in the database and in listings: `password`, `sent`, or the factor's id.
+    /// Name in the database and in listings: `password`, `sent`, `reset`, or the factor's id.
     pub fn key(self) -> String {
         match self {
             Counter::Password => "password".to_owned(),
             Counter::Factor(id) => id.to_string(),
             Counter::Sent => "sent".to_owned(),
+            Counter::Reset => "reset".to_owned(),
         }
     }
 }

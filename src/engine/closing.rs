@@ -101,10 +101,11 @@ impl Closing<'_> {
         Dispatch { channel, destination, name }: &Dispatch,
     ) -> (NewCode, Box<NewMessage>) {
         let Self { gatekeeper: Gatekeeper { digester, random, reach, .. }, config, round, at, .. } = self;
+        let (purpose, reach) = (round.purpose, round.reach.unwrap_or(&**reach));
         let rules = config.codes.rules;
         let id = CodeId::from_uuid(uuid::Uuid::now_v7());
         let digits = Secret::new(decimal_code(&**random, usize::from(rules.digits)));
-        let bound = (Purpose::Login, round.client, destination.to.as_str());
+        let bound = (purpose, round.client, destination.to.as_str());
         let expires = *at + rules.lifetime;
         let code = SentCode {
             id,
@@ -117,7 +118,7 @@ impl Closing<'_> {
         let message = NewMessage {
             id,
             person,
-            purpose: Purpose::Login,
+            purpose,
             channel: *channel,
             masked: destination.masked.clone(),
             destination: digest,
@@ -128,16 +129,18 @@ impl Closing<'_> {
                 code: digits.expose().clone(),
                 name: name.clone(),
                 minutes: rules.lifetime.as_secs().div_ceil(60),
+                notice: None,
+                language: None,
             },
             created: *at,
             expires,
         };
         let new = NewCode {
             code,
-            purpose: Purpose::Login,
+            purpose,
             transaction: format!("{} {}", HEXLOWER.encode(&digest), round.client),
             tries: rules.tries,
-            resend_after: rules.resend_after,
+            resend_after: round.join.unwrap_or(rules.resend_after),
         };
         (new, Box::new(message))
     }
@@ -201,10 +204,14 @@ impl Closing<'_> {
         AuditEntry {
             at: self.at,
             actor: format!("{}:{}", self.round.front, self.round.client),
-            action: "login",
+            action: self.round.purpose.as_str(),
             person: self.ending.person,
             subject: self.subject.clone(),
-            outcome: decision.outcome(),
+            outcome: match decision.outcome() {
+                // Nobody is let in by it, and the store would refuse to: they may not log in yet.
+                "accept" if self.round.purpose == Purpose::Activation => "proven",
+                outcome => outcome,
+            },
             detail: decision.reason().as_str().into(),
             request: self.round.request.to_owned(),
         }
@@ -238,9 +245,9 @@ impl Closing<'_> {
         match decision {
             Decision::Accept { person, reason } => Verdict::Accept { person, reason },
             Decision::Reject { message, reason } => Verdict::Reject { message, reason },
-            Decision::Challenge { prompt, reason, .. } => {
+            Decision::Challenge { prompt, ask, reason, .. } => {
                 let state = opened.map(|opened| opened.state).unwrap_or([0; STATE_LENGTH]);
-                Verdict::Challenge { prompt, state, reason }
+                Verdict::Challenge { prompt, ask, state, reason }
             }
         }
     }

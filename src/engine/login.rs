@@ -8,17 +8,19 @@ use super::delivery::Waker;
 use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::domain::digest::CodeDigester;
-use crate::domain::login::{Action, Context, Event, Login, Opening};
+use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, offers};
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
 use crate::domain::person::Person;
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
+use crate::domain::sent::Purpose;
 use crate::domain::yubikey::Validation;
 use crate::store::challenges::{Challenges, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Where a login looks and writes.
 pub struct Gatekeeper {
@@ -57,8 +59,10 @@ pub struct Round<'a> {
     pub request: &'a str,
     /// Kind of front, such as `radius`.
     pub front: &'static str,
-    /// Name of the client.
+    /// Name of the client; what it opens, nobody else can answer.
     pub client: &'a str,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its policy.
     pub policy: &'a ClientPolicy,
     /// Username as received.
@@ -67,8 +71,12 @@ pub struct Round<'a> {
     pub typed: Option<Secret<Vec<u8>>>,
     /// The State that the request carries.
     pub state: Option<&'a [u8]>,
-    /// Where the person is, as the front knows it: Calling-Station-Id; may be empty.
+    /// Where the person is, as the front knows it: Calling-Station-Id or address; may be empty.
     pub origin: &'a str,
+    /// Where codes go, if not where the person is usually reached.
+    pub reach: Option<&'a dyn Reach>,
+    /// A code that is under way counts, if it is not older than this; none: as `codes.resend_after` says.
+    pub join: Option<Duration>,
 }
 
 /// What to answer.
@@ -85,6 +93,8 @@ pub enum Verdict {
     Challenge {
         /// What to show.
         prompt: String,
+        /// The same for a front that shows it in its own words.
+        ask: Ask,
         /// State to send along.
         state: [u8; STATE_LENGTH],
         /// Why.
@@ -131,6 +141,34 @@ pub enum Undecided {
 }
 
 impl Gatekeeper {
+    /// What is the same for every round at a client.
+    fn context<'a>(&'a self, config: &'a Config, round: &Round<'a>) -> Context<'a> {
+        Context {
+            client: round.client,
+            purpose: round.purpose,
+            policy: round.policy,
+            texts: &config.texts,
+            window: Window {
+                totp_skew: config.factors.totp_skew,
+                hotp_look_ahead: config.factors.hotp_look_ahead,
+            },
+            reach: round.reach.unwrap_or(&*self.reach),
+            digester: &self.digester,
+            realms: &config.realms,
+            now: self.clock.now(),
+        }
+    }
+
+    /// Passcodes that this person could use in such a round, if they may log in at all; else why not.
+    pub fn offers(
+        &self,
+        config: &Config,
+        round: &Round<'_>,
+        account: Option<Arc<Account>>,
+    ) -> Result<Vec<Offer>, Reason> {
+        offers(self.context(config, round), account)
+    }
+
     /// Decides one round.
     pub async fn decide(&self, config: &Config, round: Round<'_>) -> Result<Verdict, Undecided> {
         let now = self.clock.now();
@@ -144,19 +182,7 @@ impl Gatekeeper {
                 Err(_) => Opening::Lost,
             },
         };
-        let context = Context {
-            client: round.client,
-            policy: round.policy,
-            texts: &config.texts,
-            window: Window {
-                totp_skew: config.factors.totp_skew,
-                hotp_look_ahead: config.factors.hotp_look_ahead,
-            },
-            reach: &*self.reach,
-            digester: &self.digester,
-            realms: &config.realms,
-            now,
-        };
+        let context = self.context(config, &round);
         let (mut login, mut action) = Login::start(context, round.username, round.typed.clone(), opening);
         loop {
             let event = match action {

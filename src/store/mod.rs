@@ -13,6 +13,7 @@ mod http;
 pub mod ldap;
 pub mod records;
 pub mod seal;
+mod security;
 mod tls;
 mod tokens;
 pub mod yubico;
@@ -29,6 +30,10 @@ pub use crate::domain::retention::Retention;
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
+pub use security::{
+    Answer, ContactChange, Coverage, KeptSession, SecurityChange, SecurityData, SecurityProfile, SessionKey,
+    Sessions,
+};
 use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;

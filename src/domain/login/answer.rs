@@ -18,7 +18,7 @@ pub enum Choice {
 
 /// A method that this person can use at this client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Offer {
+pub enum Offer {
     /// They produce the passcode.
     Factor(FactorKind),
     /// It is sent there.
@@ -26,7 +26,8 @@ pub(super) enum Offer {
 }
 
 impl Offer {
-    pub(super) const fn method(&self) -> Method {
+    /// Which method it is.
+    pub const fn method(&self) -> Method {
         match self {
             Offer::Factor(kind) => Method::Factor(*kind),
             Offer::Sent(channel, _) => Method::Sent(*channel),

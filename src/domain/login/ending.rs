@@ -36,6 +36,15 @@ pub struct Pending {
     pub expires: Timestamp,
 }
 
+/// What a challenge asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask {
+    /// To choose one of these.
+    Method(Vec<Offer>),
+    /// For a passcode of this method.
+    Passcode(Offer),
+}
+
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
@@ -52,6 +61,8 @@ pub enum Decision {
         reason: Reason,
         /// What to show.
         prompt: String,
+        /// The same for a front that shows it in its own words.
+        ask: Ask,
         /// To be kept under a fresh State.
         pending: Pending,
     },
@@ -230,6 +241,7 @@ impl Login<'_> {
         ending.decision = Decision::Challenge {
             reason,
             prompt: self.prompt(&offers, chosen, unavailable),
+            ask: chosen.map_or_else(|| Ask::Method(offers.clone()), |offer| Ask::Passcode(offer.clone())),
             pending: Pending {
                 person,
                 client: self.context.client.to_owned(),

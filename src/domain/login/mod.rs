@@ -25,8 +25,8 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
-pub use answer::Choice;
-pub use ending::{Decision, Dispatch, Ending, First, Pending};
+pub use answer::{Choice, Offer};
+pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
 use reading::spellings;
 
 use super::digest::CodeDigester;
@@ -38,7 +38,7 @@ use super::password::PasswordVerdict;
 use super::person::{Person, PersonId, Status, Username};
 use super::policy::{ClientPolicy, LoginKind, LoginPolicy, LoginTexts, SecondFactor};
 use super::reason::Reason;
-use super::sent::{CodeId, SentCode};
+use super::sent::{CodeId, Purpose, SentCode};
 use super::throttle::{Counter, Gate};
 use super::yubikey::{KeyOwner, Validation};
 use crate::base::{Secret, Timestamp};
@@ -59,6 +59,8 @@ pub struct Account {
 pub struct Context<'a> {
     /// Name of the client.
     pub client: &'a str,
+    /// What it is for.
+    pub purpose: Purpose,
     /// Its policy.
     pub policy: &'a ClientPolicy,
     /// Texts to show.
@@ -294,13 +296,17 @@ impl<'a> Login<'a> {
 
     /// Why this person may not log in at all.
     fn barred(&self) -> Option<Reason> {
+        let activates = self.context.purpose == Purpose::Activation;
         match &self.account {
             None => Some(Reason::UnknownPerson),
             Some(account) => match account.person.status {
-                Status::Active if account.person.valid_until.is_some_and(|end| end <= self.context.now) => {
+                Status::Active | Status::New
+                    if account.person.valid_until.is_some_and(|end| end <= self.context.now) =>
+                {
                     Some(Reason::PersonExpired)
                 }
-                Status::Active => None,
+                Status::Active => activates.then_some(Reason::AlreadyActive),
+                Status::New => (!activates).then_some(Reason::PersonNew),
                 Status::Locked => Some(Reason::PersonLocked),
                 Status::Disabled => Some(Reason::PersonDisabled),
             },
@@ -473,7 +479,8 @@ impl<'a> Login<'a> {
         }
         ending = counter.into_iter().fold(ending, Ending::cleared);
         if let Some(proof) = proof {
-            ending = ending.cleared(proof.counter());
+            let counter = if self.context.purpose.is_open() { Counter::Reset } else { proof.counter() };
+            ending = ending.cleared(counter);
         }
         self.settle(ending)
     }
@@ -492,9 +499,16 @@ impl<'a> Login<'a> {
     }
 }
 
+/// What this person could use, if they may at all; else why not.
+pub fn offers(context: Context<'_>, account: Option<Arc<Account>>) -> Result<Vec<Offer>, Reason> {
+    let (mut login, _) = Login::start(context, "", None, Opening::First);
+    login.account = account;
+    login.barred().map_or_else(|| Ok(login.offers()), Err)
+}
+
 fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
     match counter {
         Counter::Password => first == Gate::Open,
-        Counter::Factor(_) | Counter::Sent => open.contains(counter),
+        Counter::Factor(_) | Counter::Sent | Counter::Reset => open.contains(counter),
     }
 }

@@ -6,7 +6,7 @@ use crate::base::Secret;
 use crate::domain::factor::{Factor, FactorId, FactorKind, Material};
 use crate::domain::method::Method;
 use crate::domain::passcode;
-use crate::domain::sent::{Purpose, SentCode};
+use crate::domain::sent::SentCode;
 use crate::domain::throttle::Counter;
 use crate::wire::yubico::Otp;
 use subtle::ConstantTimeEq;
@@ -22,6 +22,9 @@ impl Login<'_> {
 
     /// The counters that the typed string may be about.
     pub(super) fn counters(&self) -> Vec<Counter> {
+        if self.context.purpose.is_open() {
+            return vec![Counter::Reset];
+        }
         let Some(account) = &self.account else { return vec![Counter::Password] };
         let mut counters = match self.tries() {
             LoginKind::Password => return vec![Counter::Password],
@@ -65,14 +68,14 @@ impl Login<'_> {
     fn sent_match(&self) -> Option<Matched> {
         let (code, typed) = self.sent_code()?;
         let person = self.account.as_ref()?.person.id;
-        let Context { digester, client, .. } = self.context;
+        let Context { digester, client, purpose, .. } = self.context;
         // Where it went must still be theirs, and the channel still allowed here.
         let offers = self.offers();
         let to = offers.iter().find_map(|offer| match offer {
             Offer::Sent(channel, destination) if *channel == code.channel => Some(&destination.to),
             _ => None,
         })?;
-        let digest = digester.digest_sent(code.id, person, (Purpose::Login, client, to), typed);
+        let digest = digester.digest_sent(code.id, person, (purpose, client, to), typed);
         bool::from(digest.ct_eq(&code.digest)).then_some(Matched::Sent(code.id, code.expires))
     }
 
@@ -80,12 +83,18 @@ impl Login<'_> {
     pub(super) fn find_match(&self, open: &[Counter]) -> Option<(Vec<u8>, Matched)> {
         let Context { now, window, digester, .. } = self.context;
         let account = self.account.as_ref()?;
-        if open.contains(&Counter::Sent)
+        let open = |counter: Counter| {
+            open.contains(&if self.context.purpose.is_open() { Counter::Reset } else { counter })
+        };
+        let allowed = &self.policy().methods;
+        if open(Counter::Sent)
             && let Some(matched) = self.sent_match()
         {
             return Some((Vec::new(), matched));
         }
-        let usable = account.factors.iter().filter(|factor| open.contains(&Counter::Factor(factor.id)));
+        let usable = account.factors.iter().filter(|factor| {
+            allowed.contains(&Method::Factor(factor.kind)) && open(Counter::Factor(factor.id))
+        });
         usable.flat_map(|factor| self.splits(factor).into_iter().map(move |split| (factor, split))).find_map(
             |(factor, split)| {
                 let matched = match &factor.material {

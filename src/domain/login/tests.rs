@@ -89,6 +89,7 @@ impl World {
             groups: vec!["staff".into()],
             email: None,
             phone: None,
+            own: None,
             status: Status::Active,
             version: 1,
             origin: None,
@@ -118,6 +119,7 @@ impl World {
     fn context(&self) -> Context<'_> {
         Context {
             client: "vpn",
+            purpose: Purpose::Login,
             policy: &self.policy,
             texts: &self.texts,
             reach: &self.reach,

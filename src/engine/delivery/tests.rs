@@ -42,8 +42,14 @@ impl Memory {
 
     fn put_over(&self, channel: Channel, now: Timestamp, lifetime: Duration) -> CodeId {
         let id = CodeId::from_uuid(uuid::Uuid::now_v7());
-        let content =
-            Content { to: "+15208782491".into(), code: "123456".into(), name: String::new(), minutes: 5 };
+        let content = Content {
+            to: "+15208782491".into(),
+            code: "123456".into(),
+            name: String::new(),
+            minutes: 5,
+            notice: None,
+            language: None,
+        };
         self.rows.lock().unwrap().push(Row {
             id,
             channel,

@@ -2,6 +2,7 @@
 
 use super::examine::Wanted;
 use crate::config::{Client, Config};
+use crate::domain::sent::Purpose;
 use crate::engine::login::{Gatekeeper, Round, Undecided, Verdict};
 use std::sync::Arc;
 use tokio::time::Instant;
@@ -37,11 +38,14 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
         request: request.simple().encode_lower(&mut name),
         front: "radius",
         client: &client.name,
+        purpose: Purpose::Login,
         policy: &client.policy,
         username: &wanted.username,
         typed: wanted.typed.take(),
         state: wanted.state.as_deref(),
         origin: &wanted.calling_station,
+        reach: None,
+        join: None,
     };
     let verdict = gatekeeper.decide(&config, round).await;
     if let Ok(verdict) = &verdict {

@@ -38,6 +38,7 @@ pub(super) fn person(username: &str) -> Person {
         groups: Vec::new(),
         email: None,
         phone: None,
+        own: None,
         status: Status::Active,
         version: 1,
         origin: None,

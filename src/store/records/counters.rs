@@ -71,6 +71,7 @@ impl Counters {
         let counter = match counter {
             "password" => Some(Counter::Password),
             "sent" => Some(Counter::Sent),
+            "reset" => Some(Counter::Reset),
             factor => factor.parse().ok().map(Counter::Factor),
         };
         // What has no such form was never written here, and nothing will ask for it.

@@ -45,6 +45,7 @@ fn person(row: &Row) -> Result<Person> {
         groups: list(4)?,
         email: optional(5)?,
         phone: optional(6)?,
+        own: None,
         status: text(7)?.parse().map_err(|()| damaged("a status"))?,
         version: row.number(8)?,
         origin: match (optional(9)?, optional(10)?) {

@@ -63,7 +63,14 @@ fn message(person: PersonId) -> NewMessage {
         destination: digest(1),
         origin: Some(digest(2)),
         cost: 5,
-        content: Content { to: "+4155501234".into(), code: "424242".into(), name: "Al".into(), minutes: 5 },
+        content: Content {
+            to: "+4155501234".into(),
+            code: "424242".into(),
+            name: "Al".into(),
+            minutes: 5,
+            notice: None,
+            language: None,
+        },
         created: NOW,
         expires: NOW + Duration::from_secs(300),
     }
