@@ -52,6 +52,8 @@ fn message(config: &Config, channel: Channel, to: &str) -> Message {
         code: CODE.to_owned(),
         name: "Ann \"O\" <Müller> & Co".to_owned(),
         minutes: 5,
+        notice: None,
+        language: None,
     };
     Message {
         id: CodeId::from_uuid(uuid::Uuid::now_v7()),
