@@ -21,4 +21,5 @@ pub mod sent;
 pub mod texts;
 pub mod throttle;
 pub mod token;
+pub mod words;
 pub mod yubikey;
