@@ -1,5 +1,6 @@
-//! The tokio shells. Siblings never import each other; what they share lies in `engine`.
+//! The tokio shells. Siblings never import each other; what they share lies in `engine`, and connections of HTTP in `http`.
 
 pub mod admin;
+mod http;
 pub mod radius;
 pub mod wsapi;

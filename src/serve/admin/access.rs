@@ -4,7 +4,8 @@ use super::State;
 use super::error::Failure;
 use crate::config::{Admin, AdminRole};
 use crate::engine::desk::Actor;
-use axum::extract::FromRequestParts;
+use crate::serve::http::LocalPeer;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use nix::unistd::{Gid, Uid, User, getgrouplist};
 use std::ffi::CString;
@@ -86,7 +87,8 @@ impl FromRequestParts<State> for Caller {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Failure> {
-        let peer = parts.extensions.get::<axum::extract::ConnectInfo<Peer>>().map(|info| info.0);
+        let peer = parts.extensions.get::<axum::extract::ConnectInfo<LocalPeer>>();
+        let peer = peer.map(|ConnectInfo(peer)| Peer { uid: peer.uid, gid: peer.gid });
         let request = uuid::Uuid::now_v7().simple().to_string();
         let Some(peer) = peer else { return Err(Failure::unknown_peer()) };
         let role = peer.role(&state.config.load().admin);

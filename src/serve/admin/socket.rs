@@ -1,25 +1,25 @@
-//! The socket itself: made safely, bounded in connections and time, stopped in order.
+//! The socket itself: made safely, stopped in order.
 
-use super::access::Peer;
 use super::{State, router};
-use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use crate::serve::http::{Limits, Protection, Service};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Connections at the same time.
-const CONNECTIONS: usize = 64;
-/// A request's head must have come by then; also the longest pause between two requests.
-const HEAD: Duration = Duration::from_secs(10);
-/// A connection ends by then, whatever it does: exports and imports take seconds.
-const WHOLE: Duration = Duration::from_secs(300);
+/// Exports and imports take seconds. Nobody of a group holds all of it, and nobody root's.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    per_peer: 32,
+    head: Duration::from_secs(10),
+    request: Duration::from_secs(300),
+    whole: Duration::from_secs(300),
+    longest_head: 64 * 1024,
+};
 
 /// Why the socket cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,8 @@ pub async fn serve(path: &Path, mode: u32, state: State) -> Result<Handle, Socke
     let failed = |source| SocketError { path: path.to_owned(), source };
     let listener = listen(path, mode).await.map_err(failed)?;
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(accept(listener, state, stopped));
+    let service = Arc::new(Service::new("the admin socket", router(state), LIMITS));
+    let task = tokio::spawn(service.run(listener, |_| Protection::Plain, stopped));
     tracing::info!(path = %path.display(), "the admin socket is served");
     Ok(Handle { path: path.to_owned(), stop, task })
 }
@@ -81,46 +82,4 @@ async fn listen(path: &Path, mode: u32) -> io::Result<UnixListener> {
     let listener = listener?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))?;
     Ok(listener)
-}
-
-async fn accept(listener: UnixListener, state: State, mut stopped: watch::Receiver<bool>) {
-    let router = router(state);
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
-    loop {
-        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-        let stream = tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(%error, "a connection to the admin socket failed");
-                    tokio::task::yield_now().await;
-                    continue;
-                }
-            },
-            _ = stopped.changed() => break,
-        };
-        let Ok(peer) = stream.peer_cred() else { continue };
-        let peer = Peer { uid: peer.uid(), gid: peer.gid() };
-        let service = router.clone().layer(axum::Extension(ConnectInfo(peer)));
-        let mut stopped = stopped.clone();
-        tokio::spawn(async move {
-            let connection = hyper::server::conn::http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD)
-                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-            tokio::pin!(connection);
-            tokio::select! {
-                _ = connection.as_mut() => {}
-                () = tokio::time::sleep(WHOLE) => {}
-                _ = stopped.changed() => {
-                    connection.as_mut().graceful_shutdown();
-                    let _ = connection.await;
-                }
-            }
-            drop(place);
-        });
-    }
-    // Every place back means that every connection has ended.
-    let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(HEAD, places.acquire_many(all)).await;
 }

@@ -1,28 +1,24 @@
-//! Sockets and connections: TLS where there is a certificate, bounded in number and time, stopped in order.
+//! Where the service is served: TLS where there is a certificate, plainly on this machine only.
 
 use super::{State, router};
-use axum::Router;
-use axum::extract::ConnectInfo;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
+use crate::serve::http::{Limits, Protection, Service};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
-/// Connections at the same time.
-const CONNECTIONS: usize = 256;
-/// TLS, or a request's head, must be complete by then; also the longest pause between two requests.
-const HEAD: Duration = Duration::from_secs(10);
-/// A connection ends by then, whatever it does.
-const WHOLE: Duration = Duration::from_secs(300);
-/// Most of a head that is read.
-const LONGEST: usize = 16 * 1024;
+/// A request is a few hundred octets and is answered at once; so is everything that a program may take.
+const LIMITS: Limits = Limits {
+    connections: 512,
+    per_peer: 64,
+    head: Duration::from_secs(10),
+    request: Duration::from_secs(60),
+    whole: Duration::from_secs(300),
+    longest_head: 16 * 1024,
+};
 
 /// Why an address cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -58,90 +54,25 @@ impl Running {
 pub async fn start(state: State) -> Result<Running, BindError> {
     let (stop, stopped) = watch::channel(false);
     let mut running = Running { addresses: Vec::new(), stop, tasks: JoinSet::new() };
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let service = Arc::new(Service::new("[wsapi]", router(state.clone()), LIMITS));
     for address in state.config.load().wsapi.listen.clone() {
         let failed = |source| BindError { address, source };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let local = listener.local_addr().map_err(failed)?;
         tracing::info!(address = %local, "YubiKeys are validated for others");
         running.addresses.push(local);
-        running.tasks.spawn(accept(listener, local, state.clone(), Arc::clone(&places), stopped.clone()));
+        let state = state.clone();
+        let protect = move |_: &SocketAddr| protection(&state, local);
+        running.tasks.spawn(Arc::clone(&service).run(listener, protect, stopped.clone()));
     }
     Ok(running)
 }
 
-async fn accept(
-    listener: TcpListener,
-    local: SocketAddr,
-    state: State,
-    places: Arc<Semaphore>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let router = router(state.clone());
-    let mut connections = JoinSet::new();
-    loop {
-        let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place,
-            _ = stopped.changed() => break,
-        };
-        let Ok(place) = place else { return };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopped.changed() => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                tracing::warn!(%error, "a connection for [wsapi] failed");
-                tokio::task::yield_now().await;
-                continue;
-            }
-        };
-        while connections.try_join_next().is_some() {}
-        let tls = state.config.load().wsapi.tls.clone();
-        let (router, stopped) = (router.clone().layer(axum::Extension(ConnectInfo(peer))), stopped.clone());
-        connections.spawn(async move {
-            match tls {
-                Some(tls) => {
-                    let shaking = TlsAcceptor::from(tls.0).accept(stream);
-                    match tokio::time::timeout(HEAD, shaking).await {
-                        Ok(Ok(stream)) => serve(stream, router, stopped).await,
-                        Ok(Err(error)) => tracing::debug!(%peer, %error, "no TLS came about"),
-                        Err(_) => {}
-                    }
-                }
-                None => plain(stream, local, router, stopped).await,
-            }
-            drop(place);
-        });
-    }
-    let _ = tokio::time::timeout(HEAD, async { while connections.join_next().await.is_some() {} }).await;
-}
-
 /// A reload may have taken the certificate away together with the address, which is served until a restart.
-async fn plain(stream: TcpStream, local: SocketAddr, router: Router, stopped: watch::Receiver<bool>) {
-    if local.ip().is_loopback() {
-        serve(stream, router, stopped).await;
-    }
-}
-
-async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    router: Router,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
-        .max_buf_size(LONGEST)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = tokio::time::sleep(WHOLE) => {}
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
-        }
+fn protection(state: &State, local: SocketAddr) -> Protection {
+    match &state.config.load().wsapi.tls {
+        Some(tls) => Protection::Tls(Arc::clone(&tls.0)),
+        None if local.ip().is_loopback() => Protection::Plain,
+        None => Protection::Refused,
     }
 }
