@@ -163,17 +163,6 @@ fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPol
         ("pin+passcode", LoginKind::PinAndPasscode),
     ];
     let seconds = [("required", SecondFactor::Required), ("if-enrolled", SecondFactor::IfEnrolled)];
-    let methods = [
-        FactorKind::Totp.into(),
-        FactorKind::Hotp.into(),
-        FactorKind::Yubikey.into(),
-        FactorKind::Recovery.into(),
-        FactorKind::Temporary.into(),
-        Channel::Sms.into(),
-        Channel::Voice.into(),
-        Channel::Email.into(),
-    ]
-    .map(|method: Method| (method.as_str(), method));
     let kind = or("login").map(|o| o.kind).or_else(|| section.choice("login", &kinds));
     let second_factor =
         or("second_factor").map(|o| o.second_factor).or_else(|| section.choice("second_factor", &seconds));
@@ -184,7 +173,7 @@ fn policy(section: &Section<'_>, outer: Option<&LoginPolicy>) -> Option<LoginPol
     let challenge_lifetime = or("challenge_lifetime")
         .map(|o| o.challenge_lifetime)
         .or_else(|| section.duration("challenge_lifetime", lifetime));
-    let methods = or("methods").map(|o| o.methods.clone()).or_else(|| section.choices("methods", &methods));
+    let methods = or("methods").map(|o| o.methods.clone()).or_else(|| methods(section, "methods"));
     let separators = or("separators")
         .map(|o| o.separators.clone())
         .or_else(|| section.text("separators").map(|(text, _)| text.chars().collect()));
@@ -338,4 +327,20 @@ fn values(section: &Section<'_>, entry: &Entry) -> Vec<(String, At)> {
         }
     };
     items.iter().filter_map(text).collect()
+}
+
+/// A list of passcode methods.
+pub(super) fn methods(section: &Section<'_>, key: &str) -> Option<Vec<Method>> {
+    let methods = [
+        FactorKind::Totp.into(),
+        FactorKind::Hotp.into(),
+        FactorKind::Yubikey.into(),
+        FactorKind::Recovery.into(),
+        FactorKind::Temporary.into(),
+        Channel::Sms.into(),
+        Channel::Voice.into(),
+        Channel::Email.into(),
+    ]
+    .map(|method: Method| (method.as_str(), method));
+    section.choices(key, &methods)
 }

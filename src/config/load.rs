@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention};
-use super::{client, directory, gateway, message, redis, smtp, store, wsapi, yubico};
+use super::{client, directory, gateway, message, portal, redis, smtp, store, wsapi, yubico};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -77,6 +77,10 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         files.warn("gateways cost money, and codes.daily_cost sets no cap to it".to_owned());
     }
     let directories = directory::directories(root, files);
+    let portal = portal::portal(&root.table("portal"), files);
+    let words = portal.as_ref().map(|portal| &*portal.words);
+    let registration = portal::registration(&root.table("registration"), words);
+    let activation = portal::activation(&root.table("activation"));
     let retention = retention(&root.table("retention"));
     let admin = admin(&root.table("admin"), files);
     let log = log(&root.table("log"));
@@ -101,6 +105,9 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         gateways: gateways?,
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
+        portal: portal?,
+        registration: registration?,
+        activation: activation?,
         retention: retention?,
         admin: admin?,
         log: log?,

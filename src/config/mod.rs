@@ -11,6 +11,7 @@ mod keys;
 mod load;
 mod mask;
 mod message;
+mod portal;
 mod redis;
 mod report;
 mod section;
@@ -30,6 +31,9 @@ pub use gateway::{
 };
 pub use keys::reference;
 pub use load::load;
+pub use portal::{
+    AcceptableUse, Activation, Enforce, Logo, Portal, Presence, QuestionsMode, Registration, SecondCode,
+};
 pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
@@ -91,6 +95,12 @@ pub struct Config {
     pub directories: Vec<Arc<Directory>>,
     /// Realms of the directories.
     pub realms: crate::domain::directory::Realms,
+    /// `[portal]`
+    pub portal: Portal,
+    /// `[registration]`
+    pub registration: Registration,
+    /// `[activation]`
+    pub activation: Activation,
     /// `[retention]`
     pub retention: Retention,
     /// `[admin]`

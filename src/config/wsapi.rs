@@ -56,7 +56,7 @@ impl fmt::Debug for ServerTls {
 pub(super) fn wsapi(section: &Section<'_>, files: &Files<'_>) -> Option<Wsapi> {
     let tls = tls(section, files);
     let protected = !matches!(tls, Some(None));
-    let listen = listen(section, protected);
+    let listen = listen(section, protected, "OTPs");
     let rate = section.number("rate", 1..=100_000);
     let clients = clients(section, files);
     if listen.as_ref().is_some_and(|listen| !listen.is_empty()) && section.tables("client").is_empty() {
@@ -66,7 +66,8 @@ pub(super) fn wsapi(section: &Section<'_>, files: &Files<'_>) -> Option<Wsapi> {
     Some(Wsapi { listen: listen?, tls: tls?, rate: rate?, clients: clients? })
 }
 
-fn listen(section: &Section<'_>, protected: bool) -> Option<Vec<SocketAddr>> {
+/// `what` would come there unprotected.
+pub(super) fn listen(section: &Section<'_>, protected: bool, what: &str) -> Option<Vec<SocketAddr>> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     let wanted = "an address with a port, such as \"127.0.0.1:8443\" or \"[::]:8443\"";
     for (text, at) in section.texts("listen")? {
@@ -75,7 +76,7 @@ fn listen(section: &Section<'_>, protected: bool) -> Option<Vec<SocketAddr>> {
             section.error(at, format!("`{text}` stands here twice"), "take one of them out");
         }
         if !protected && !address.ip().is_loopback() {
-            let message = format!("OTPs would come to {text} unprotected");
+            let message = format!("{what} would come to {text} unprotected");
             section.error(at, message, "add `certificate_file` and `private_key_file`, or use 127.0.0.1");
         }
         addresses.push(address);
@@ -84,7 +85,7 @@ fn listen(section: &Section<'_>, protected: bool) -> Option<Vec<SocketAddr>> {
 }
 
 /// The outer `None`: it has errors; the inner one: there is none.
-fn tls(section: &Section<'_>, files: &Files<'_>) -> Option<Option<ServerTls>> {
+pub(super) fn tls(section: &Section<'_>, files: &Files<'_>) -> Option<Option<ServerTls>> {
     let (certificate, at) = section.text("certificate_file")?;
     let key = ["private_key_file", "private_key_credential"].map(|key| section.written(key).map(|_| key));
     let key = match (certificate.is_empty(), key) {
@@ -169,7 +170,7 @@ fn clients(root: &Section<'_>, files: &Files<'_>) -> Option<HashMap<u32, WsapiCl
         let id = section.number::<u32>("id", 1..=i64::from(u32::MAX));
         let owner = id.map_or_else(|| "the client".to_owned(), |id| format!("client {id}"));
         let key = api_key(&section, files, &owner);
-        let networks = networks(&section);
+        let networks = networks(&section, "networks");
         if let (Some(id), Some(key), Some(networks)) = (id, key, networks)
             && clients.insert(id, WsapiClient { key, networks }).is_some()
         {
@@ -179,9 +180,9 @@ fn clients(root: &Section<'_>, files: &Files<'_>) -> Option<HashMap<u32, WsapiCl
     Some(clients)
 }
 
-fn networks(section: &Section<'_>) -> Option<Vec<IpNet>> {
+pub(super) fn networks(section: &Section<'_>, key: &str) -> Option<Vec<IpNet>> {
     let mut networks = Vec::new();
-    for (text, at) in section.texts("networks")? {
+    for (text, at) in section.texts(key)? {
         match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
             Some(network) => networks.push(network.trunc()),
             None => {

@@ -56,7 +56,8 @@ pub trait Reach: fmt::Debug + Send + Sync {
 }
 
 /// A way to get a passcode.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Method {
     /// The person produces it: app, token, paper, help desk.
     Factor(FactorKind),

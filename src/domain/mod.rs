@@ -7,6 +7,7 @@ pub mod contact;
 pub mod digest;
 pub mod directory;
 pub mod factor;
+pub mod flow;
 pub mod login;
 pub mod message;
 pub mod method;

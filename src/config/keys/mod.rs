@@ -2,6 +2,7 @@
 
 mod messages;
 mod people;
+mod portal;
 mod serving;
 mod yubico;
 
@@ -29,7 +30,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 33] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -90,6 +91,12 @@ const SECTIONS: [(&str, &str); 30] = [
         "gateway",
         "`[[gateway]]`: who takes text messages and calls. They are tried in order. `docs/messages.md` explains it, with examples.",
     ),
+    (
+        "portal",
+        "The self-service pages: activation, registration, password reset, passcode apps and keys. `portal.md` explains them.",
+    ),
+    ("registration", "Security data that people register in the portal."),
+    ("activation", "Accounts that their owners must activate first."),
     ("admin", "The admin socket, which the command line uses."),
     (
         "admin.role",
@@ -100,7 +107,7 @@ const SECTIONS: [(&str, &str); 30] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS, yubico::KEYS].into_iter().flatten()
+    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, yubico::KEYS].into_iter().flatten()
 }
 
 /// Keys of a section.

@@ -183,9 +183,9 @@ mod tests {
     }
 
     fn next_message(rest: &str) -> Option<usize> {
-        rest.match_indices('\n').map(|(at, _)| at).find(|at| {
-            rest[at + 1..].starts_with(|c: char| c.is_ascii_lowercase() || c == '#')
-        })
+        rest.match_indices('\n')
+            .map(|(at, _)| at)
+            .find(|at| rest[at + 1..].starts_with(|c: char| c.is_ascii_lowercase() || c == '#'))
     }
 
     #[test]
