@@ -52,6 +52,7 @@ fn message(config: &Config, channel: Channel, to: &str) -> Message {
         code: CODE.to_owned(),
         name: "Ann \"O\" <Müller> & Co".to_owned(),
         minutes: 5,
+        username: String::new(),
         notice: None,
         language: None,
     };

@@ -22,6 +22,9 @@ pub struct Content {
     pub name: String,
     /// Minutes for which the code is good.
     pub minutes: u64,
+    /// Username, where it tells of a change.
+    #[serde(default)]
+    pub username: String,
     /// What it tells, if it carries no code.
     #[serde(default)]
     #[zeroize(skip)]

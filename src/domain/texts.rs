@@ -326,6 +326,7 @@ mod tests {
             code: "123456".to_owned(),
             name: name.to_owned(),
             minutes: 5,
+            username: String::new(),
             notice: None,
             language: None,
         }

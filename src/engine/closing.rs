@@ -129,6 +129,7 @@ impl Closing<'_> {
                 code: digits.expose().clone(),
                 name: name.clone(),
                 minutes: rules.lifetime.as_secs().div_ceil(60),
+                username: String::new(),
                 notice: None,
                 language: None,
             },

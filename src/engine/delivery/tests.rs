@@ -47,6 +47,7 @@ impl Memory {
             code: "123456".into(),
             name: String::new(),
             minutes: 5,
+            username: String::new(),
             notice: None,
             language: None,
         };

@@ -68,6 +68,7 @@ fn message(person: PersonId) -> NewMessage {
             code: "424242".into(),
             name: "Al".into(),
             minutes: 5,
+            username: String::new(),
             notice: None,
             language: None,
         },

@@ -1,0 +1,133 @@
+//! Runs the portal's flows: asks the login machine, the directory and the store what the machines of [`crate::domain::flow`] need to
+//! know, and writes what they come to. Every change is audited, and told to the person by mail.
+//!
+//! A passcode is asked for by rounds of the one login machine, whatever it is for: charged before it is looked at, accepted once,
+//! limited and audited as at a login. What it is for is its [`Purpose`], so that a code for one thing is worth nothing for
+//! another, and failures at what anybody can try are counted apart.
+
+pub mod activation;
+pub mod notices;
+pub mod passcode;
+pub mod registration;
+pub mod reset;
+pub mod sign_in;
+
+use super::desk::{Actor, Desk};
+use super::login::{Gatekeeper, Undecided};
+use crate::base::{Clock, Random, Timestamp};
+use crate::config::Config;
+use crate::domain::audit::AuditEntry;
+use crate::domain::login::Account;
+use crate::domain::person::{Person, PersonId, Role, Username};
+use crate::store::{SecurityData, Sessions, StoreError};
+use std::sync::Arc;
+
+/// Where the flows look and write.
+pub struct Portal {
+    /// The login machine.
+    pub gatekeeper: Arc<Gatekeeper>,
+    /// Factors, tokens, passwords.
+    pub desk: Arc<Desk>,
+    /// Contacts, questions, activation.
+    pub security: Arc<dyn SecurityData>,
+    /// Sessions of browsers.
+    pub sessions: Arc<dyn Sessions>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids of messages.
+    pub random: Arc<dyn Random>,
+}
+
+/// One request of a browser.
+#[derive(Debug, Clone)]
+pub struct Visit {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Where it comes from.
+    pub address: String,
+    /// Its id, for log and audit.
+    pub request: String,
+    /// The language that is spoken.
+    pub language: String,
+}
+
+/// Why nothing came of it; nothing was changed, or it is not known.
+#[derive(Debug, thiserror::Error)]
+pub enum PortalError {
+    /// A part that is needed does not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// The page is not for this person, or not at this time.
+    #[error("the step is not the present one")]
+    Stale,
+}
+
+impl From<Undecided> for PortalError {
+    fn from(error: Undecided) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<StoreError> for PortalError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Result of a step.
+pub type Result<T> = std::result::Result<T, PortalError>;
+
+/// Something in a form that has to be done differently.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Name of the field.
+    pub field: String,
+    /// A message of the catalogue.
+    pub message: String,
+    /// Its values.
+    pub values: Vec<(&'static str, String)>,
+}
+
+impl Problem {
+    pub(super) fn new(field: impl Into<String>, message: &str) -> Self {
+        Self { field: field.into(), message: message.to_owned(), values: Vec::new() }
+    }
+
+    pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.values.push((name, value.to_string()));
+        self
+    }
+}
+
+impl Portal {
+    /// The account of a name as typed; `None` if there is none.
+    pub async fn account(&self, visit: &Visit, username: &str) -> Result<Option<Arc<Account>>> {
+        let Ok(name) = Username::parse(&visit.config.realms.canonical(username)) else { return Ok(None) };
+        Ok(self.gatekeeper.people.account(&name).await?)
+    }
+
+    /// An entry for something that a person does to their own account.
+    pub(super) fn entry(&self, visit: &Visit, action: &'static str, person: &Person) -> AuditEntry {
+        let actor = Actor {
+            name: format!("portal:{}@{}", person.username, visit.address),
+            request: visit.request.clone(),
+        };
+        self.desk.entry(&actor, action, person.username.as_str(), Some(person.id))
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The person of a flow, as they are now; an error if they changed their name or are gone.
+    pub(super) async fn person(&self, visit: &Visit, id: PersonId, username: &str) -> Result<Arc<Person>> {
+        let account = self.account(visit, username).await?;
+        let same = account.filter(|account| account.person.id == id);
+        same.map(|account| Arc::clone(&account.person)).ok_or(PortalError::Stale)
+    }
+}
+
+/// Whether registration is required of this person (R-TOP-4).
+pub fn must_register(person: &Person) -> bool {
+    person.roles.iter().any(|role| matches!(role, Role::Faculty | Role::Staff | Role::Student))
+}

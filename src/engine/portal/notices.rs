@@ -1,0 +1,81 @@
+//! Mails that tell a person what was changed about their account.
+
+use super::{Portal, Visit};
+use crate::base::Timestamp;
+use crate::domain::contact::Email;
+use crate::domain::message::{Content, NewMessage, Notice};
+use crate::domain::method::Channel;
+use crate::domain::person::Person;
+use crate::domain::sent::{CodeId, Purpose};
+use crate::store::SecurityChange;
+use std::time::Duration;
+
+/// How long a notice is worth sending.
+const LIFETIME: Duration = Duration::from_secs(3 * 24 * 3600);
+
+impl Portal {
+    /// Notices to all addresses that are known of a person, and to `more`.
+    pub(super) fn notices(
+        &self,
+        visit: &Visit,
+        person: &Person,
+        notice: Notice,
+        more: &[&str],
+    ) -> Vec<NewMessage> {
+        let own = person.own.as_ref().and_then(|own| own.email.as_deref());
+        let mut addresses: Vec<Email> = Vec::new();
+        for address in [own, person.email.as_deref()].into_iter().flatten().chain(more.iter().copied()) {
+            match Email::parse(address) {
+                Some(email) if !addresses.contains(&email) => addresses.push(email),
+                _ => {}
+            }
+        }
+        let at = self.now();
+        addresses.iter().map(|to| self.notice(visit, person, (notice, to), at)).collect()
+    }
+
+    fn notice(
+        &self,
+        visit: &Visit,
+        person: &Person,
+        (notice, to): (Notice, &Email),
+        at: Timestamp,
+    ) -> NewMessage {
+        let digester = &self.gatekeeper.digester;
+        NewMessage {
+            id: CodeId::from_uuid(uuid::Uuid::now_v7()),
+            person: person.id,
+            purpose: Purpose::Notice,
+            channel: Channel::Email,
+            masked: to.masked(),
+            destination: digester.digest_destination(to.as_str()),
+            origin: None,
+            cost: 0,
+            content: Content {
+                to: to.as_str().to_owned(),
+                code: String::new(),
+                username: person.username.to_string(),
+                name: person.name.clone(),
+                minutes: 0,
+                notice: Some(notice),
+                language: Some(visit.language.clone()),
+            },
+            created: at,
+            expires: at + LIFETIME,
+        }
+    }
+
+    /// Tells what was written elsewhere. A notice that cannot be kept must not undo what it tells of.
+    pub(super) async fn tell(&self, visit: &Visit, person: &Person, notice: Notice) {
+        let notices = self.notices(visit, person, notice, &[]);
+        if notices.is_empty() {
+            return;
+        }
+        let mut entry = self.entry(visit, "person.notice", person);
+        entry.detail = notice.as_str().into();
+        match self.security.update(person.id, SecurityChange::default(), entry, notices).await {
+            Ok(()) => self.gatekeeper.courier.wake(),
+            Err(error) => tracing::error!(username = %person.username, "no notice was sent: {error}"),
+        }
+    }
+}

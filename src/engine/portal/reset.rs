@@ -1,0 +1,117 @@
+//! Resetting a password (R-RESET-1 to 10).
+
+use super::passcode::{Answer, Asking, Chosen};
+use super::{Portal, PortalError, Problem, Result, Visit, must_register};
+use crate::base::Secret;
+use crate::config::Enforce;
+use crate::domain::flow::{Reset, Session};
+use crate::domain::login::Offer;
+use crate::domain::message::Notice;
+use crate::domain::person::Person;
+use crate::domain::sent::Purpose;
+use crate::store::directory::ChangeError;
+
+impl Portal {
+    fn resetting<'a>(&self, visit: &'a Visit) -> Asking<'a> {
+        Asking { purpose: Purpose::Reset, methods: &visit.config.portal.reset_methods, reach: None }
+    }
+
+    /// A username was entered.
+    pub async fn begin_reset(&self, visit: &Visit, session: &mut Session, username: &str) -> Result<()> {
+        let offers = self.reset_offers(visit, username).await?;
+        session.reset = Some(Reset::begin(username.trim(), &offers));
+        Ok(())
+    }
+
+    /// What a reset can be done with. The same is asked of the store whoever it is.
+    async fn reset_offers(&self, visit: &Visit, username: &str) -> Result<Vec<Offer>> {
+        let (account, offers) = self.offers(visit, self.resetting(visit), username).await?;
+        let nobody = crate::domain::person::PersonId::from_uuid(uuid::Uuid::nil());
+        let id = account.as_ref().map_or(nobody, |account| account.person.id);
+        let registered = self.security.profile(id).await?.registered.is_some();
+        let needed = visit.config.registration.enforce != Enforce::Off
+            && account.is_some_and(|account| must_register(&account.person));
+        Ok(if needed && !registered { Vec::new() } else { offers.unwrap_or_default() })
+    }
+
+    /// A way to get the passcode was chosen.
+    pub async fn choose_reset(
+        &self,
+        visit: &Visit,
+        session: &mut Session,
+        choice: (&str, bool),
+    ) -> Result<Chosen> {
+        let Some(proving) = session.reset.as_mut().and_then(Reset::proving) else {
+            return Ok(Chosen::NotOffered);
+        };
+        self.choose(visit, self.resetting(visit), proving, choice).await
+    }
+
+    /// A passcode was typed.
+    pub async fn answer_reset(&self, visit: &Visit, session: &mut Session, typed: &str) -> Result<Answer> {
+        let Some(proving) = session.reset.as_mut().and_then(Reset::proving) else {
+            return Ok(Answer::NotAsked);
+        };
+        let answer = self.answer(visit, self.resetting(visit), proving, typed).await?;
+        if let Answer::Right(person) = &answer {
+            let offers = self.reset_offers(visit, person.username.as_str()).await?;
+            session.reset = session.reset.take().map(|reset| reset.proven(person.id, &offers, self.now()));
+        }
+        Ok(answer)
+    }
+
+    /// Sets the new password, if the last passcode is not too old. What is wrong with it is returned.
+    pub async fn finish_reset(
+        &self,
+        visit: &Visit,
+        session: &mut Session,
+        (new, again): (&Secret<String>, &Secret<String>),
+    ) -> Result<Vec<Problem>> {
+        let Some(Reset::Password { person, username, proven, .. }) = session.reset.clone() else {
+            return Err(PortalError::Stale);
+        };
+        if proven < self.fresh(visit) {
+            session.reset = None;
+            return Err(PortalError::Stale);
+        }
+        let person = self.person(visit, person, &username).await?;
+        let problems = self.set_password(visit, &person, "person.reset", (new, again)).await?;
+        if problems.is_empty() {
+            session.reset = None;
+            self.tell(visit, &person, Notice::PasswordChanged).await;
+        }
+        Ok(problems)
+    }
+
+    /// Sets a password by the rules of ours and of the directory.
+    pub(super) async fn set_password(
+        &self,
+        visit: &Visit,
+        person: &Person,
+        action: &'static str,
+        (new, again): (&Secret<String>, &Secret<String>),
+    ) -> Result<Vec<Problem>> {
+        if new.expose() != again.expose() {
+            return Ok(vec![Problem::new("password_again", "passwords-differ")]);
+        }
+        let entry = self.entry(visit, action, person);
+        match self.desk.directory.change(person, None, new, entry).await {
+            Ok(()) => {
+                // A lock that the directory has put on after guesses would make the new password useless.
+                if let Err(error) = self.desk.directory.unlock(person).await {
+                    tracing::warn!(username = %person.username, "a password was changed, but a lock may be left: {error}");
+                }
+                Ok(Vec::new())
+            }
+            Err(ChangeError::Refused(problems)) => {
+                let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+                Ok(vec![Problem::new("password", "password-refused").with("why", why)])
+            }
+            Err(ChangeError::Policy(why)) => {
+                Ok(vec![Problem::new("password", "password-refused").with("why", why)])
+            }
+            Err(ChangeError::WrongOld) => Ok(vec![Problem::new("present", "wrong-present-password")]),
+            Err(ChangeError::Undecided(error)) => Err(PortalError::Unavailable(error.to_string())),
+        }
+    }
+}

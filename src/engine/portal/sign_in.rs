@@ -1,0 +1,135 @@
+//! Signing in: the password first, then a passcode where a page needs one.
+
+use super::passcode::{Answer, Asking, Chosen, policy, round};
+use super::{Portal, Result, Visit};
+use crate::base::Secret;
+use crate::domain::flow::{Level, Proving, Session, Signed};
+use crate::domain::login::{Account, Offer};
+use crate::domain::policy::LoginKind;
+use crate::domain::reason::Reason;
+use crate::domain::sent::Purpose;
+use crate::engine::login::Verdict;
+use std::sync::Arc;
+
+/// What came of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum SignIn {
+    /// Signed in; the session must get a new name.
+    In,
+    /// Not right, or not usable here; no more is told.
+    Wrong,
+    /// Right, but it has expired or must be changed.
+    Expired,
+    /// Too many were wrong.
+    Throttled,
+}
+
+/// Whether a page may be shown.
+#[derive(Debug, Clone)]
+#[must_use]
+pub enum Gate {
+    /// To this person.
+    Open(Arc<Account>),
+    /// After signing in.
+    SignIn,
+    /// After a passcode, which is asked for now.
+    Prove,
+    /// To nobody who has no way to get a passcode.
+    Help,
+}
+
+impl Portal {
+    fn signing<'a>(&self, visit: &'a Visit) -> Asking<'a> {
+        Asking { purpose: Purpose::Portal, methods: &visit.config.portal.login_methods, reach: None }
+    }
+
+    /// Takes a password.
+    pub async fn sign_in(
+        &self,
+        visit: &Visit,
+        session: &mut Session,
+        username: &str,
+        password: Secret<Vec<u8>>,
+    ) -> Result<SignIn> {
+        let policy = policy(visit, LoginKind::Password, &[]);
+        let mut round = round(visit, self.signing(visit), &policy, username);
+        round.typed = Some(password);
+        let now = self.now();
+        Ok(match self.gatekeeper.decide(&visit.config, round).await? {
+            Verdict::Accept { person, .. } => {
+                let username = person.username.to_string();
+                let who = Signed { person: person.id, username, at: now, proven: None };
+                *session =
+                    Session { who: Some(who), told: session.told.take(), seen: now, ..Session::default() };
+                SignIn::In
+            }
+            Verdict::Reject { reason: Reason::PasswordExpired | Reason::PasswordMustChange, .. } => {
+                SignIn::Expired
+            }
+            Verdict::Reject { reason: Reason::Throttled | Reason::HardStopped, .. } => SignIn::Throttled,
+            Verdict::Reject { .. } | Verdict::Challenge { .. } => SignIn::Wrong,
+        })
+    }
+
+    /// Whether a page of this level may be shown now. Who may not log in any more is signed out.
+    pub async fn gate(&self, visit: &Visit, session: &mut Session, level: Level) -> Result<Gate> {
+        let Some(who) = session.who.clone() else { return Ok(Gate::SignIn) };
+        let (account, offers) = self.offers(visit, self.signing(visit), &who.username).await?;
+        let Some((account, offers)) =
+            account.filter(|account| account.person.id == who.person).zip(offers.ok())
+        else {
+            *session = Session { told: session.told.take(), ..Session::default() };
+            return Ok(Gate::SignIn);
+        };
+        let enrolled = is_enrolled(&account) && !offers.is_empty();
+        if level == Level::Passcode && offers.is_empty() {
+            return Ok(Gate::Help);
+        }
+        if !session.lacks(level, (enrolled, !offers.is_empty()), self.fresh(visit)) {
+            return Ok(Gate::Open(account));
+        }
+        if session.proving.as_ref().is_none_or(|proving| !still(proving, &offers)) {
+            session.proving = Proving::new(&who.username, &offers);
+        }
+        Ok(Gate::Prove)
+    }
+
+    /// Since when a passcode is fresh enough for a change.
+    pub(super) fn fresh(&self, visit: &Visit) -> crate::base::Timestamp {
+        self.now() - visit.config.portal.fresh
+    }
+
+    /// A way to get the passcode was chosen.
+    pub async fn choose_passcode(
+        &self,
+        visit: &Visit,
+        session: &mut Session,
+        choice: (&str, bool),
+    ) -> Result<Chosen> {
+        let Some(proving) = &mut session.proving else { return Ok(Chosen::NotOffered) };
+        self.choose(visit, self.signing(visit), proving, choice).await
+    }
+
+    /// The passcode was typed; if it was right, the session must get a new name.
+    pub async fn answer_passcode(&self, visit: &Visit, session: &mut Session, typed: &str) -> Result<Answer> {
+        let Some(proving) = &mut session.proving else { return Ok(Answer::NotAsked) };
+        let answer = self.answer(visit, self.signing(visit), proving, typed).await?;
+        if let Answer::Right(_) = &answer {
+            session.proven(self.now());
+        }
+        Ok(answer)
+    }
+}
+
+/// Whether the person has registered a way to get a passcode.
+fn is_enrolled(account: &Account) -> bool {
+    account.person.own.is_some() || account.factors.iter().any(|factor| factor.kind.enrolls())
+}
+
+/// Whether what is asked for is still offered.
+fn still(proving: &Proving, offers: &[Offer]) -> bool {
+    let asked = proving.asked.as_ref().map(|asked| asked.shown.method);
+    asked.is_none_or(|method| offers.iter().any(|offer| offer.method() == method))
+        && proving.offers.len() == offers.len()
+}
