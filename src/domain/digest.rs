@@ -67,6 +67,11 @@ impl CodeDigester {
         self.of(&["state", &HEXLOWER.encode(state)])
     }
 
+    /// Digest of what a browser's cookie holds: it proves that a form comes from a page that this browser was given.
+    pub fn digest_form(&self, cookie: &str) -> CodeDigest {
+        self.of(&["form", cookie])
+    }
+
     /// Digest of a YubiKey's password that a validation server has accepted.
     pub fn digest_otp(&self, otp: &str) -> CodeDigest {
         self.of(&["otp", otp])

@@ -2,5 +2,6 @@
 
 pub mod admin;
 mod http;
+pub mod portal;
 pub mod radius;
 pub mod wsapi;

@@ -32,6 +32,8 @@ pub struct Session {
     pub activation: Option<Activation>,
     /// An app that waits for its first passcode: the factor, and its key to be shown again.
     pub app: Option<App>,
+    /// Where they wanted to go before a passcode was asked for.
+    pub next: Option<String>,
     /// To be told on the next page: a message of the catalogue and its values.
     pub told: Option<Told>,
     /// When something was done last.

@@ -80,6 +80,7 @@ topic-practices = Password Best Practices
 topic-practices-1 = What makes a password good, and what our rules are.
 topic-practices-button = Read the advice
 topic-use = Acceptable use
+institution-policies = the pages of { $institution }
 
 ## Passcodes
 

@@ -60,6 +60,11 @@ pub(super) struct Only<'a> {
     pub(super) usual: &'a dyn Reach,
 }
 
+/// A contact as it is shown.
+pub fn masked(kind: ContactKind, value: &str) -> String {
+    destination(kind, value).map(|to| to.masked).unwrap_or_default()
+}
+
 /// A contact as a destination.
 pub(super) fn destination(kind: ContactKind, value: &str) -> Option<Destination> {
     let masked = match kind {

@@ -1,0 +1,393 @@
+//! The door of the portal: a browser with its session, and the forms that it sends.
+
+use super::view::{self, View};
+use super::{State, cookie};
+use crate::base::{Secret, Timestamp};
+use crate::config::Config;
+use crate::domain::flow::{Session, Told};
+use crate::domain::words::Language;
+use crate::engine::portal::{PortalError, Visit};
+use crate::store::{KeptSession, SessionKey};
+use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
+use axum::http::header::{ACCEPT_LANGUAGE, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use data_encoding::BASE64URL_NOPAD;
+use maud::Markup;
+use sha2::{Digest, Sha256};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+/// A session that was looked at is written again so often, so that it does not end while somebody reads.
+const TOUCH: Duration = Duration::from_secs(60);
+
+/// A browser and its session.
+pub(super) struct Browser {
+    pub(super) state: State,
+    pub(super) visit: Visit,
+    pub(super) session: Session,
+    /// Path of the page.
+    pub(super) path: String,
+    before: Session,
+    kept: Option<(SessionKey, i64, Timestamp)>,
+    /// What the cookie holds, or will hold.
+    cookie: String,
+    /// The browser does not have this cookie yet.
+    fresh: bool,
+    /// The session must get a new name.
+    renewed: Option<SessionKey>,
+    secure: bool,
+}
+
+/// Name of a session in the store.
+fn key(cookie: &str) -> SessionKey {
+    SessionKey(Sha256::digest(cookie.as_bytes()).into())
+}
+
+/// Where a request comes from, and whether it came over TLS. What a header says counts only if a proxy of ours has written it.
+fn origin(config: &Config, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {
+    let tls = config.portal.tls.is_some();
+    if !config.portal.is_proxy(peer) {
+        return (peer.to_canonical(), tls);
+    }
+    let text =
+        |name: &str| headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
+    let hops = text("x-forwarded-for").join(",");
+    // The last that is no proxy of ours: what stands before it anybody can have written.
+    let hops = hops.split(',').rev().filter_map(|hop| hop.trim().parse::<IpAddr>().ok());
+    let address = hops.into_iter().find(|hop| !config.portal.is_proxy(*hop)).unwrap_or(peer);
+    let secure = text("x-forwarded-proto").last().is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+    (address.to_canonical(), secure)
+}
+
+impl FromRequestParts<State> for Browser {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
+        let config = state.config.load_full();
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let (address, secure) = origin(&config, peer, &parts.headers);
+        let accept =
+            parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let chosen = cookie::find(&parts.headers, "doorward-language");
+        let language = config.portal.words.choose(chosen, accept).tag().to_owned();
+        let request = uuid::Uuid::now_v7().simple().to_string();
+        let visit = Visit { config, address: address.to_string(), request, language };
+        let given = cookie::find(&parts.headers, cookie::name(secure)).filter(|value| is_name(value));
+        let fresh = given.is_none();
+        let cookie = given.map_or_else(|| new_name(state), str::to_owned);
+        let path = parts.uri.path().to_owned();
+        let mut browser = Self {
+            state: state.clone(),
+            visit,
+            session: Session::default(),
+            path,
+            before: Session::default(),
+            kept: None,
+            cookie,
+            fresh,
+            renewed: None,
+            secure,
+        };
+        if !fresh && let Err(error) = browser.load().await {
+            return Err(browser.unavailable(&error));
+        }
+        Ok(browser)
+    }
+}
+
+fn is_name(value: &str) -> bool {
+    BASE64URL_NOPAD.decode(value.as_bytes()).is_ok_and(|bytes| bytes.len() == cookie::LENGTH)
+}
+
+fn new_name(state: &State) -> String {
+    let mut bytes = Zeroizing::new([0; cookie::LENGTH]);
+    state.portal.random.fill(bytes.as_mut_slice());
+    BASE64URL_NOPAD.encode(bytes.as_slice())
+}
+
+impl Browser {
+    async fn load(&mut self) -> Result<(), PortalError> {
+        let now = self.state.portal.clock.now();
+        let kept = self.state.portal.sessions.load(key(&self.cookie), now).await?;
+        let Some(kept) = kept else { return Ok(()) };
+        // One of another version of Doorward is as good as none.
+        if let Ok(session) = serde_json::from_slice::<Session>(kept.content.expose()) {
+            self.session = session.clone();
+            self.before = session;
+            self.kept = Some((kept.key, kept.version, kept.created));
+        }
+        Ok(())
+    }
+
+    /// What the language says.
+    pub(super) fn language(&self) -> &Language {
+        self.visit.config.portal.words.choose(Some(&self.visit.language), "")
+    }
+
+    /// For pages.
+    pub(super) fn view(&self) -> View<'_> {
+        View::new(self)
+    }
+
+    /// Proves that a form comes from a page of ours, to this browser.
+    pub(super) fn token(&self) -> String {
+        let digest = self.state.portal.gatekeeper.digester.digest_form(&self.cookie);
+        BASE64URL_NOPAD.encode(&digest)
+    }
+
+    /// Gives the session a new name, after whoever has it may do more than before.
+    pub(super) fn renew(&mut self) {
+        if self.renewed.is_none() {
+            self.renewed = Some(key(&self.cookie));
+        }
+        self.cookie = new_name(&self.state);
+        self.fresh = true;
+    }
+
+    /// Ends the session.
+    pub(super) async fn end(mut self, to: &str) -> Response {
+        if let Err(error) = self.state.portal.sessions.end(key(&self.cookie)).await {
+            return self.unavailable(&error.into());
+        }
+        self.kept = None;
+        let mut response = redirect(to);
+        set_cookie(response.headers_mut(), &cookie::ended(self.secure));
+        response
+    }
+
+    /// Writes the session, if there is anything to write. `false`: it was changed elsewhere meanwhile, by another tab.
+    async fn save(&mut self) -> Result<bool, PortalError> {
+        let now = self.state.portal.clock.now();
+        let touched = self.kept.is_some() && self.session.seen + TOUCH < now;
+        if self.session == self.before && self.renewed.is_none() && !touched {
+            return Ok(true);
+        }
+        self.session.seen = now;
+        let content =
+            serde_json::to_vec(&self.session).map_err(|error| PortalError::Unavailable(error.to_string()))?;
+        let portal = &self.visit.config.portal;
+        let (version, created) = self.kept.map_or((0, now), |(_, version, created)| (version, created));
+        let kept = KeptSession {
+            key: key(&self.cookie),
+            person: self.session.who.as_ref().map(|who| who.person),
+            version,
+            content: Secret::new(content),
+            created,
+            expires: (now + portal.idle).min(created + portal.lifetime),
+        };
+        let sessions = &self.state.portal.sessions;
+        let saved = match self.renewed.filter(|_| self.kept.is_some()) {
+            Some(old) => sessions.rename(old, kept).await?,
+            None => sessions.save(kept).await?,
+        };
+        Ok(saved.is_some())
+    }
+
+    /// Shows a page.
+    pub(super) async fn show(mut self, status: StatusCode, title: &str, body: Markup) -> Response {
+        let page = view::page(&self.view(), title, &body);
+        // Told now, so not again.
+        self.session.told = None;
+        if let Err(error) = self.save().await {
+            return self.unavailable(&error);
+        }
+        let mut response = (status, page).into_response();
+        if self.fresh {
+            set_cookie(response.headers_mut(), &cookie::session(self.secure, &self.cookie));
+        }
+        response
+    }
+
+    /// Shows a page that went well.
+    pub(super) async fn page(self, title: &str, body: Markup) -> Response {
+        self.show(StatusCode::OK, title, body).await
+    }
+
+    /// Leads to a page.
+    pub(super) async fn go(mut self, to: &str) -> Response {
+        match self.save().await {
+            Ok(true) => {}
+            Ok(false) if self.renewed.is_some() => {
+                // Signed in, in a session that was changed or ended meanwhile: it begins anew, in a new one.
+                (self.kept, self.renewed) = (None, None);
+                match self.save().await {
+                    Ok(true) => {}
+                    Ok(false) => return redirect(to),
+                    Err(error) => return self.unavailable(&error),
+                }
+            }
+            // Another tab was quicker; the page shows where things stand.
+            Ok(false) => return redirect(to),
+            Err(error) => return self.unavailable(&error),
+        }
+        let mut response = redirect(to);
+        if self.fresh {
+            set_cookie(response.headers_mut(), &cookie::session(self.secure, &self.cookie));
+        }
+        response
+    }
+
+    /// Leads to a page and says something there.
+    pub(super) async fn tell(mut self, to: &str, told: Told) -> Response {
+        self.session.told = Some(told);
+        self.go(to).await
+    }
+
+    /// Chooses a language.
+    pub(super) fn speak(&self, tag: &str, to: &str) -> Response {
+        let mut response = redirect(to);
+        if let Some(language) = self.visit.config.portal.words.find(tag) {
+            set_cookie(response.headers_mut(), &cookie::language(self.secure, language.tag()));
+        }
+        response
+    }
+
+    /// What cannot be decided or written now.
+    pub(super) fn unavailable(&self, error: &PortalError) -> Response {
+        tracing::error!(
+            request = self.visit.request,
+            path = self.path,
+            "a page could not be served: {error}"
+        );
+        let view = self.view();
+        let text = view.say("not-available");
+        let page = view::page(&view, &text, &maud::html! { h1 { (text) } });
+        (StatusCode::SERVICE_UNAVAILABLE, page).into_response()
+    }
+
+    /// How a step of a flow ended that could not be done: the flow begins anew where it was not the present step.
+    pub(super) async fn failed(self, error: PortalError, begin: &str) -> Response {
+        match error {
+            PortalError::Stale => self.tell(begin, Told::problem("session-over")).await,
+            PortalError::Unavailable(_) => self.unavailable(&error),
+        }
+    }
+}
+
+fn set_cookie(headers: &mut HeaderMap, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        headers.append(SET_COOKIE, value);
+    }
+}
+
+pub(super) fn redirect(to: &str) -> Response {
+    let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
+    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+}
+
+/// A form that a browser has sent.
+pub(super) struct Posted {
+    pub(super) browser: Browser,
+    pub(super) fields: Fields,
+}
+
+/// The fields of a form.
+pub(super) struct Fields(Vec<(String, Zeroizing<String>)>);
+
+impl Fields {
+    /// As sent; empty if it is not there.
+    pub(super) fn text(&self, name: &str) -> &str {
+        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
+    }
+
+    /// The same for what must not be seen.
+    pub(super) fn secret(&self, name: &str) -> Secret<String> {
+        Secret::new(self.text(name).to_owned())
+    }
+
+    /// Whether a box was checked, or a button pressed.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+}
+
+impl FromRequest<State> for Posted {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let browser = Browser::from_request_parts(&mut parts, state).await?;
+        let address = browser.visit.address.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
+        let rate = browser.visit.config.portal.rate;
+        if let Err(wait) = state.rates.take(address, rate, Instant::now()) {
+            return Err(busy(&browser, wait));
+        }
+        if !is_ours(&browser.visit.config, &parts.headers, browser.secure) {
+            return Err(browser.stale().await);
+        }
+        let bytes = axum::body::Bytes::from_request(Request::from_parts(parts, body), state).await;
+        let bytes = bytes.map_err(IntoResponse::into_response)?;
+        let fields: Vec<(String, String)> = match serde_urlencoded(&bytes) {
+            Some(fields) => fields,
+            None => return Err(browser.stale().await),
+        };
+        let fields = Fields(fields.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect());
+        let token = browser.token();
+        // Without the cookie no page of ours can have been there.
+        if browser.fresh || !bool::from(token.as_bytes().ct_eq(fields.text("form").as_bytes())) {
+            return Err(browser.stale().await);
+        }
+        Ok(Self { browser, fields })
+    }
+}
+
+/// `application/x-www-form-urlencoded`.
+fn serde_urlencoded(bytes: &[u8]) -> Option<Vec<(String, String)>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let decode = |part: &str| crate::base::percent_decode(&part.replace('+', " "));
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        Some((decode(name)?, decode(value)?))
+    };
+    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+/// Whether the page that a form was on is one of ours, as browsers say (Fetch Metadata; RFC 6454).
+fn is_ours(config: &Config, headers: &HeaderMap, secure: bool) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
+    let host = text("host").unwrap_or_default();
+    let scheme = if secure { "https" } else { "http" };
+    let wanted = match config.portal.origin.as_str() {
+        "" => format!("{scheme}://{host}"),
+        origin => origin.to_owned(),
+    };
+    // Some browsers say `null` where the referrer policy hides where a form was.
+    let from = headers
+        .get(ORIGIN)
+        .is_none_or(|origin| origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&wanted)));
+    site && from
+}
+
+fn busy(browser: &Browser, wait: Duration) -> Response {
+    let seconds = wait.as_secs().max(1).to_string();
+    let view = browser.view();
+    let text = view.with("too-many", &[("seconds", &seconds)]);
+    let page = view::page(&view, &text, &maud::html! { h1 { (text) } });
+    (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], page).into_response()
+}
+
+impl Browser {
+    /// A form from a page that is too old, or not ours.
+    async fn stale(self) -> Response {
+        let view = self.view();
+        let text = view.say("form-stale");
+        let body = maud::html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
+        drop(view);
+        self.show(StatusCode::FORBIDDEN, &text, body).await
+    }
+}
+
+/// The settings a browser began with.
+impl Browser {
+    pub(super) fn config(&self) -> &Arc<Config> {
+        &self.visit.config
+    }
+}

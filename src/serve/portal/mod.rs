@@ -1,0 +1,53 @@
+//! The portal: the self-service pages, over HTTPS. Rendered here, usable without JavaScript, from this host only.
+//!
+//! A request goes through one door ([`browser`]): who asks and from where, their session, the language; for a form also how often,
+//! whether the page that it was on is ours, and its size. Then a page shows where a flow stands, or a form moves it on and
+//! leads to the page with a redirect, so that nothing is sent twice by a reload. What happens is the engine's
+//! ([`crate::engine::portal`]).
+
+mod assets;
+mod browser;
+mod cookie;
+mod listener;
+mod pages;
+mod rates;
+mod view;
+
+pub use listener::{BindError, Running, start};
+
+use crate::config::Config;
+use crate::engine::portal::Portal;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use rates::Rates;
+use std::sync::Arc;
+
+/// Largest form in bytes.
+const LARGEST: usize = 64 * 1024;
+
+/// What every request can reach.
+#[derive(Clone)]
+pub struct State {
+    /// Runs the flows.
+    pub portal: Arc<Portal>,
+    /// The settings.
+    pub config: Arc<ArcSwap<Config>>,
+    rates: Arc<Rates>,
+}
+
+impl State {
+    /// Nobody has asked yet.
+    pub fn new(portal: Arc<Portal>, config: Arc<ArcSwap<Config>>) -> Self {
+        Self { portal, config, rates: Arc::default() }
+    }
+}
+
+fn router(state: State) -> Router {
+    pages::routes()
+        .merge(assets::routes())
+        .fallback(pages::missing)
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(axum::middleware::map_response(view::headers))
+        .with_state(state)
+}

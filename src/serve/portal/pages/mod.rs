@@ -1,0 +1,104 @@
+//! The pages, each with the forms that it sends.
+
+mod activate;
+mod home;
+mod passcode;
+mod password;
+mod practices;
+mod register;
+mod reset;
+mod sign_in;
+
+use super::State;
+use super::browser::{Browser, redirect};
+use super::view::View;
+use crate::base::Timestamp;
+use axum::Router;
+use axum::extract::{Path, Query};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
+use maud::html;
+use std::collections::HashMap;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new()
+        .route("/", get(home::show))
+        .route("/practices", get(practices::show))
+        .route("/language/{tag}", get(language))
+        .merge(sign_in::routes())
+        .merge(reset::routes())
+        .merge(activate::routes())
+        .merge(register::routes())
+}
+
+/// A page that is not there.
+pub(super) async fn missing(browser: Browser) -> Response {
+    let view = browser.view();
+    let text = view.say("page-missing");
+    let body = html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
+    drop(view);
+    browser.show(StatusCode::NOT_FOUND, &text, body).await
+}
+
+async fn language(
+    browser: Browser,
+    Path(tag): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Response {
+    browser.speak(&tag, &local(query.get("next").map_or("", String::as_str)))
+}
+
+/// A path of ours to lead to: never another host's.
+fn local(next: &str) -> String {
+    let fine = |c: char| c.is_ascii_alphanumeric() || "/-_".contains(c);
+    let good = next.starts_with('/') && !next.starts_with("//") && next.len() < 100 && next.chars().all(fine);
+    if good { next.to_owned() } else { "/".to_owned() }
+}
+
+/// Leads to where one signs in or shows a passcode, and then back.
+fn first(at: &str, next: &str) -> Response {
+    redirect(&format!("{at}?next={}", local(next)))
+}
+
+/// A moment as people read it.
+fn moment(at: Timestamp) -> String {
+    let moment = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
+}
+
+/// What stands where only the help desk can help: the same for everybody.
+fn help(view: &View<'_>) -> maud::Markup {
+    let institution = &view.browser.visit.config.catalogue.institution;
+    html! {
+        h1 { (view.say("no-method-heading")) }
+        p { (view.say("no-method")) }
+        ul {
+            @if !institution.support_phone.is_empty() { li { (institution.support_phone) } }
+            @if !institution.support_email.is_empty() { li { (institution.support_email) } }
+        }
+        p { a href="/" { (view.say("back-to-toolkit")) } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_led_to_another_host() {
+        for bad in [
+            "",
+            "https://evil.example",
+            "//evil.example",
+            "/\\evil.example",
+            "/%2fevil",
+            "/a?b",
+            "javascript:x",
+        ] {
+            assert_eq!(local(bad), "/", "{bad}");
+        }
+        assert_eq!(local("/register"), "/register");
+        assert_eq!(local("/register/confirm/email"), "/register/confirm/email");
+    }
+}

@@ -1,0 +1,98 @@
+//! How many forms an address may send: a bucket for each that fills by the minute.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Addresses that are remembered at most.
+const MOST: usize = 65_536;
+
+/// Buckets, by address or, of IPv6, by network of 64 bits.
+#[derive(Debug, Default)]
+pub(super) struct Rates(Mutex<HashMap<IpAddr, Bucket>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    left: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn filled(self, rate: f64, now: Instant) -> f64 {
+        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
+        (self.left + minutes * rate).min(rate)
+    }
+}
+
+fn share(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
+
+impl Rates {
+    /// Takes one; or says how long to wait for it.
+    pub(super) fn take(&self, address: IpAddr, rate: u32, now: Instant) -> Result<(), Duration> {
+        let (rate, address) = (f64::from(rate), share(address));
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MOST && !buckets.contains_key(&address) {
+            // Who has not sent anything for a minute has a full bucket, as if never seen.
+            buckets.retain(|_, bucket| bucket.filled(rate, now) < rate);
+            if buckets.len() >= MOST {
+                buckets.clear();
+            }
+        }
+        let bucket = buckets.entry(address).or_insert(Bucket { left: rate, at: now });
+        let left = bucket.filled(rate, now);
+        *bucket = Bucket { left, at: now };
+        if left < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - left) * 60.0 / rate));
+        }
+        bucket.left = left - 1.0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_has_its_share_and_gets_it_again() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        let take = |address: &str, at| rates.take(address.parse().unwrap(), 6, at);
+        for _ in 0..6 {
+            assert_eq!(take("192.0.2.1", now), Ok(()));
+        }
+        assert_eq!(take("192.0.2.1", now), Err(Duration::from_secs(10)));
+        assert_eq!(take("192.0.2.2", now), Ok(()), "another is not hindered");
+        assert_eq!(take("192.0.2.1", now + Duration::from_secs(10)), Ok(()));
+    }
+
+    #[test]
+    fn network_of_64_bits_counts_as_one() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        for host in 0..6 {
+            assert_eq!(rates.take(format!("2001:db8::{host}").parse().unwrap(), 6, now), Ok(()));
+        }
+        assert!(rates.take("2001:db8::ffff:1".parse().unwrap(), 6, now).is_err());
+        assert_eq!(rates.take("2001:db8:0:1::1".parse().unwrap(), 6, now), Ok(()));
+        assert_eq!(
+            rates.take("::ffff:192.0.2.1".parse().unwrap(), 6, now),
+            Ok(()),
+            "an IPv4 address by itself"
+        );
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        for number in 0..u32::try_from(MOST + 10).unwrap() {
+            let _ = rates.take(IpAddr::V4(number.into()), 6, now);
+        }
+        assert!(rates.0.lock().unwrap().len() <= MOST);
+    }
+}
