@@ -384,10 +384,3 @@ impl Browser {
         self.show(StatusCode::FORBIDDEN, &text, body).await
     }
 }
-
-/// The settings a browser began with.
-impl Browser {
-    pub(super) fn config(&self) -> &Arc<Config> {
-        &self.visit.config
-    }
-}

@@ -4,7 +4,6 @@ use super::super::view::{Field, View};
 use super::moment;
 use crate::domain::flow::{Asked, Proving, Shown, Told};
 use crate::domain::method::Method;
-use crate::engine::portal::Problem;
 use crate::engine::portal::passcode::{Answer, Chosen};
 use maud::{Markup, html};
 
@@ -106,11 +105,4 @@ pub(super) fn answered(answer: &Answer) -> Option<Told> {
         Answer::Throttled => Some(Told::problem("throttled")),
         Answer::NotAsked => Some(Told::problem("step-done-already")),
     }
-}
-
-/// The same at a field of a longer form.
-pub(super) fn problem(told: Option<Told>) -> Vec<Problem> {
-    told.into_iter()
-        .map(|told| Problem { field: "passcode".into(), message: told.name, values: Vec::new() })
-        .collect()
 }
