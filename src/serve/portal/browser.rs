@@ -17,7 +17,6 @@ use data_encoding::BASE64URL_NOPAD;
 use maud::Markup;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
