@@ -114,6 +114,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),
+        security: stores.records.security(),
         directory,
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),

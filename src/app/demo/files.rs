@@ -180,6 +180,7 @@ pub(super) async fn store_people(stores: &Stores, people: &[Made], now: Timestam
             email: Some(format!("{}@example.edu", person.username)),
             phone: (person.username == people::TEXTED.0).then(|| people::TEXTED.1.to_owned()),
             password: Some(stores.hashes.hash(password).await?),
+            new: false,
         });
     }
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
