@@ -9,6 +9,7 @@ mod files;
 mod gateway;
 mod keys;
 mod load;
+mod mailbox;
 mod mask;
 mod message;
 mod redis;
@@ -30,6 +31,7 @@ pub use gateway::{
 };
 pub use keys::reference;
 pub use load::load;
+pub use mailbox::{GraphSettings, LdapMailboxSettings, MailboxFilter, MailboxKind, MailboxSettings};
 pub use redis::{Redis, RedisMode, RedisServer};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
@@ -87,6 +89,8 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// `[[gateway]]`, in the order in which they are tried.
     pub gateways: Vec<Gateway>,
+    /// `[mailbox]`; none: alumni have no mailboxes whose passwords are set here.
+    pub mailbox: Option<MailboxSettings>,
     /// `[[directory]]`
     pub directories: Vec<Arc<Directory>>,
     /// Realms of the directories.

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod directory;
 pub mod factor;
 pub mod login;
+pub mod mailbox;
 pub mod message;
 pub mod method;
 pub mod passcode;

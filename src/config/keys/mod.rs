@@ -1,5 +1,6 @@
 //! Every key: the one list that the reader, its defaults, its suggestions and the reference come from.
 
+mod mailbox;
 mod messages;
 mod people;
 mod serving;
@@ -29,7 +30,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 30] = [
+const SECTIONS: [(&str, &str); 31] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -90,6 +91,10 @@ const SECTIONS: [(&str, &str); 30] = [
         "gateway",
         "`[[gateway]]`: who takes text messages and calls. They are tried in order. `docs/messages.md` explains it, with examples.",
     ),
+    (
+        "mailbox",
+        "Mailboxes of alumni at a mail provider, whose passwords they set here. `alumni-mailbox.md` says how to set it up.",
+    ),
     ("admin", "The admin socket, which the command line uses."),
     (
         "admin.role",
@@ -100,7 +105,7 @@ const SECTIONS: [(&str, &str); 30] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS, yubico::KEYS].into_iter().flatten()
+    [serving::KEYS, people::KEYS, messages::KEYS, yubico::KEYS, mailbox::KEYS].into_iter().flatten()
 }
 
 /// Keys of a section.
