@@ -7,6 +7,8 @@ mod support;
 
 #[path = "mailbox/active_directory.rs"]
 mod active_directory;
+#[path = "mailbox/admin.rs"]
+mod admin;
 #[path = "mailbox/graph.rs"]
 mod graph;
 #[path = "mailbox/ldap.rs"]
