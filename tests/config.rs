@@ -13,6 +13,8 @@ use std::process::Command;
 
 #[path = "config/errors.rs"]
 mod errors;
+#[path = "config/password.rs"]
+mod password;
 #[path = "config/redis.rs"]
 mod redis;
 #[path = "config/yubico.rs"]
