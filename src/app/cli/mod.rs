@@ -6,6 +6,7 @@ mod db;
 mod login;
 mod outbox;
 mod output;
+mod passwords;
 mod sync;
 mod tokens;
 
@@ -89,6 +90,12 @@ enum Command {
     /// The database, without the daemon.
     #[command(subcommand)]
     Db(db::Db),
+    /// The list of passwords that are refused, without the daemon.
+    #[command(subcommand)]
+    Blocklist(passwords::Blocklist),
+    /// The rules for new passwords, without the daemon.
+    #[command(subcommand)]
+    Password(passwords::Password),
     /// Counters and addresses of the daemon.
     Status,
 }
@@ -213,6 +220,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args.file.unwrap_or(global.config), global.json),
         Command::Try(args) => login::run(&global, args),
         Command::Db(command) => db::run(&global.config, output::Output::new(&global), command),
+        Command::Blocklist(command) => passwords::build(output::Output::new(&global), command),
+        Command::Password(command) => passwords::check(&global.config, output::Output::new(&global), command),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let client = Client::new(&socket(&global));
