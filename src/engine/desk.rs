@@ -272,12 +272,10 @@ impl Desk {
     pub async fn add_person(&self, actor: &Actor, details: PersonDetails) -> Result<Person> {
         let username = Username::parse(&details.username)
             .map_err(|error| DeskError::Username(details.username.clone(), error))?;
+        let owner = Owner { username: &username, name: &details.name };
         let password = match &details.password {
             None => None,
-            Some(password) => {
-                let owner = Owner { username: &username, name: &details.name };
-                Some(self.hash_by_rules(owner, password).await?)
-            }
+            Some(password) => Some(self.hash_by_rules(owner, password).await?),
         };
         let id = PersonId::from_uuid(self.new_uuid());
         let entry = self.entry(actor, "person.add", username.as_str(), Some(id));
