@@ -7,6 +7,7 @@ use crate::config::Enforce;
 use crate::domain::flow::{Reset, Session};
 use crate::domain::login::Offer;
 use crate::domain::message::Notice;
+use crate::domain::password::PasswordProblem;
 use crate::domain::person::Person;
 use crate::domain::sent::Purpose;
 use crate::store::StoreError;
@@ -108,15 +109,31 @@ impl Portal {
                 }
                 Ok(Vec::new())
             }
-            Err(ChangeError::Refused(problems)) => {
-                let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                Ok(vec![Problem::new("password", "password-refused").with("why", why)])
-            }
+            Err(ChangeError::Refused(problems)) => Ok(problems.iter().map(told).collect()),
             Err(ChangeError::Policy(why)) => {
                 Ok(vec![Problem::new("password", "password-refused").with("why", why)])
             }
             Err(ChangeError::WrongOld) => Ok(vec![Problem::new("present", "wrong-present-password")]),
             Err(ChangeError::Undecided(error)) => Err(PortalError::Unavailable(error.to_string())),
         }
+    }
+}
+
+/// What is wrong with a new password, as it is told.
+fn told(problem: &PasswordProblem) -> Problem {
+    let field = "password";
+    match problem {
+        PasswordProblem::TooShort(least) => Problem::new(field, "password-short").with("count", least),
+        PasswordProblem::TooLong(most) => Problem::new(field, "password-long").with("count", most),
+        PasswordProblem::TooManyBytes => Problem::new(field, "password-bytes"),
+        PasswordProblem::Character => Problem::new(field, "password-character"),
+        PasswordProblem::TooFewClasses(least) => Problem::new(field, "password-classes").with("count", least),
+        PasswordProblem::ContainsUsername => Problem::new(field, "password-username"),
+        PasswordProblem::ContainsWord(word) => Problem::new(field, "password-word").with("word", word),
+        PasswordProblem::Common => Problem::new(field, "password-common"),
+        PasswordProblem::Repeated => Problem::new(field, "password-repeated"),
+        PasswordProblem::Sequence => Problem::new(field, "password-sequence"),
+        PasswordProblem::Blocklisted => Problem::new(field, "password-listed"),
+        PasswordProblem::Guessable(advice) => Problem::new(field, &format!("advice-{}", advice.id())),
     }
 }
