@@ -12,6 +12,7 @@ pub use activation::Activation;
 pub use proving::{Asked, Proving, Shown};
 pub use reset::Reset;
 
+use super::desk::{Callers, Staff};
 use super::method::Method;
 use super::person::PersonId;
 use crate::base::Timestamp;
@@ -36,6 +37,9 @@ pub struct Session {
     pub next: Option<String>,
     /// To be told on the next page: a message of the catalogue and its values.
     pub told: Option<Told>,
+    /// What a clerk of the help desk has found out about callers.
+    #[serde(default)]
+    pub callers: Callers,
     /// When something was done last.
     pub seen: Timestamp,
 }
@@ -51,6 +55,9 @@ pub struct Signed {
     pub at: Timestamp,
     /// When a passcode was right last.
     pub proven: Option<Timestamp>,
+    /// What they were when they signed in, if they work here: for links. Pages ask the account itself.
+    #[serde(default)]
+    pub staff: Option<Staff>,
 }
 
 /// What one must have shown to see a page.
@@ -146,6 +153,7 @@ mod tests {
             username: "alice".into(),
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
+            staff: None,
         };
         Session { who: Some(who), ..Session::default() }
     }

@@ -1,5 +1,6 @@
 //! Signing in: the password first, then a passcode where a page needs one.
 
+use super::desk::staff;
 use super::passcode::{Answer, Asking, Chosen, policy, round};
 use super::{Portal, Result, Visit};
 use crate::base::Secret;
@@ -59,7 +60,8 @@ impl Portal {
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
                 let username = person.username.to_string();
-                let who = Signed { person: person.id, username, at: now, proven: None };
+                let staff = staff(visit, &person);
+                let who = Signed { person: person.id, username, at: now, proven: None, staff };
                 *session =
                     Session { who: Some(who), told: session.told.take(), seen: now, ..Session::default() };
                 SignIn::In
