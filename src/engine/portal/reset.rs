@@ -9,6 +9,7 @@ use crate::domain::login::Offer;
 use crate::domain::message::Notice;
 use crate::domain::person::Person;
 use crate::domain::sent::Purpose;
+use crate::store::StoreError;
 use crate::store::directory::ChangeError;
 
 impl Portal {
@@ -28,7 +29,11 @@ impl Portal {
         let (account, offers) = self.offers(visit, self.resetting(visit), username).await?;
         let nobody = crate::domain::person::PersonId::from_uuid(uuid::Uuid::nil());
         let id = account.as_ref().map_or(nobody, |account| account.person.id);
-        let registered = self.security.profile(id).await?.registered.is_some();
+        let registered = match self.security.profile(id).await {
+            Ok(profile) => profile.registered.is_some(),
+            Err(StoreError::NotFound(_)) => false,
+            Err(error) => return Err(error.into()),
+        };
         let needed = visit.config.registration.enforce != Enforce::Off
             && account.is_some_and(|account| must_register(&account.person));
         Ok(if needed && !registered { Vec::new() } else { offers.unwrap_or_default() })
