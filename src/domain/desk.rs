@@ -199,11 +199,13 @@ struct Mark {
     until: Timestamp,
 }
 
-fn mark(marks: &mut Vec<Mark>, person: PersonId, now: Timestamp) {
+fn mark(marks: &mut Vec<Mark>, person: PersonId, now: Timestamp) -> Timestamp {
+    let until = now + HOLDS;
     marks.retain(|mark| mark.person != person && mark.until > now);
-    marks.push(Mark { person, until: now + HOLDS });
+    marks.push(Mark { person, until });
     let surplus = marks.len().saturating_sub(MOST);
     marks.drain(..surplus);
+    until
 }
 
 fn find(marks: &[Mark], person: PersonId, now: Timestamp) -> Option<Timestamp> {
@@ -221,9 +223,9 @@ impl Callers {
         find(&self.looked, person, now).is_some()
     }
 
-    /// The caller is this person.
-    pub fn verify(&mut self, person: PersonId, now: Timestamp) {
-        mark(&mut self.verified, person, now);
+    /// The caller is this person; until when they count as it is returned.
+    pub fn verify(&mut self, person: PersonId, now: Timestamp) -> Timestamp {
+        mark(&mut self.verified, person, now)
     }
 
     /// Until when the caller counts as this person.

@@ -239,14 +239,14 @@ impl Portal {
         Ok(Ok(found))
     }
 
-    /// Marks the caller as verified, for this clerk and a while.
+    /// Marks the caller as verified, for this clerk and a while: until when, is returned.
     pub async fn verify(
         &self,
         clerk: &Clerk,
         session: &mut Session,
         username: &str,
         reason: &str,
-    ) -> Result<Done<()>> {
+    ) -> Result<Done<Timestamp>> {
         let person = match self.allowed((clerk, session), username, Action::Verify).await? {
             Ok(person) => person,
             Err(refused) => return Ok(Err(refused)),
@@ -259,7 +259,6 @@ impl Portal {
             Basis::Reason(reason) => format!("by another reason: {reason}").into(),
         };
         self.desk.audit.append(entry).await?;
-        session.callers.verify(person.id, self.now());
-        Ok(Ok(()))
+        Ok(Ok(session.callers.verify(person.id, self.now())))
     }
 }
