@@ -60,6 +60,9 @@ pub struct Signed {
     /// What they were when they signed in, if they work here: for links. Pages ask the account itself.
     #[serde(default)]
     pub staff: Option<Staff>,
+    /// Nothing else is possible before security data was registered.
+    #[serde(default)]
+    pub must_register: bool,
 }
 
 /// What one must have shown to see a page.
@@ -157,6 +160,7 @@ mod tests {
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
             staff: None,
+            must_register: false,
         };
         Session { who: Some(who), ..Session::default() }
     }

@@ -221,7 +221,7 @@ impl Portal {
     }
 
     /// The help-desk question with its answer, if there is one; who looks is written down first.
-    pub async fn question(
+    pub async fn helpdesk_question(
         &self,
         clerk: &Clerk,
         session: &mut Session,

@@ -1,6 +1,7 @@
 //! The part of a page where a new password is chosen (R-RESET-4, R-RESET-5).
 
 use super::super::view::{Field, View};
+use crate::domain::password::Requirement;
 use crate::engine::portal::Problem;
 use maud::{Markup, html};
 
@@ -34,16 +35,27 @@ pub(super) fn fields(view: &View<'_>, username: &str, problems: &[Problem]) -> M
 
 /// What a new password must be.
 pub(super) fn rules(view: &View<'_>) -> Markup {
-    let settings = &view.browser.visit.config.password;
-    let (min, max) = (settings.min_length.to_string(), settings.max_length.to_string());
+    let requirements = view.browser.state.portal.desk.rules.load().requirements();
     html! {
         p id="rules-heading" { (view.say("requirements-heading")) }
-        ul.rules aria-labelledby="rules-heading" data-min=(min) {
-            li data-rule="length" { (view.with("requirement-length", &[("min", &min), ("max", &max)])) }
-            li data-rule="username" { (view.say("requirement-username")) }
-            li data-rule="words" { (view.say("requirement-words")) }
-            li data-rule="common" { (view.say("requirement-common")) }
-            li data-rule="pattern" { (view.say("requirement-pattern")) }
+        ul.rules aria-labelledby="rules-heading" {
+            @for requirement in &requirements {
+                @let count = count(requirement);
+                li data-rule=(requirement.id()) data-count=[(!count.is_empty()).then_some(&count)] {
+                    (view.with(&format!("requirement-{}", requirement.id()), &[("count", &count)]))
+                }
+            }
         }
+    }
+}
+
+/// The number in a requirement, if there is one.
+fn count(requirement: &Requirement) -> String {
+    match requirement {
+        Requirement::MinLength { characters } | Requirement::MaxLength { characters } => {
+            characters.to_string()
+        }
+        Requirement::Classes { least } | Requirement::Strength { least } => least.to_string(),
+        _ => String::new(),
     }
 }

@@ -33,7 +33,6 @@ pub(super) async fn forbidden(browser: Browser) -> Response {
     let view = browser.view();
     let text = view.say("page-forbidden");
     let body = html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
-    drop(view);
     browser.show(StatusCode::FORBIDDEN, &text, body).await
 }
 

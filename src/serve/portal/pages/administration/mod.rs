@@ -48,7 +48,6 @@ async fn respond(browser: Browser, title: &str, content: impl FnOnce(&View<'_>) 
         h1 { (title) }
         (content(&view))
     };
-    drop(view);
     browser.page(&title, body).await
 }
 

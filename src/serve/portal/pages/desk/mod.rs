@@ -96,7 +96,6 @@ async fn find(browser: Browser, Query(query): Query<HashMap<String, String>>) ->
         }
         @if let Some(found) = &found { (people(&view, found)) }
     };
-    drop(view);
     browser.page(&title, body).await
 }
 
@@ -117,7 +116,6 @@ async fn shown(browser: Browser, clerk: &Clerk, username: &str, question: Questi
     };
     let view = browser.view();
     let (title, body) = page(&view, clerk.staff, &case, &question);
-    drop(view);
     browser.page(&title, body).await
 }
 
@@ -129,7 +127,6 @@ async fn refused(browser: Browser, username: &str, refusal: Refusal) -> Response
             let view = browser.view();
             let text = view.say("desk-none");
             let body = html! { h1 { (text) } p { a href="/desk" { (view.say("desk-find")) } } };
-            drop(view);
             return browser.show(StatusCode::NOT_FOUND, &text, body).await;
         }
         Refusal::Denied(Denied::NotVerified) => "desk-not-verified",
@@ -157,7 +154,7 @@ async fn question(Path(username): Path<String>, Posted { browser, .. }: Posted) 
         Err(response) => return response,
     };
     let portal = Arc::clone(&browser.state.portal);
-    match portal.question(&clerk, &mut browser.session, &username).await {
+    match portal.helpdesk_question(&clerk, &mut browser.session, &username).await {
         Ok(Ok(found)) => {
             let question =
                 found.map_or(Question::Missing, |(question, answer)| Question::Shown(question, answer));
