@@ -22,6 +22,7 @@ fn calls(user: &str, id: &str) -> Vec<(Method, String, Option<Value>, [bool; 3])
         (Method::GET, person(""), None, everyone),
         (Method::GET, person("/factors"), None, everyone),
         (Method::GET, "outbox".into(), None, everyone),
+        (Method::GET, person("/mailbox"), None, admin_only),
         (Method::GET, "tokens".into(), None, everyone),
         (Method::DELETE, "tokens/none".into(), None, helps),
         (Method::POST, "tokens/import".into(), Some(json!({"format": "csv", "content": ""})), admin_only),

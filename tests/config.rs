@@ -13,6 +13,8 @@ use std::process::Command;
 
 #[path = "config/errors.rs"]
 mod errors;
+#[path = "config/mailbox.rs"]
+mod mailbox;
 #[path = "config/redis.rs"]
 mod redis;
 #[path = "config/yubico.rs"]
@@ -247,6 +249,13 @@ fn defaults_in_the_example_are_the_defaults() {
         ("smtp", "from"),
         ("gateway", "url"),
         ("gateway", "body"),
+        ("mailbox", "kind"),
+        ("mailbox", "account"),
+        ("mailbox", "tenant"),
+        ("mailbox", "client_id"),
+        ("mailbox", "servers"),
+        ("mailbox", "bind_dn"),
+        ("mailbox", "base"),
     ];
     for (section, key, default) in rows() {
         let example = needed.contains(&(section.as_str(), key.as_str()))
@@ -264,7 +273,13 @@ fn everything_in_the_example_that_is_commented_out_is_right_too() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let text = fs::read_to_string(root.join("conf/doorward.toml")).unwrap();
     // A client has one secret, this machine need not know the group, and a private key needs a certificate.
-    let without = ["#secret = ", "#secret_credential = ", "#groups = [\"helpdesk\"]", "#private_key_"];
+    let without = [
+        "#secret = ",
+        "#secret_credential = ",
+        "#client_secret_credential = ",
+        "#groups = [\"helpdesk\"]",
+        "#private_key_",
+    ];
     let on = |line: &str| {
         let rest = line.strip_prefix('#').filter(|rest| !rest.starts_with(' ') && !rest.is_empty());
         rest.unwrap_or(line).to_owned() + "\n"

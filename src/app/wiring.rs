@@ -18,6 +18,7 @@ use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
+use crate::store::mailbox::MailboxProvider;
 use crate::store::records::Records;
 use crate::store::seal::Keyring;
 use crate::store::yubico::ValidationServers;
@@ -54,6 +55,7 @@ pub struct Running {
     pub radius: Server,
     providers: Arc<Providers>,
     validators: Arc<ValidationServers>,
+    mailboxes: Arc<MailboxProvider>,
     courier: delivery::Running,
     admin: admin::Running,
     wsapi: wsapi::Running,
@@ -88,6 +90,8 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let providers = Arc::new(Providers::new(&config)?);
     let validators = ValidationServers::new(config.yubico.as_ref(), Arc::new(OsRandom));
     let validators = Arc::new(validators.map_err(anyhow::Error::msg).context("[yubico]")?);
+    let mailboxes = MailboxProvider::new(config.mailbox.as_ref());
+    let mailboxes = Arc::new(mailboxes.map_err(anyhow::Error::msg).context("[mailbox]")?);
     let (challenges, redis) = challenges(&config)?;
     let config = Arc::new(ArcSwap::from_pointee(config));
     let waker = Waker::default();
@@ -141,6 +145,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         outbox,
         config: Arc::clone(&config),
         sync: followed.handles,
+        mailboxes: Arc::clone(&mailboxes),
         status: status(counters, Arc::clone(&addresses), redis),
     };
     let wsapi = wsapi::start(wsapi_state(&stores, &config)).await?;
@@ -156,6 +161,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         radius,
         providers,
         validators,
+        mailboxes,
         courier,
         admin,
         wsapi,
@@ -261,6 +267,9 @@ impl Running {
         }
         if let Err(error) = self.validators.reload(new.yubico.as_ref()) {
             tracing::error!("the old [yubico] stays: {error}");
+        }
+        if let Err(error) = self.mailboxes.reload(new.mailbox.as_ref()) {
+            tracing::error!("the old [mailbox] stays: {error}");
         }
         self.config.store(Arc::new(new));
         let errors = self.radius.reload();

@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention};
-use super::{client, directory, gateway, message, portal, redis, smtp, store, wsapi, yubico};
+use super::{client, directory, gateway, mailbox, message, portal, redis, smtp, store, wsapi, yubico};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -76,6 +76,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     {
         files.warn("gateways cost money, and codes.daily_cost sets no cap to it".to_owned());
     }
+    let mailbox = mailbox::mailbox(&root.table("mailbox"), files);
     let directories = directory::directories(root, files);
     let portal = portal::portal(&root.table("portal"), files);
     let words = portal.as_ref().map(|portal| &*portal.words);
@@ -103,6 +104,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         catalogue: Arc::new(catalogue?),
         smtp: smtp?,
         gateways: gateways?,
+        mailbox: mailbox?,
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
         portal: portal?,

@@ -9,6 +9,7 @@ mod files;
 mod gateway;
 mod keys;
 mod load;
+mod mailbox;
 mod mask;
 mod message;
 mod portal;
@@ -31,6 +32,7 @@ pub use gateway::{
 };
 pub use keys::reference;
 pub use load::load;
+pub use mailbox::{GraphSettings, LdapMailboxSettings, MailboxFilter, MailboxKind, MailboxSettings};
 pub use portal::{
     AcceptableUse, Activation, Enforce, Logo, Portal, Presence, QuestionsMode, Registration, SecondCode,
 };
@@ -91,6 +93,8 @@ pub struct Config {
     pub smtp: Option<Smtp>,
     /// `[[gateway]]`, in the order in which they are tried.
     pub gateways: Vec<Gateway>,
+    /// `[mailbox]`; none: alumni have no mailboxes whose passwords are set here.
+    pub mailbox: Option<MailboxSettings>,
     /// `[[directory]]`
     pub directories: Vec<Arc<Directory>>,
     /// Realms of the directories.

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod factor;
 pub mod flow;
 pub mod login;
+pub mod mailbox;
 pub mod message;
 pub mod method;
 pub mod passcode;

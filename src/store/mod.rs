@@ -11,6 +11,7 @@ pub mod delivery;
 pub mod directory;
 mod http;
 pub mod ldap;
+pub mod mailbox;
 pub mod records;
 pub mod seal;
 mod security;

@@ -41,6 +41,8 @@ impl Asked {
 pub(crate) enum Next {
     /// Answers.
     Answer(u16, String),
+    /// Answers with a header more.
+    Headed(u16, &'static str, String),
     /// Answers with a place to go to.
     Redirect(u16, String),
     /// Reads the request and never answers.
@@ -133,6 +135,12 @@ fn serve(stream: impl Read + Write, asked: &Mutex<Vec<Asked>>, next: &Mutex<VecD
         Next::Answer(status, body) => {
             format!(
                 "HTTP/1.1 {status} So\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
+        }
+        Next::Headed(status, header, body) => {
+            format!(
+                "HTTP/1.1 {status} So\r\n{header}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
                 body.len()
             )
         }

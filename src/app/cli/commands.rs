@@ -285,6 +285,16 @@ pub(super) enum Outbox {
     },
 }
 
+/// `doorward mailbox …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Mailbox {
+    /// Ask the mail provider for a person's mailbox, with the credentials that set passwords; nothing is changed.
+    Test {
+        /// Username.
+        user: String,
+    },
+}
+
 /// `doorward audit …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {

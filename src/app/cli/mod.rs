@@ -4,6 +4,7 @@ mod admin;
 mod commands;
 mod db;
 mod login;
+mod mailbox;
 mod outbox;
 mod output;
 mod sync;
@@ -83,6 +84,9 @@ enum Command {
     /// Messages that carry codes.
     #[command(subcommand)]
     Outbox(commands::Outbox),
+    /// Mailboxes of alumni at the mail provider.
+    #[command(subcommand)]
+    Mailbox(commands::Mailbox),
     /// The audit trail.
     #[command(subcommand)]
     Audit(commands::Audit),
@@ -231,6 +235,7 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Token(command) => admin.token(command).await,
         Command::Code(command) => admin.code(command).await,
         Command::Outbox(command) => admin.outbox(command).await,
+        Command::Mailbox(command) => admin.mailbox(command).await,
         Command::Audit(command) => admin.audit(command).await,
         Command::Sync(command) => admin.sync(command).await,
         _ => admin.status().await,

@@ -8,7 +8,7 @@ use crate::base::percent_decode;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use std::path::PathBuf;
 
-pub(super) fn servers(section: &Section<'_>) -> Option<Vec<LdapServer>> {
+pub(in crate::config) fn servers(section: &Section<'_>) -> Option<Vec<LdapServer>> {
     let start_tls = section.boolean("start_tls");
     let texts = section.texts("servers")?;
     if texts.is_empty() {
@@ -107,7 +107,12 @@ pub(in crate::config) fn authorities(
     }
 }
 
-pub(super) fn service_bind(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<ServiceBind> {
+/// `owner` is whose account it is, for messages.
+pub(in crate::config) fn service_bind(
+    section: &Section<'_>,
+    files: &Files<'_>,
+    owner: &str,
+) -> Option<ServiceBind> {
     let kinds = [("simple", false), ("external", true)];
     if section.choice("bind", &kinds)? {
         return Some(ServiceBind::External);
@@ -118,8 +123,7 @@ pub(super) fn service_bind(section: &Section<'_>, files: &Files<'_>, name: &str)
         section.error(at, message, "the service account, such as \"cn=doorward,dc=example,dc=org\"");
         return None;
     }
-    let owner = format!("directory `{name}`");
-    let (secret, at) = client::secret(section, files, &owner)?;
+    let (secret, at) = client::secret(section, files, owner)?;
     if secret.expose().is_empty() {
         section.error(at, "the password of the service account is empty", "that would be an anonymous bind");
         return None;

@@ -10,7 +10,7 @@ use crate::domain::person::Role;
 use crate::wire::ldap::{Attribute, Dn, Filter};
 use std::time::Duration;
 
-pub(super) fn dn(section: &Section<'_>, key: &str) -> Option<Dn> {
+pub(in crate::config) fn dn(section: &Section<'_>, key: &str) -> Option<Dn> {
     let (text, at) = section.text(key)?;
     match Dn::parse(&text) {
         Ok(dn) if !text.trim().is_empty() => Some(dn),

@@ -1,7 +1,7 @@
 //! `[[directory]]`: outside directories that people come from.
 
 pub(super) mod connection;
-mod content;
+pub(super) mod content;
 
 use super::files::Files;
 use super::section::Section;
@@ -260,7 +260,8 @@ fn directory(section: &Section<'_>, files: &Files<'_>, realms: &mut Realms) -> O
     let kind = section.choice("kind", &kinds);
     let servers = servers(section);
     let authorities = authorities(section, files);
-    let bind = service_bind(section, files, name.as_deref().unwrap_or_default());
+    let owner = format!("directory `{}`", name.as_deref().unwrap_or_default());
+    let bind = service_bind(section, files, &owner);
     let base = dn(section, "base");
     let kind_or_ldap = kind.unwrap_or(DirectoryKind::Ldap);
     let filter = filter(

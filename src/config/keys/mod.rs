@@ -1,5 +1,6 @@
 //! Every key: the one list that the reader, its defaults, its suggestions and the reference come from.
 
+mod mailbox;
 mod messages;
 mod people;
 mod portal;
@@ -30,7 +31,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 33] = [
+const SECTIONS: [(&str, &str); 34] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -97,6 +98,10 @@ const SECTIONS: [(&str, &str); 33] = [
     ),
     ("registration", "Security data that people register in the portal."),
     ("activation", "Accounts that their owners must activate first."),
+    (
+        "mailbox",
+        "Mailboxes of alumni at a mail provider, whose passwords they set here. `alumni-mailbox.md` says how to set it up.",
+    ),
     ("admin", "The admin socket, which the command line uses."),
     (
         "admin.role",
@@ -107,7 +112,9 @@ const SECTIONS: [(&str, &str); 33] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, yubico::KEYS].into_iter().flatten()
+    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, yubico::KEYS, mailbox::KEYS]
+        .into_iter()
+        .flatten()
 }
 
 /// Keys of a section.

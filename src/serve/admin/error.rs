@@ -57,7 +57,7 @@ impl std::fmt::Display for Failure {
 }
 
 impl Failure {
-    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Self { status, detail: Detail { code, message: message.into(), lines: Vec::new() } }
     }
 

@@ -7,6 +7,7 @@
 mod access;
 mod error;
 mod factors;
+mod mailboxes;
 mod outbox;
 mod people;
 mod socket;
@@ -22,6 +23,7 @@ use crate::config::Config;
 use crate::engine::desk::Desk;
 use crate::engine::sync::Handle;
 use crate::store::Outbox;
+use crate::store::mailbox::MailboxProvider;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::{get, post, put};
@@ -39,6 +41,8 @@ pub struct State {
     pub sync: Vec<Handle>,
     /// Messages on their way out.
     pub outbox: Arc<dyn Outbox>,
+    /// Where the mailboxes of alumni are.
+    pub mailboxes: Arc<MailboxProvider>,
     /// Where counters come from.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
 }
@@ -76,6 +80,7 @@ pub struct State {
         sync::status,
         sync::once,
         outbox::list,
+        mailboxes::find,
         trail::list,
         trail::verify,
         trail::export,
@@ -107,6 +112,7 @@ fn router(state: State) -> Router {
         .route("/v1/people/{username}/lock", post(people::lock))
         .route("/v1/people/{username}/unlock", post(people::unlock))
         .route("/v1/people/{username}/factors", get(factors::list))
+        .route("/v1/people/{username}/mailbox", get(mailboxes::find))
         .route("/v1/people/{username}/factors/totp", post(factors::totp))
         .route("/v1/people/{username}/factors/hotp", post(factors::hotp))
         .route("/v1/people/{username}/factors/recovery", post(factors::recovery))

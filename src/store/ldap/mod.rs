@@ -8,12 +8,14 @@ mod connection;
 mod directory;
 mod entries;
 mod listing;
+mod mailbox;
 mod persist;
 mod servers;
 mod source;
 mod tls;
 
 pub use directory::Ldap;
+pub(super) use mailbox::LdapMailboxes;
 pub use servers::{ServerState, Servers};
 pub use source::{Batch, Feed, Source, groups, people};
 

@@ -3,6 +3,7 @@
 
 use super::ber::{Reader, Writer};
 use ldap3::asn1::{PL, StructureTag};
+use std::fmt::Write;
 
 /// A name of an attribute: letters, digits, dashes, dots, semicolons, nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -91,6 +92,21 @@ impl Filter {
         };
         encoded.finish().to_vec()
     }
+}
+
+/// A value as it stands in the text form of a filter (RFC 4515 §3): everything but letters and digits is escaped, so that it
+/// means nothing there.
+pub fn escape(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for byte in value.bytes() {
+        match byte {
+            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
+            byte => {
+                let _ = write!(out, "\\{byte:02x}");
+            }
+        }
+    }
+    out
 }
 
 /// The tree of a filter that the library has read; it is as deep as the administrator wrote it.

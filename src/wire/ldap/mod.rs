@@ -15,7 +15,7 @@ mod value;
 pub use ber::Malformed;
 pub use control::{EntryState, SyncDone, SyncInfo, SyncState, oid, paged_cookie, sync_info};
 pub use dn::{Dn, DnError};
-pub use filter::{Attribute, Filter};
+pub use filter::{Attribute, Filter, escape as escape_filter};
 pub use message::{Entry, MAX_MESSAGE, Message, Outcome, Response, length};
 pub use request::{
     Bind, Control, Modification, Request, Scope, Search, bind, extended, modify, password_modify, search,
