@@ -7,13 +7,14 @@ use crate::domain::password::PasswordRules;
 use crate::engine::delivery::{self, Courier, Waker};
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
+use crate::engine::portal::Portal;
 use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::engine::upkeep::Keeper;
 use crate::engine::validation::KeyDesk;
-use crate::serve::admin;
 use crate::serve::radius::{BindError, Counters, Server};
 use crate::serve::wsapi;
+use crate::serve::{admin, portal};
 use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
 use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
@@ -25,6 +26,7 @@ use crate::store::yubico::ValidationServers;
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -59,6 +61,8 @@ pub struct Running {
     courier: delivery::Running,
     admin: admin::Running,
     wsapi: wsapi::Running,
+    /// The portal.
+    pub portal: portal::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
     /// What follows directories and cleans up.
@@ -68,11 +72,11 @@ pub struct Running {
 /// Opens the stores and serves.
 pub async fn start(config: Config) -> Result<Running> {
     let stores = Stores::open(&config).await?;
-    serve(config, stores).await
+    serve(config, stores, None).await
 }
 
-/// Serves on stores that are open already.
-pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
+/// Serves on stores that are open already. `sent`: a folder with everything that is sent, which the portal shows.
+pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Result<Running> {
     let clock = Arc::new(SystemClock);
     let random = Arc::new(OsRandom);
     let password = &config.password;
@@ -118,6 +122,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),
+        security: stores.records.security(),
         directory,
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),
@@ -127,6 +132,14 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         random,
     });
     let counters = Arc::new(Counters::default());
+    let flows = Portal {
+        gatekeeper: Arc::clone(&gatekeeper),
+        desk: Arc::clone(&desk),
+        security: stores.records.security(),
+        sessions: stores.records.sessions(),
+        clock: Arc::new(SystemClock),
+        random: Arc::new(OsRandom),
+    };
     let radius = Server::start(Arc::clone(&config), gatekeeper, Arc::clone(&counters))
         .context("RADIUS cannot be served; is another server running there?")?;
     let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
@@ -149,6 +162,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         status: status(counters, Arc::clone(&addresses), redis),
     };
     let wsapi = wsapi::start(wsapi_state(&stores, &config)).await?;
+    let portal = portal::start(portal::State::new(Arc::new(flows), Arc::clone(&config), sent)).await?;
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     let courier = courier.start();
@@ -165,6 +179,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         courier,
         admin,
         wsapi,
+        portal,
         addresses,
         stores,
         background,
@@ -255,6 +270,7 @@ impl Running {
             (old.admin.socket != new.admin.socket, "admin.socket"),
             (old.log.json != new.log.json, "log.format"),
             (old.wsapi.listen != new.wsapi.listen, "wsapi.listen"),
+            (old.portal.listen != new.portal.listen, "portal.listen"),
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
         ];
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
@@ -280,6 +296,7 @@ impl Running {
     /// Stops in order: no new requests, those under way, then the store. Returns how many were cut off.
     pub async fn stop(mut self) -> usize {
         self.admin.stop().await;
+        self.portal.stop().await;
         self.wsapi.stop().await;
         let drain = self.config.load().radius.drain_timeout;
         let cut_off = self.radius.stop().await;

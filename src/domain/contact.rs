@@ -211,6 +211,14 @@ impl ContactKind {
             ContactKind::Email => "email",
         }
     }
+
+    /// A value of this kind as it may be shown.
+    pub fn masked(self, value: &str) -> String {
+        match self {
+            ContactKind::Mobile | ContactKind::Phone => Phone(value.to_owned()).masked(),
+            ContactKind::Email => Email::parse(value).map(|email| email.masked()).unwrap_or_default(),
+        }
+    }
 }
 
 impl FromStr for ContactKind {
@@ -351,6 +359,9 @@ mod tests {
         assert_eq!(Email::parse("a@b.example.co.uk").unwrap().masked(), "a•••@b•••.uk");
         assert_eq!(Email::parse("root@localhost").unwrap().masked(), "r•••@l•••");
         assert_eq!(format!("{:?}", Email::parse("john@gmail.com")), "Some(Email(j•••@g•••.com))");
+        assert_eq!(ContactKind::Phone.masked("+15551231234"), "xxx-xxx-1234");
+        assert_eq!(ContactKind::Email.masked("john@gmail.com"), "j•••@g•••.com");
+        assert_eq!(ContactKind::Email.masked("nothing of the kind"), "");
     }
 
     #[test]

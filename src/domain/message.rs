@@ -109,7 +109,7 @@ pub struct NewMessage {
     pub expires: Timestamp,
 }
 
-/// How many messages may be asked for.
+/// How many messages may be asked for. Those without a code do not count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendLimits {
     /// Time over which they are counted.
@@ -122,7 +122,7 @@ pub struct SendLimits {
     pub per_destination: u32,
     /// From one origin.
     pub per_origin: u32,
-    /// Cost of all messages of one day (UTC), in hundredths of the currency; none: no cap.
+    /// Cost of all messages with codes of one day (UTC), in hundredths of the currency; none: no cap.
     pub daily_cost: Option<u64>,
 }
 

@@ -3,8 +3,9 @@
 //! `{name}` in a template stands for a value; every other brace is itself. A line whose placeholders are all empty is left
 //! out, so that an institution without a support telephone has no line about one.
 
-use super::message::Content;
+use super::message::{Content, Notice};
 use super::method::Channel;
+use super::words::Language;
 use std::fmt;
 use zeroize::Zeroize;
 
@@ -242,6 +243,39 @@ impl Texts {
                 };
                 Rendered::Text(message.voice.render(&spoken))
             }
+        }
+    }
+
+    /// The mail that tells of a change.
+    pub fn notice(&self, language: &Language, notice: Notice, content: &Content) -> Rendered {
+        let institution = &self.institution;
+        let helper = if institution.support_name.is_empty() {
+            language.say("help-desk", &[])
+        } else {
+            institution.support_name.clone()
+        };
+        let values = [
+            ("institution", institution.name.as_str()),
+            ("support-name", helper.as_str()),
+            ("username", content.username.as_str()),
+            ("name", content.name.as_str()),
+        ];
+        let say = |name: &str| one_line(&language.say(name, &values));
+        let name = notice.as_str();
+        let greeting = if content.name.is_empty() { String::new() } else { say("notice-greeting") + "\n\n" };
+        let text = greeting + &say(&format!("notice-{name}"));
+        let plain = |field| self.value(field, content);
+        let html = |field| escape(&self.value(field, content));
+        let paragraphs = text.split("\n\n").map(|part| format!("<p>{}</p>", escape(part)));
+        Rendered::Mail {
+            subject: say(&format!("notice-{name}-subject")),
+            text: format!("{text}\n\n-- \n{}\n", self.message.support_text.render(&plain)),
+            html: format!(
+                "<!DOCTYPE html>\n<html lang=\"{}\">\n<body>\n{}\n<hr>\n{}\n</body>\n</html>\n",
+                language.tag(),
+                paragraphs.collect::<String>(),
+                self.message.support_html.render(&html)
+            ),
         }
     }
 

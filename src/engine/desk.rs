@@ -12,8 +12,8 @@ use crate::domain::person::{Person, PersonId, Status, Username, UsernameError};
 use crate::store::directory::import::{Credential, ImportError, ImportRow};
 use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{
-    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, OtpValidator, Page, People, StoreError,
-    Tokens,
+    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, OtpValidator, Page, People, SecurityData,
+    SecurityProfile, StoreError, Tokens,
 };
 use std::sync::Arc;
 
@@ -173,6 +173,8 @@ pub struct Overview {
     pub failures: Vec<CounterState>,
     /// Acceptable-use policy accepted last.
     pub acceptance: Option<(String, Timestamp)>,
+    /// What they have entered themselves.
+    pub security: SecurityProfile,
 }
 
 /// The desk.
@@ -191,6 +193,8 @@ pub struct Desk {
     pub audit: Arc<dyn Audit>,
     /// Acceptances.
     pub acceptances: Arc<dyn Acceptances>,
+    /// What people enter themselves.
+    pub security: Arc<dyn SecurityData>,
     /// Passwords.
     pub directory: Arc<dyn Directory>,
     /// Hashes first passwords and PINs.
@@ -265,7 +269,8 @@ impl Desk {
         let factors = self.factors.of(person.id).await?;
         let failures = self.attempts.failures(person.id).await?;
         let acceptance = self.acceptances.latest(person.id).await?;
-        Ok(Overview { person, factors, failures, acceptance })
+        let security = self.security.profile(person.id).await?;
+        Ok(Overview { person, factors, failures, acceptance, security })
     }
 
     /// Adds one person.
@@ -287,6 +292,7 @@ impl Desk {
             email: details.email,
             phone: details.phone,
             password,
+            new: false,
         };
         self.people.add(vec![new], entry).await?;
         self.person(username.as_str()).await
@@ -324,6 +330,7 @@ impl Desk {
                 email: row.email,
                 phone: row.phone,
                 password,
+                new: false,
             });
         }
         if !errors.is_empty() {
@@ -353,7 +360,8 @@ impl Desk {
         self.person(username).await
     }
 
-    /// Locks or unlocks; unlocking also clears the failure counters. Who is switched off in the directory stays so.
+    /// Locks or unlocks; unlocking also clears the failure counters. Who is switched off in the directory stays so, and whose
+    /// account waits for its activation has to activate it all the same.
     pub async fn set_locked(&self, actor: &Actor, username: &str, locked: bool) -> Result<Person> {
         let person = self.person(username).await?;
         if person.status == Status::Disabled {
@@ -364,6 +372,7 @@ impl Desk {
         }
         let (status, action) = match locked {
             true => (Status::Locked, "person.lock"),
+            false if person.status == Status::New => (Status::New, "person.unlock"),
             false => (Status::Active, "person.unlock"),
         };
         let entry = self.entry(actor, action, person.username.as_str(), Some(person.id));

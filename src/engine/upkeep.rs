@@ -1,4 +1,4 @@
-//! Removes what is over, now and then: the trail beyond its retention, messages, marks, factors that nobody confirmed. More often,
+//! Removes what is over, now and then: the trail beyond its retention, messages, marks, factors that nobody confirmed, sessions. More often,
 //! what was added to the trail is made quick to search. Every node may do both; a step that finds nothing costs a few looks into
 //! indexes.
 
@@ -63,8 +63,8 @@ async fn clean(store: &dyn Upkeep, keep: &Retention, clock: &dyn Clock) {
     for _ in 0..STEPS {
         match store.clean(keep, clock.now()).await {
             Ok(cleaned) if cleaned == Cleaned::default() => return,
-            Ok(Cleaned { audit, messages, marks, factors }) => {
-                tracing::debug!(audit, messages, marks, factors, "cleaned up");
+            Ok(Cleaned { audit, messages, marks, factors, sessions }) => {
+                tracing::debug!(audit, messages, marks, factors, sessions, "cleaned up");
                 // Logins that wait go first.
                 tokio::task::yield_now().await;
             }

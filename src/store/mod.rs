@@ -80,6 +80,8 @@ pub struct NewPerson {
     pub phone: Option<String>,
     /// Password hash in PHC or crypt form; none: no password login.
     pub password: Option<Secret<String>>,
+    /// The account is to be activated before it can log in.
+    pub new: bool,
 }
 
 /// A page of a listing.
@@ -104,7 +106,9 @@ pub trait People: Send + Sync {
     async fn list(&self, page: &Page) -> Result<Vec<Person>>;
     /// Adds all or none; `Conflict` names the first username that is taken.
     async fn add(&self, people: Vec<NewPerson>, audit: AuditEntry) -> Result<()>;
-    /// Locks, unlocks, disables; raises `version`. Unlocking (`Status::Active`) also clears all counters.
+    /// Locks, unlocks, disables, activates; raises `version`. `Status::Active` ends a lock, or makes a new account active: a new
+    /// one that was locked is new again. `Status::New` has the account activated (again). Both also clear all counters; all
+    /// but `Active` end the person's sessions. Who is switched off in an outside directory stays so.
     async fn set_status(&self, person: PersonId, status: Status, audit: AuditEntry) -> Result<()>;
 }
 
@@ -113,9 +117,10 @@ pub trait People: Send + Sync {
 pub trait Passwords: Send + Sync {
     /// PHC or crypt string; `None` if there is no such person or no password.
     async fn hash(&self, person: PersonId) -> Result<Option<Secret<String>>>;
-    /// Sets a new hash and raises `version`; clears the password counter.
+    /// Sets a new hash and raises `version`; clears the password counter and ends the person's sessions.
     async fn set(&self, person: PersonId, hash: Secret<String>, audit: AuditEntry) -> Result<()>;
-    /// A password was changed elsewhere, in an outside directory: raises `version`, clears the password counter.
+    /// A password was changed elsewhere, in an outside directory: raises `version`, clears the password counter and ends the
+    /// person's sessions.
     async fn changed(&self, person: PersonId, audit: AuditEntry) -> Result<()>;
     /// Replaces `old` by `new`, a better hash of the same password; nothing happens if `old` is gone.
     async fn upgrade(&self, person: PersonId, old: Secret<String>, new: Secret<String>) -> Result<()>;
@@ -145,6 +150,9 @@ pub struct IdentityBatch {
     pub place: Option<SyncPlace>,
     /// Part of a first load: one audit entry for all instead of one for each.
     pub bulk: bool,
+    /// Whoever comes for the first time has an account that is to be activated before it can log in. Whether others are new
+    /// stays as it is.
+    pub new: bool,
     /// When.
     pub at: Timestamp,
 }
@@ -389,7 +397,7 @@ pub struct OutboxQuery {
     pub limit: u32,
 }
 
-/// Messages on their way out. They come in with a [`Settlement`].
+/// Messages on their way out. They come in with a [`Settlement`]; those without a code with what they tell of ([`SecurityData`]).
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Takes messages that are due, oldest first, at most `most`; nobody else takes them. One that a node took and did
@@ -417,6 +425,8 @@ pub struct Cleaned {
     pub marks: u64,
     /// Codes and factors that have ended.
     pub factors: u64,
+    /// Sessions of the portal.
+    pub sessions: u64,
 }
 
 /// Removes what is over, so that nothing grows without bound, and does what logins should not wait for.

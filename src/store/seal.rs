@@ -2,7 +2,7 @@
 //!
 //! Text form `v1:KEY-ID:NONCE:CIPHERTEXT` (base64). The additional data names table, row, person and kind, so
 //! a sealed seed that is copied to another person's row does not open there. The master key itself is never
-//! used: HKDF-SHA-256 derives one key per purpose.
+//! used: HKDF-SHA-256 derives one key per purpose, and answers that the help desk may see have one of their own.
 
 use super::StoreError;
 use crate::base::{Random, Secret};
@@ -17,12 +17,22 @@ use zeroize::Zeroizing;
 /// Master keys: the first seals, all open.
 #[derive(Clone)]
 pub struct Keyring {
-    keys: Vec<(String, XChaCha20Poly1305)>,
+    keys: Vec<Key>,
+    /// Whether it is the one for what the help desk may see.
+    helpdesk: bool,
+}
+
+/// What is derived of a master key.
+#[derive(Clone)]
+struct Key {
+    id: String,
+    rest: XChaCha20Poly1305,
+    helpdesk: XChaCha20Poly1305,
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
+        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
     }
 }
 
@@ -54,10 +64,10 @@ impl Keyring {
     /// From (key id, 32 bytes), at least one. Ids differ and consist of letters, digits, `-` and `_`, because
     /// they stand between colons in every sealed value.
     pub fn new(master: &[(String, Secret<Vec<u8>>)]) -> Result<Self, StoreError> {
-        let mut keys: Vec<(String, XChaCha20Poly1305)> = Vec::with_capacity(master.len());
+        let mut keys: Vec<Key> = Vec::with_capacity(master.len());
         for (id, key) in master {
             let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-            if id.is_empty() || !id.bytes().all(plain) || keys.iter().any(|(known, _)| known == id) {
+            if id.is_empty() || !id.bytes().all(plain) || keys.iter().any(|known| known.id == *id) {
                 return Err(StoreError::Sealed(format!(
                     "`{id}` cannot be the id of a master key, or is there twice"
                 )));
@@ -66,27 +76,40 @@ impl Keyring {
             if key.expose().len() != 32 {
                 return Err(short());
             }
-            let mut sealing = Zeroizing::new([0; 32]);
             let master = Hkdf::<Sha256>::new(None, key.expose());
-            master.expand(b"doorward seal v1", sealing.as_mut_slice()).map_err(|_| short())?;
-            let cipher = XChaCha20Poly1305::new_from_slice(sealing.as_slice()).map_err(|_| short())?;
-            keys.push((id.clone(), cipher));
+            let derive = |purpose: &[u8]| {
+                let mut sealing = Zeroizing::new([0; 32]);
+                master.expand(purpose, sealing.as_mut_slice()).map_err(|_| short())?;
+                XChaCha20Poly1305::new_from_slice(sealing.as_slice()).map_err(|_| short())
+            };
+            let (rest, helpdesk) = (derive(b"doorward seal v1")?, derive(b"doorward help desk v1")?);
+            keys.push(Key { id: id.clone(), rest, helpdesk });
         }
         if keys.is_empty() {
             return Err(StoreError::Sealed("a master key of 32 bytes is needed".into()));
         }
-        Ok(Self { keys })
+        Ok(Self { keys, helpdesk: false })
+    }
+
+    /// The one for what the help desk may see: neither opens what the other has sealed.
+    pub fn of_help_desk(&self) -> Self {
+        Self { helpdesk: true, ..self.clone() }
+    }
+
+    const fn cipher<'k>(&self, key: &'k Key) -> &'k XChaCha20Poly1305 {
+        if self.helpdesk { &key.helpdesk } else { &key.rest }
     }
 
     /// How a value starts that was sealed with the present key; others are to be sealed anew.
     pub fn prefix(&self) -> String {
-        self.keys.first().map(|(id, _)| format!("v1:{id}:")).unwrap_or_default()
+        self.keys.first().map(|key| format!("v1:{}:", key.id)).unwrap_or_default()
     }
 
     /// Seals a value for its place.
     pub fn seal(&self, random: &dyn Random, place: Place<'_>, value: &[u8]) -> Result<String, StoreError> {
         let failed = || StoreError::Sealed("sealing failed".into());
-        let (id, cipher) = self.keys.first().ok_or_else(failed)?;
+        let key = self.keys.first().ok_or_else(failed)?;
+        let (id, cipher) = (&key.id, self.cipher(key));
         let mut nonce = [0; 24];
         random.fill(&mut nonce);
         let payload = Payload { msg: value, aad: &place.bytes(id) };
@@ -104,16 +127,16 @@ impl Keyring {
         else {
             return Err(bad("not in the form of a sealed value"));
         };
-        let (_, cipher) = self
+        let key = self
             .keys
             .iter()
-            .find(|(known, _)| known == id)
+            .find(|known| known.id == id)
             .ok_or_else(|| bad(&format!("it was sealed with key `{id}`, which is not in [keys]")))?;
         let nonce = BASE64.decode(nonce.as_bytes()).ok().and_then(|nonce| <[u8; 24]>::try_from(nonce).ok());
         let nonce = nonce.ok_or_else(|| bad("damaged nonce"))?;
         let sealed = BASE64.decode(sealed.as_bytes()).map_err(|_| bad("damaged text"))?;
         let payload = Payload { msg: &sealed, aad: &place.bytes(id) };
-        let value = cipher.decrypt(&XNonce::from(nonce), payload);
+        let value = self.cipher(key).decrypt(&XNonce::from(nonce), payload);
         value.map(Secret::new).map_err(|_| bad("wrong key, or the row was tampered with"))
     }
 }
@@ -145,6 +168,18 @@ mod tests {
         ] {
             assert!(matches!(ring.open(other, &text), Err(StoreError::Sealed(_))), "{other:?}");
         }
+    }
+
+    #[test]
+    fn help_desks_key_opens_nothing_else_and_nothing_else_opens_its_values() {
+        let ring = ring(&[("k1", 1)]);
+        let helpdesk = ring.of_help_desk();
+        let text = helpdesk.seal(&SeededRandom::new(1), PLACE, b"rex").unwrap();
+        assert_eq!(helpdesk.open(PLACE, &text).unwrap().expose(), b"rex");
+        assert!(matches!(ring.open(PLACE, &text), Err(StoreError::Sealed(_))));
+        let other = ring.seal(&SeededRandom::new(1), PLACE, b"seed").unwrap();
+        assert!(matches!(helpdesk.open(PLACE, &other), Err(StoreError::Sealed(_))));
+        assert_eq!(helpdesk.prefix(), ring.prefix());
     }
 
     #[test]

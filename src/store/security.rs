@@ -1,5 +1,6 @@
 //! Security data: contacts that people enter themselves, their security questions, the activation of accounts; and sessions of the
-//! portal. Each change is one transaction with its audit entry and the messages that tell of it.
+//! portal. Each change is one transaction with its audit entry and the messages that tell of it, which are notices: they carry
+//! no code, so that limits are not for them and none takes the place of another. Whoever has them written wakes the courier.
 
 use super::Result;
 use crate::base::{Secret, Timestamp};
@@ -29,8 +30,8 @@ pub struct SecurityProfile {
 /// What becomes of one contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ContactChange {
-    /// This value (E.164 number, e-mail address) waits for its proof; a proven one stays in use until then. Nothing
-    /// happens if it is proven already.
+    /// This value (E.164 number, e-mail address) waits for its proof; a proven one stays in use until then. If it is proven
+    /// already it stays so, and nothing waits any more.
     Enter(ContactKind, String),
     /// Neither a proven nor a waiting value is left.
     Remove(ContactKind),
@@ -129,7 +130,10 @@ pub struct KeptSession {
     pub person: Option<PersonId>,
     /// Rises with each change. 0: it was never kept.
     pub version: i64,
-    /// What it holds; sealed by the store, bound to its name.
+    /// The version of the person that this was decided by, where the session becomes theirs: if it is another by now (a new
+    /// password, a lock), it does not. None: not asked.
+    pub as_of: Option<i64>,
+    /// What it holds; sealed by the store, bound to its name and person.
     pub content: Secret<Vec<u8>>,
     /// When it began.
     pub created: Timestamp,
@@ -137,12 +141,14 @@ pub struct KeptSession {
     pub expires: Timestamp,
 }
 
-/// Sessions of the portal. A change of password, a lock and a disable end those of the person in the same transaction.
+/// Sessions of the portal. A change of password, a lock and a disable end those of the person in the same transaction, and
+/// nobody gets a new one who is locked, switched off or gone. How many there can be has a bound: the oldest go.
 #[async_trait]
 pub trait Sessions: Send + Sync {
-    /// One that is not over.
+    /// One that is not over. One that does not open counts as none.
     async fn load(&self, key: SessionKey, now: Timestamp) -> Result<Option<KeptSession>>;
-    /// Keeps it under its version + 1, which is returned; `None` if another version is there by now, or it has ended.
+    /// Keeps it under its version + 1, which is returned; `None` if another version is there by now, it has ended, or its
+    /// person may not have it.
     async fn save(&self, session: KeptSession) -> Result<Option<i64>>;
     /// Gives a session that is kept a new name and content (after each rise of privilege); `None` as with `save`.
     async fn rename(&self, old: SessionKey, session: KeptSession) -> Result<Option<i64>>;

@@ -137,6 +137,7 @@ impl<B> World<B> {
         state[..HANDLE_LENGTH].copy_from_slice(&digester.handle(*person));
         let pending = Pending {
             person: *person,
+            version: 1,
             client: "vpn".into(),
             first: First::Password,
             rounds: 1,

@@ -93,6 +93,12 @@ enum Command {
     /// The database, without the daemon.
     #[command(subcommand)]
     Db(db::Db),
+    /// Print the messages of the portal that are built in, to be changed or translated.
+    Words {
+        /// Language: en, es.
+        #[arg(default_value = "en")]
+        language: String,
+    },
     /// Counters and addresses of the daemon.
     Status,
 }
@@ -111,6 +117,9 @@ struct DemoArgs {
     /// UDP port on 127.0.0.1; another one is taken if it is in use.
     #[arg(long, value_name = "PORT", default_value_t = 1812)]
     radius_port: u16,
+    /// TCP port of the portal on 127.0.0.1; another one is taken if it is in use.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    portal_port: u16,
     /// Log filter.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -211,11 +220,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             people: args.people.map(usize::try_from).transpose()?,
             people_file: args.people_file,
             port: args.radius_port,
+            portal_port: args.portal_port,
             log: args.log,
         }),
         Command::Check(CheckArgs { reference: true, .. }) => check::reference(),
         Command::Check(args) => check::run(&args.file.unwrap_or(global.config), global.json),
         Command::Try(args) => login::run(&global, args),
+        Command::Words { language } => words(&language),
         Command::Db(command) => db::run(&global.config, output::Output::new(&global), command),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -224,6 +235,16 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             runtime.block_on(call(&admin, other))
         }
     }
+}
+
+fn words(language: &str) -> anyhow::Result<ExitCode> {
+    use crate::domain::words::BUILT_IN;
+    let known = || BUILT_IN.map(|(tag, _)| tag).join(", ");
+    let Some((_, text)) = BUILT_IN.iter().find(|(tag, _)| *tag == language) else {
+        anyhow::bail!("`{language}` is not built in; there are: {}", known());
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode> {

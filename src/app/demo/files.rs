@@ -1,12 +1,13 @@
 //! The files of a demonstration's folder: keys, certificates, configuration, people.
 
+use super::Cast;
 use super::people::{self, Made};
 use crate::app::wiring::Stores;
 use crate::base::{OsRandom, Random, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material};
 use crate::domain::person::{PersonId, Username};
-use crate::store::{NewFactor, NewPerson};
+use crate::store::{NewFactor, NewPerson, SecurityChange};
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::Write;
@@ -46,6 +47,11 @@ impl Files {
         self.dir.join("admin.sock")
     }
 
+    /// Folder with every mail, text and call.
+    pub(super) fn mail_dir(&self) -> PathBuf {
+        self.dir.join("mail")
+    }
+
     pub(super) fn people_csv(&self) -> PathBuf {
         self.dir.join("people.csv")
     }
@@ -72,19 +78,31 @@ impl Files {
         self.write("keys/server.key.pem", &server.1)
     }
 
-    /// What takes messages: they pile up in a file.
+    /// What takes messages: they pile up in files.
     pub(super) fn write_gateway(&self) -> Result<()> {
-        self.write("gateway", "#!/bin/sh\n{ cat; echo; } >>\"${0%/*}/messages.txt\"\n")?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.mail_dir())?;
+        // A file for each message, named by its id, which sorts by time; and all of them in one.
+        self.write(
+            "gateway",
+            "#!/bin/sh\ndir=${0%/*}\nfile=$dir/mail/$DOORWARD_ID-$DOORWARD_CHANNEL.txt\numask 077\n\
+             cat >\"$file.new\" && mv \"$file.new\" \"$file\" && { cat \"$file\"; echo; } >>\"$dir/messages.txt\"\n",
+        )?;
         fs::set_permissions(self.dir.join("gateway"), fs::Permissions::from_mode(0o700))?;
         Ok(())
     }
 
     /// The configuration: a client for each kind of policy, told apart by the loopback address that it sends from.
-    pub(super) fn write_config(&self, listen: SocketAddr, people: usize, log: &str) -> Result<()> {
+    pub(super) fn write_config(
+        &self,
+        (listen, portal): (SocketAddr, SocketAddr),
+        people: usize,
+        log: &str,
+    ) -> Result<()> {
         let light = people > LIGHT_ABOVE;
         let (memory, passes) = if light { ("64KiB", 1) } else { ("19MiB", 2) };
         let text = include_str!("../../../conf/demo/doorward.toml")
             .replace("@LISTEN@", &listen.to_string())
+            .replace("@PORTAL@", &portal.to_string())
             .replace("@MEMORY@", memory)
             .replace("@PASSES@", &passes.to_string())
             .replace("@LOG@", &log.replace(['"', '\\', '\n'], ""));
@@ -103,32 +121,53 @@ impl Files {
 
     /// `people.csv` for scripts: the crowd if one was asked for, else the dozen; `everyone.csv` for the next start.
     pub(super) fn write_people(&self, people: &[Made]) -> Result<()> {
-        let (dozen, crowd) = people.split_at(people::DOZEN.len().min(people.len()));
+        let (few, crowd) = people.split_at(people::FEW.min(people.len()));
+        // Those at the portal are not for scripts that log everybody in: one of them cannot yet.
+        let dozen = few.get(..people::DOZEN.len()).unwrap_or(few);
         self.write("people.csv", &rows(if crowd.is_empty() { dozen } else { crowd }))?;
         self.write("everyone.csv", &rows(people))
     }
 
     /// Shell variables for scripts.
-    pub(super) fn write_env(&self, address: SocketAddr, plain: &Made, app: &Made) -> Result<()> {
-        let config = self.config();
-        let socket = self.socket();
-        let seed = super::base32(app);
-        let (host, port) = (address.ip().to_string(), address.port().to_string());
-        let variables: [(&str, &str); 10] = [
-            ("DOORWARD_CONFIG", &config.to_string_lossy()),
-            ("DOORWARD_SOCKET", &socket.to_string_lossy()),
-            ("RADIUS_HOST", &host),
-            ("RADIUS_PORT", &port),
-            ("RADIUS_SECRET", SECRET),
-            ("LOGIN_USER", &plain.username),
-            ("LOGIN_PASSWORD", &plain.password),
-            ("OTP_USER", &app.username),
-            ("OTP_PASSWORD", &app.password),
-            ("TOTP_SECRET", &seed),
+    pub(super) fn write_env(
+        &self,
+        (radius, portal): (SocketAddr, SocketAddr),
+        cast: &Cast<'_>,
+    ) -> Result<()> {
+        let (plain, app) = (cast.plain, cast.script);
+        let mut variables: Vec<(&str, String)> = vec![
+            ("DOORWARD_CONFIG", self.config().to_string_lossy().into_owned()),
+            ("DOORWARD_SOCKET", self.socket().to_string_lossy().into_owned()),
+            ("RADIUS_HOST", radius.ip().to_string()),
+            ("RADIUS_PORT", radius.port().to_string()),
+            ("RADIUS_SECRET", SECRET.to_owned()),
+            ("LOGIN_USER", plain.username.clone()),
+            ("LOGIN_PASSWORD", plain.password.clone()),
+            ("OTP_USER", app.username.clone()),
+            ("OTP_PASSWORD", app.password.clone()),
+            ("TOTP_SECRET", super::base32(app)),
+            ("PORTAL_URL", format!("http://{portal}")),
+            ("MAIL_DIR", self.mail_dir().to_string_lossy().into_owned()),
+            ("NEW_USER", people::NEW.to_owned()),
         ];
+        if let Some(stage) = &cast.portal {
+            let parts = [
+                ("STUDENT_USER", "STUDENT_PASSWORD", stage.student),
+                ("UNREGISTERED_USER", "UNREGISTERED_PASSWORD", stage.unregistered),
+                ("ALUMNUS_USER", "ALUMNUS_PASSWORD", stage.alumnus),
+                ("HELPDESK_USER", "HELPDESK_PASSWORD", stage.clerk),
+                ("ADMIN_USER", "ADMIN_PASSWORD", stage.administrator),
+            ];
+            for (user, password, person) in parts {
+                variables.push((user, person.username.clone()));
+                variables.push((password, person.password.clone()));
+            }
+            variables.push(("HELPDESK_TOTP_SECRET", super::base32(stage.clerk)));
+            variables.push(("ADMIN_TOTP_SECRET", super::base32(stage.administrator)));
+        }
         let quoted = |value: &str| format!("'{}'", value.replace('\'', r"'\''"));
-        let lines = variables.map(|(name, value)| format!("{name}={}\n", quoted(value)));
-        self.write("demo.env", &lines.concat())
+        let lines = variables.iter().map(|(name, value)| format!("{name}={}\n", quoted(value)));
+        self.write("demo.env", &lines.collect::<String>())
     }
 }
 
@@ -176,14 +215,22 @@ pub(super) async fn store_people(stores: &Stores, people: &[Made], now: Timestam
             username: Username::parse(&person.username)?,
             name: person.name.clone(),
             roles: vec![person.role],
-            groups: vec![people::group(person.role)],
+            groups: people::groups(person),
             email: Some(format!("{}@example.edu", person.username)),
             phone: (person.username == people::TEXTED.0).then(|| people::TEXTED.1.to_owned()),
-            password: Some(stores.hashes.hash(password).await?),
+            password: Some(stores.hashes.hash(password).await?).filter(|_| person.username != people::NEW),
+            new: person.username == people::NEW,
         });
     }
     let ids: Vec<_> = rows.iter().map(|row| row.id).collect();
     stores.records.people().add(rows, entry("person.import", "demonstration", None)).await?;
+    for (person, made) in ids.iter().zip(people) {
+        if people::REGISTERED.contains(&made.username.as_str()) {
+            let change = SecurityChange { registered: Some(now), ..SecurityChange::default() };
+            let audit = entry("person.security", &made.username, Some(*person));
+            stores.records.security().update(*person, change, audit, Vec::new()).await?;
+        }
+    }
     let mut waiting = tokio::task::JoinSet::new();
     for (person, made) in ids.into_iter().zip(people) {
         let Some(seed) = &made.seed else { continue };

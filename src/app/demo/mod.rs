@@ -13,7 +13,7 @@ use files::Files;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use people::Made;
 use std::io::{IsTerminal, Write};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -30,6 +30,8 @@ pub struct Options {
     pub people_file: Option<PathBuf>,
     /// UDP port wanted on 127.0.0.1.
     pub port: u16,
+    /// TCP port of the portal wanted there.
+    pub portal_port: u16,
     /// Log filter.
     pub log: String,
 }
@@ -47,6 +49,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     };
     let files = Files::in_folder(&dir)?;
     let address = free_address(options.port)?;
+    let portal = free_portal(options.portal_port)?;
     let (people, fresh) = match files.people()? {
         Some(people) => (people, false),
         None => {
@@ -57,7 +60,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             (people, true)
         }
     };
-    let crowd = people.len().saturating_sub(people::DOZEN.len());
+    let crowd = people.len().saturating_sub(people::FEW);
     if !fresh && (options.people_file.is_some() || options.people.is_some_and(|wanted| wanted != crowd)) {
         bail!(
             "{} already holds a crowd of {crowd}. Take another --dir, or leave --people and --people-file out to go \
@@ -69,7 +72,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         files.make_keys()?;
     }
     files.write_gateway()?;
-    files.write_config(address, people.len(), &options.log)?;
+    files.write_config((address, portal), people.len(), &options.log)?;
     let config = config::load(&files.config(), std::iter::empty())
         .map_err(|errors| anyhow::anyhow!("the demonstration's own configuration has errors:\n{errors}"))?;
     let filter = logging::install(&config.log)?;
@@ -81,13 +84,15 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             enroll(&stores, &people).await?;
             files.write_people(&people)?;
         }
-        let running = wiring::serve(config, stores).await?;
+        let running = wiring::serve(config, stores, Some(files.mail_dir())).await?;
         let address = *running.radius.addresses().first().context("no RADIUS listener")?;
         let cast =
             Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
-        files.write_env(address, cast.plain, cast.script)?;
+        let portal = *running.portal.addresses().first().context("no portal")?;
+        files.write_env((address, portal), &cast)?;
         log_in(address, cast.first).await?;
         announce(&files, address, options.port, people.len(), &cast)?;
+        announce_portal(&files, portal, &cast)?;
         lifecycle::run(running, signals, &files.config(), &filter).await
     })?;
     Ok(ExitCode::SUCCESS)
@@ -100,6 +105,16 @@ fn free_address(port: u16) -> Result<SocketAddr> {
         return Ok(wanted);
     }
     let any = UdpSocket::bind(("127.0.0.1", 0)).context("no UDP port could be opened on 127.0.0.1")?;
+    Ok(any.local_addr()?)
+}
+
+/// The same for the portal.
+fn free_portal(port: u16) -> Result<SocketAddr> {
+    let wanted = SocketAddr::from(([127, 0, 0, 1], port));
+    if TcpListener::bind(wanted).is_ok() {
+        return Ok(wanted);
+    }
+    let any = TcpListener::bind(("127.0.0.1", 0)).context("no TCP port could be opened on 127.0.0.1")?;
     Ok(any.local_addr()?)
 }
 
@@ -147,6 +162,29 @@ struct Cast<'p> {
     plain: &'p Made,
     enrolls: &'p Made,
     texted: Option<&'p Made>,
+    portal: Option<Stage<'p>>,
+}
+
+/// Who plays which part at the portal.
+struct Stage<'p> {
+    student: &'p Made,
+    unregistered: &'p Made,
+    alumnus: &'p Made,
+    clerk: &'p Made,
+    administrator: &'p Made,
+}
+
+impl<'p> Stage<'p> {
+    fn choose(people: &'p [Made]) -> Option<Self> {
+        let named = |name: &str| people.iter().find(|person| person.username == name);
+        Some(Self {
+            student: named("julia")?,
+            unregistered: named("isaac")?,
+            alumnus: named("lena")?,
+            clerk: named("oskar")?,
+            administrator: named("paola")?,
+        })
+    }
 }
 
 impl<'p> Cast<'p> {
@@ -162,6 +200,7 @@ impl<'p> Cast<'p> {
             enrolls: plain.next()?,
             plain: plain.next()?,
             texted: people.iter().find(|person| person.username == people::TEXTED.0),
+            portal: Stage::choose(people),
         })
     }
 }
@@ -241,6 +280,27 @@ fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast:
     writeln!(out, "    {program} --socket {socket} person list")?;
     writeln!(out, "    {program} --socket {socket} audit list\n")?;
     writeln!(out, "Passwords and keys: {}. Ctrl-C ends it.", files.people_csv().display())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints whom to be at the portal.
+fn announce_portal(files: &Files, address: SocketAddr, cast: &Cast<'_>) -> Result<()> {
+    let Some(Stage { student, unregistered, alumnus, clerk, administrator }) = &cast.portal else {
+        return Ok(());
+    };
+    let mut out = std::io::stdout().lock();
+    let new = people::NEW;
+    let who = |person: &Made| format!("{} (password {})", person.username, person.password);
+    let app = |person: &Made| format!("{}, app key {}", who(person), base32(person));
+    writeln!(out, "\nThe portal: http://{address}\n")?;
+    writeln!(out, "  activate an account         {new}")?;
+    writeln!(out, "  register security data      {}", who(unregistered))?;
+    writeln!(out, "  reset a password            {}", who(student))?;
+    writeln!(out, "  alumnus                     {}", who(alumnus))?;
+    writeln!(out, "  help desk                   {}", app(clerk))?;
+    writeln!(out, "  administrator               {}", app(administrator))?;
+    writeln!(out, "\n  Mails, texts and calls: {}, and http://{address}/sent", files.mail_dir().display())?;
     out.flush()?;
     Ok(())
 }

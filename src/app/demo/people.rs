@@ -16,6 +16,19 @@ pub(super) struct Made {
     pub(super) seed: Option<Vec<u8>>,
 }
 
+/// People who play a part at the portal, after everybody else: (username, name, role, has a passcode app, group).
+pub(super) const STAGE: [(&str, &str, Role, bool, Option<&str>); 3] = [
+    ("nadia", "Nadia Rahman", Role::Student, false, None),
+    ("oskar", "Oskar Berg", Role::Staff, true, Some("help-desk")),
+    ("paola", "Paola Conti", Role::Staff, true, Some("administrators")),
+];
+
+/// Who has an account that is to be activated.
+pub(super) const NEW: &str = STAGE[0].0;
+
+/// Who has registered security data: a password can be reset.
+pub(super) const REGISTERED: [&str; 3] = ["julia", "lena", "karim"];
+
 /// (username, name, role, has a passcode app)
 pub(super) const DOZEN: [(&str, &str, Role, bool); 12] = [
     ("amara", "Amara Okafor", Role::Faculty, true),
@@ -55,7 +68,17 @@ fn seed(random: &dyn Random) -> Vec<u8> {
     seed
 }
 
-/// The dozen, and after them a crowd of `count` people who all have a passcode app.
+/// How many are no crowd.
+pub(super) const FEW: usize = DOZEN.len() + STAGE.len();
+
+/// Groups of somebody: by their role, and for who plays a part.
+pub(super) fn groups(person: &Made) -> Vec<String> {
+    let part =
+        STAGE.iter().find(|(username, ..)| *username == person.username).and_then(|(.., group)| *group);
+    [group(person.role)].into_iter().chain(part.map(str::to_owned)).collect()
+}
+
+/// The dozen, those who play a part at the portal, and after them a crowd of `count` people who all have a passcode app.
 pub(super) fn make(count: Option<usize>, random: &dyn Random) -> Vec<Made> {
     let known = |(username, name, role, app): (&str, &str, Role, bool)| Made {
         username: username.to_owned(),
@@ -71,7 +94,8 @@ pub(super) fn make(count: Option<usize>, random: &dyn Random) -> Vec<Made> {
         password: password(random),
         seed: Some(seed(random)),
     };
-    DOZEN.into_iter().map(known).chain((1..=count.unwrap_or(0)).map(one)).collect()
+    let stage = STAGE.map(|(username, name, role, app, _)| known((username, name, role, app)));
+    DOZEN.into_iter().map(known).chain(stage).chain((1..=count.unwrap_or(0)).map(one)).collect()
 }
 
 /// The people of a file with lines of `user,password[,totp_base32]`, as [`super::files`] writes it.
@@ -128,7 +152,7 @@ mod tests {
     fn crowd_has_the_size_asked_for_and_distinct_names() {
         let people = make(Some(1000), &SeededRandom::new(1));
         let names: std::collections::HashSet<_> = people.iter().map(|p| &p.username).collect();
-        assert_eq!(names.len(), DOZEN.len() + 1000);
+        assert_eq!(names.len(), FEW + 1000);
     }
 
     #[test]

@@ -76,7 +76,12 @@ fn gateway(section: &Section<'_>, files: &Files<'_>) -> Option<Gateway> {
     let name = name(section);
     let kinds = [("http", Kind::Http), ("json", Kind::Json), ("twilio", Kind::Twilio), ("exec", Kind::Exec)];
     let kind = section.choice("kind", &kinds);
-    let channels = section.choices("channels", &[("sms", Channel::Sms), ("voice", Channel::Voice)]);
+    let mut known = vec![("sms", Channel::Sms), ("voice", Channel::Voice)];
+    if matches!(kind, Some(Kind::Exec)) {
+        // A program takes mail as well, where there is no mail server to give it to.
+        known.push(("email", Channel::Email));
+    }
+    let channels = section.choices("channels", &known);
     if channels.as_ref().is_some_and(Vec::is_empty) {
         section.error(
             section.place("channels"),

@@ -134,7 +134,7 @@ pub(super) const KEYS: &[Key] = &[
         None,
         "`http` (any HTTP API), `json` (a small JSON request), `twilio` (Twilio and what copies it), `exec` (a program).",
     ),
-    key("gateway", "channels", Some("[\"sms\"]"), "What it takes: `sms`, `voice`."),
+    key("gateway", "channels", Some("[\"sms\"]"), "What it takes: `sms`, `voice`; a program `email`, too."),
     key(
         "gateway",
         "prefixes",

@@ -47,6 +47,8 @@ pub struct Signed {
     pub person: PersonId,
     /// Their username.
     pub username: String,
+    /// Their version then: with another one, the session does not become theirs.
+    pub version: i64,
     /// When the password was right.
     pub at: Timestamp,
     /// When a passcode was right last.
@@ -144,6 +146,7 @@ mod tests {
         let who = Signed {
             person: PersonId::from_uuid(uuid::Uuid::from_u128(1)),
             username: "alice".into(),
+            version: 1,
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
         };

@@ -26,6 +26,9 @@ pub enum First {
 pub struct Pending {
     /// Who was challenged.
     pub person: PersonId,
+    /// Their version then: with a new password, or a lock, it is void.
+    #[serde(default)]
+    pub version: i64,
     /// Name of the client that was sent the challenge.
     pub client: String,
     /// What was right before it.
@@ -218,7 +221,9 @@ impl Login<'_> {
         if rounds > policy.max_rounds {
             return self.reject(Reason::TooManyRounds);
         }
-        let Some(person) = self.account.as_ref().map(|account| account.person.id) else {
+        let Some((person, version)) =
+            self.account.as_ref().map(|known| (known.person.id, known.person.version))
+        else {
             return self.reject(Reason::UnknownPerson);
         };
         let offers = self.offers();
@@ -244,6 +249,7 @@ impl Login<'_> {
             ask: chosen.map_or_else(|| Ask::Method(offers.clone()), |offer| Ask::Passcode(offer.clone())),
             pending: Pending {
                 person,
+                version,
                 client: self.context.client.to_owned(),
                 first,
                 rounds,

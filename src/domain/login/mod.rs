@@ -273,9 +273,12 @@ impl<'a> Login<'a> {
             if !same || !fits || pending.expires <= self.context.now {
                 return self.reject(Reason::StateInvalid);
             }
+            let version = self.account.as_ref().map(|account| account.person.version);
+            let void = version != Some(pending.version);
             // Checked again: it may have changed since the challenge.
             match self.barred() {
                 Some(reason) => return self.reject(reason),
+                None if void => return self.reject(Reason::StateInvalid),
                 None => {
                     if let Some(choice) = self.choice_typed() {
                         return self.choose(choice);

@@ -270,6 +270,8 @@ fn challenge_is_answered_by_the_code_and_bound_to_person_client_and_time() {
     assert_eq!(world.answer(other_client, &world.code()).reason(), Reason::StateInvalid);
     let other_person = Pending { person: PersonId::from_uuid(uuid::Uuid::from_u128(1)), ..pending.clone() };
     assert_eq!(world.answer(other_person, &world.code()).reason(), Reason::StateInvalid);
+    let before = Pending { version: pending.version - 1, ..pending.clone() };
+    assert_eq!(world.answer(before, &world.code()).reason(), Reason::StateInvalid);
     let late = Pending { expires: NOW, ..pending };
     assert_eq!(world.answer(late, &world.code()).reason(), Reason::StateInvalid);
     assert_eq!(world.round(&world.code(), Opening::Lost).reason(), Reason::StateInvalid);
@@ -281,6 +283,30 @@ fn person_locked_after_the_challenge_is_refused() {
     let pending = world.first("correct horse").pending();
     Arc::make_mut(&mut world.account.as_mut().unwrap().person).status = Status::Locked;
     assert_eq!(world.answer(pending, &world.code()).reason(), Reason::PersonLocked);
+}
+
+// R-RESET-9
+#[test]
+fn new_password_or_a_lock_that_was_lifted_voids_the_challenge() {
+    let mut world = World::both(vec![totp(), hotp_factor()]);
+    let pending = world.first("correct horse").pending();
+    assert_eq!(world.answer(pending.clone(), &world.code()).reason(), Reason::PasswordAndPasscode);
+    Arc::make_mut(&mut world.account.as_mut().unwrap().person).version += 1;
+    assert_eq!(world.answer(pending.clone(), &world.code()).reason(), Reason::StateInvalid);
+    assert_eq!(world.answer(pending.clone(), "2").reason(), Reason::StateInvalid, "nor is a method chosen");
+    let old: Pending = serde_json::from_value({
+        let mut json = serde_json::to_value(&pending).unwrap();
+        json.as_object_mut().unwrap().remove("version");
+        json
+    })
+    .unwrap();
+    assert_eq!(
+        world.answer(old, &world.code()).reason(),
+        Reason::StateInvalid,
+        "of a program before this one"
+    );
+    let anew = world.first("correct horse").pending();
+    assert_eq!(world.answer(anew, &world.code()).reason(), Reason::PasswordAndPasscode);
 }
 
 // R-RAD-2

@@ -184,12 +184,19 @@ impl Courier {
     }
 
     async fn deliver(&self, claimed: &Claimed) -> AttemptEnd {
-        let content = &claimed.content;
+        let (content, config) = (&claimed.content, self.config.load());
+        let body = match content.notice {
+            Some(notice) => {
+                let language = config.portal.words.choose(content.language.as_deref(), "");
+                config.catalogue.notice(language, notice, content)
+            }
+            None => config.catalogue.code(claimed.channel, content),
+        };
         let message = Message {
             id: claimed.id,
             channel: claimed.channel,
             to: content.to.clone(),
-            body: self.config.load().catalogue.code(claimed.channel, content),
+            body,
             code: content.code.clone(),
         };
         let mut last = (String::new(), "no provider takes messages there".to_owned());

@@ -59,7 +59,8 @@ impl Portal {
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
                 let username = person.username.to_string();
-                let who = Signed { person: person.id, username, at: now, proven: None };
+                let who =
+                    Signed { person: person.id, username, version: person.version, at: now, proven: None };
                 *session =
                     Session { who: Some(who), told: session.told.take(), seen: now, ..Session::default() };
                 SignIn::In

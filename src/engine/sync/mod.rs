@@ -229,6 +229,7 @@ impl Follower {
             ids: Vec::new(),
             place: None,
             bulk: false,
+            new: false,
             at: self.clock.now(),
         };
         self.identities.apply(batch).await?;

@@ -170,6 +170,7 @@ impl Follower {
                 changes: chunk,
                 place: place.clone().filter(|_| last && session.conflicts.is_empty()),
                 bulk,
+                new: false,
                 at: self.clock.now(),
             };
             let applied = self.identities.apply(batch).await?;

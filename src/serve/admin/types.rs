@@ -1,6 +1,7 @@
 //! JSON of the calls.
 
 use crate::base::Timestamp;
+use crate::domain::contact::OwnContact;
 use crate::domain::factor::Factor as DomainFactor;
 use crate::domain::passcode::drift;
 use crate::domain::person::{Person as DomainPerson, Role};
@@ -9,7 +10,7 @@ use crate::engine::desk::{Overview as DeskOverview, codes_left};
 use crate::engine::sync::{Progress, Stage};
 use crate::engine::tokens::Imported as DeskImported;
 use crate::store::ldap::ServerState;
-use crate::store::{AuditCheck, AuditRecord, CounterState, TokenStatus};
+use crate::store::{AuditCheck, AuditRecord, CounterState, SecurityProfile, TokenStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
@@ -29,7 +30,7 @@ pub(super) struct Person {
     groups: Vec<String>,
     email: Option<String>,
     phone: Option<String>,
-    /// `active`, `locked`, `disabled`.
+    /// `active`, `new` (not activated yet), `locked`, `disabled`.
     status: String,
     version: i64,
     /// The directory that the person comes from; none for the embedded one.
@@ -120,17 +121,63 @@ pub(super) struct Acceptance {
     at: String,
 }
 
+/// A contact that the person has entered; values are masked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Contact {
+    /// `mobile`, `phone`, `email`.
+    kind: String,
+    /// In use.
+    proven: Option<String>,
+    /// Not in use before it is proven.
+    waiting: Option<String>,
+}
+
+/// What the person has entered.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Security {
+    contacts: Vec<Contact>,
+    /// How many security questions there are.
+    questions: usize,
+    /// The question that the help desk may ask.
+    helpdesk: Option<String>,
+    /// When the registration was complete, RFC 3339.
+    registered: Option<String>,
+    /// Language of messages.
+    language: Option<String>,
+}
+
+impl From<SecurityProfile> for Security {
+    fn from(profile: SecurityProfile) -> Self {
+        let contact = |contact: OwnContact| {
+            let masked = |value: Option<String>| value.map(|value| contact.kind.masked(&value));
+            Contact {
+                kind: contact.kind.as_str().to_owned(),
+                proven: masked(contact.proven),
+                waiting: masked(contact.waiting),
+            }
+        };
+        Self {
+            contacts: profile.contacts.into_iter().map(contact).collect(),
+            questions: profile.questions.len(),
+            helpdesk: profile.helpdesk.map(|question| question.to_string()),
+            registered: profile.registered.map(|at| at.to_string()),
+            language: profile.language,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Overview {
     person: Person,
     factors: Vec<Factor>,
     failures: Vec<Failures>,
     acceptance: Option<Acceptance>,
+    security: Security,
 }
 
 impl Overview {
     pub(super) fn new(overview: DeskOverview, now: Timestamp) -> Self {
-        let DeskOverview { person, factors, failures, acceptance } = overview;
+        let DeskOverview { person, factors, failures, acceptance, security } = overview;
         let failure = |state: &CounterState| Failures {
             counter: state.counter.clone(),
             count: state.failures.count,
@@ -141,6 +188,7 @@ impl Overview {
             factors: factors.iter().map(|factor| Factor::new(factor, &failures, now)).collect(),
             failures: failures.iter().map(failure).collect(),
             acceptance: acceptance.map(|(version, at)| Acceptance { version, at: at.to_string() }),
+            security: security.into(),
         }
     }
 }

@@ -176,6 +176,7 @@ impl Browser {
         let kept = KeptSession {
             key: key(&self.cookie),
             person: self.session.who.as_ref().map(|who| who.person),
+            as_of: self.session.who.as_ref().filter(|_| self.renewed.is_some()).map(|who| who.version),
             version,
             content: Secret::new(content),
             created,

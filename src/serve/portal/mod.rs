@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use rates::Rates;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Largest form in bytes.
@@ -33,13 +34,15 @@ pub struct State {
     pub portal: Arc<Portal>,
     /// The settings.
     pub config: Arc<ArcSwap<Config>>,
+    /// Folder with everything that was sent; there is one in a demonstration only.
+    pub sent: Option<Arc<PathBuf>>,
     rates: Arc<Rates>,
 }
 
 impl State {
     /// Nobody has asked yet.
-    pub fn new(portal: Arc<Portal>, config: Arc<ArcSwap<Config>>) -> Self {
-        Self { portal, config, rates: Arc::default() }
+    pub fn new(portal: Arc<Portal>, config: Arc<ArcSwap<Config>>, sent: Option<PathBuf>) -> Self {
+        Self { portal, config, sent: sent.map(Arc::new), rates: Arc::default() }
     }
 }
 

@@ -208,6 +208,7 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
                             @if !support_email.is_empty() { li { a href={ "mailto:" (support_email) } { (support_email) } } }
                         }
                     }
+                    @if view.browser.state.sent.is_some() { p { a href="/sent" { (view.say("demo-sent")) } } }
                     nav aria-label=(view.say("language")) {
                         @for language in visit.config.portal.words.languages() {
                             a href={ "/language/" (language.tag()) "?next=" (path) } lang=(language.tag()) hreflang=(language.tag())

@@ -44,16 +44,24 @@ impl Exec {
     }
 
     fn input(&self, message: &Message) -> Vec<u8> {
-        let text = match &message.body {
-            Rendered::Text(text) | Rendered::Mail { text, .. } => text,
+        let (subject, text) = match &message.body {
+            Rendered::Text(text) => (None, text),
+            Rendered::Mail { subject, text, .. } => (Some(subject.as_str()), text),
         };
         let input = match self.program.input {
             ExecInput::Json => {
                 let channel = message.channel.as_str();
-                json!({"id": message.id.to_string(), "channel": channel, "to": message.to, "text": text})
-                    .to_string()
+                let mut input =
+                    json!({"id": message.id.to_string(), "channel": channel, "to": message.to, "text": text});
+                if let Some(subject) = subject {
+                    input["subject"] = subject.into();
+                }
+                input.to_string()
             }
-            ExecInput::Lines => format!("{}\n\n{text}", message.to),
+            ExecInput::Lines => match subject {
+                Some(subject) => format!("{}\n{subject}\n\n{text}", message.to),
+                None => format!("{}\n\n{text}", message.to),
+            },
         };
         (input + "\n").into_bytes()
     }

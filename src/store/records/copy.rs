@@ -12,7 +12,7 @@ use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
-const TABLES: [&str; 15] = [
+const TABLES: [&str; 18] = [
     "people",
     "passwords",
     "factors",
@@ -28,6 +28,9 @@ const TABLES: [&str; 15] = [
     "directories",
     "once",
     "outbox",
+    "contacts",
+    "questions",
+    "sessions",
 ];
 /// What only the library writes.
 const MIGRATIONS: &str = "_sqlx_migrations";

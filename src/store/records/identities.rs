@@ -5,7 +5,7 @@ use super::connection::{Connection, Row};
 use super::pool::Pool;
 use super::query::Query;
 use super::transaction::Transaction;
-use super::{Records, accounts, audit, damaged};
+use super::{Records, accounts, audit, damaged, sessions};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::directory::{Change, Known, Put, What};
@@ -44,18 +44,27 @@ fn departed_name(person: PersonId) -> String {
     format!("~{person}")
 }
 
-/// Writes one person; `false` if the username is somebody else's.
+/// Writes one person; `false` if the username is somebody else's. Whoever is switched off in the directory is, and of the others
+/// who is locked here, and of the others who has not activated their account.
 async fn put(
-    connection: &mut Connection,
-    (directory, at): (&str, Timestamp),
+    transaction: &mut Transaction,
+    batch: &IdentityBatch,
     (put, id, known): (&Put, PersonId, bool),
 ) -> Result<bool> {
     let Put { identity, roles, groups, .. } = put;
-    let status = if identity.enabled { "active" } else { "disabled" };
+    let status = match (identity.enabled, batch.new && !known) {
+        (false, _) => "disabled",
+        (true, true) => "new",
+        (true, false) => "active",
+    };
+    if known && !identity.enabled {
+        sessions::end_all(transaction, id).await?;
+    }
     let query = if known {
         Query::new(
             "UPDATE people SET username = $2, name = $3, roles = $4, member_of = $5, email = $6, phone = $7,
-                    status = CASE WHEN $8 = 'active' AND locked = 1 THEN 'locked' ELSE $8 END,
+                    status = CASE WHEN $8 = 'active' AND locked = 1 THEN 'locked'
+                                  WHEN $8 = 'active' AND fresh = 1 THEN 'new' ELSE $8 END,
                     version = version + 1, dn = $9, fingerprint = $10, own_roles = $11, valid_until = $12,
                     departed = NULL
              WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM people WHERE username = $2 AND id <> $1)",
@@ -63,8 +72,8 @@ async fn put(
     } else {
         Query::new(
             "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, dn, fingerprint,
-                                 own_roles, valid_until, version, created, directory, entry)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15)
+                                 own_roles, valid_until, version, created, directory, entry, fresh)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14, $15, $16)
              ON CONFLICT (username) DO NOTHING",
         )
     };
@@ -81,21 +90,27 @@ async fn put(
         .bind(identity.fingerprint())
         .bind(json(&identity.roles)?)
         .bind(identity.valid_until.map(Timestamp::millis));
-    let query = if known { query } else { query.bind(at.millis()).bind(directory).bind(&*identity.id) };
-    Ok(query.execute(connection).await? == 1)
+    let query = if known {
+        query
+    } else {
+        let query = query.bind(batch.at.millis()).bind(&batch.directory).bind(&*identity.id);
+        query.bind(i64::from(batch.new))
+    };
+    Ok(query.execute(&mut transaction.connection).await? == 1)
 }
 
 /// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in as them
 /// until that is cleared up.
 /// `false` if that is so already.
-async fn shut_out(connection: &mut Connection, person: PersonId) -> Result<bool> {
+async fn shut_out(transaction: &mut Transaction, person: PersonId) -> Result<bool> {
+    sessions::end_all(transaction, person).await?;
     let done = Query::new(
         "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = ''
          WHERE id = $1 AND username <> $2",
     )
     .bind(person.to_string())
     .bind(departed_name(person))
-    .execute(connection)
+    .execute(&mut transaction.connection)
     .await?;
     Ok(done > 0)
 }
@@ -115,7 +130,8 @@ async fn groups(
     Ok(())
 }
 
-async fn depart(connection: &mut Connection, person: PersonId, at: Timestamp) -> Result<()> {
+async fn depart(transaction: &mut Transaction, person: PersonId, at: Timestamp) -> Result<()> {
+    sessions::end_all(transaction, person).await?;
     Query::new(
         "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = '', departed = $3
          WHERE id = $1 AND departed IS NULL",
@@ -123,7 +139,7 @@ async fn depart(connection: &mut Connection, person: PersonId, at: Timestamp) ->
     .bind(person.to_string())
     .bind(departed_name(person))
     .bind(at.millis())
-    .execute(connection)
+    .execute(&mut transaction.connection)
     .await?;
     Ok(())
 }
@@ -186,8 +202,7 @@ async fn put_all<'b>(
             match &change.what {
                 What::Put(new) => {
                     let known = change.person.is_some();
-                    let connection = &mut transaction.connection;
-                    if !put(connection, (&batch.directory, batch.at), (new, id, known)).await? {
+                    if !put(transaction, batch, (new, id, known)).await? {
                         left.push((change, id));
                         continue;
                     }
@@ -224,7 +239,7 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
     // Who leaves goes first: somebody else may get the name in the same batch.
     let all = || batch.changes.iter().zip(batch.ids.iter().copied());
     for (_, id) in all().filter(|(change, _)| change.what == What::Depart) {
-        depart(&mut transaction.connection, id, batch.at).await?;
+        depart(transaction, id, batch.at).await?;
         note(transaction, &batch, id, &id.to_string(), "departed").await?;
     }
     let mut applied = Applied::default();
@@ -234,7 +249,7 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
         // Their entries have other names now, so the old ones are free: two may want to exchange theirs.
         let mut told = Vec::new();
         for (change, id) in &waiting {
-            if change.person.is_some() && shut_out(&mut transaction.connection, *id).await? {
+            if change.person.is_some() && shut_out(transaction, *id).await? {
                 told.push(*id);
             }
         }
@@ -327,6 +342,9 @@ impl Identities for Records {
                     "DELETE FROM factors WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
                     "DELETE FROM counters WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
                     "DELETE FROM acceptances WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
+                    "DELETE FROM contacts WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
+                    "DELETE FROM questions WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
+                    "DELETE FROM sessions WHERE person IN (SELECT id FROM people WHERE directory = $1 AND departed < $2)",
                     "DELETE FROM people WHERE directory = $1 AND departed < $2",
                 ] {
                     let done = Query::new(statement).bind(&directory).bind(before.millis());

@@ -9,6 +9,7 @@ mod audit;
 mod batch;
 mod chain;
 mod connection;
+mod contacts;
 mod copy;
 mod counters;
 mod database;
@@ -29,6 +30,8 @@ mod reseal;
 mod rounds;
 mod schema;
 mod search;
+mod security;
+mod sessions;
 mod sqlite;
 mod subjects;
 #[cfg(test)]
@@ -44,14 +47,15 @@ pub use open::OpenError;
 
 use super::seal::{Keyring, Place};
 use super::{
-    Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
-    Tokens, Upkeep,
+    Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result,
+    SecurityData, Sessions, StoreError, Tokens, Upkeep,
 };
 use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
 use accounts::Accounts;
 use batch::Work;
 use pool::Pool;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use transaction::Transaction;
 use writer::Writer;
@@ -67,6 +71,10 @@ struct Inner {
     counters: Arc<counters::Shared>,
     notes: Arc<notes::Notes>,
     keyring: Keyring,
+    /// The one for answers that the help desk may see.
+    helpdesk: Keyring,
+    /// Sessions that nobody is signed in to, as many as were begun by this process.
+    anonymous: AtomicU64,
     digester: CodeDigester,
     audit_key: chain::Key,
     /// Where the audit chain ended at the last commit.
@@ -108,6 +116,10 @@ views! {
     upkeep: Upkeep,
     /// The inventory of tokens.
     tokens: Tokens,
+    /// Contacts and questions of people, and the activation of accounts.
+    security: SecurityData,
+    /// Sessions of the portal.
+    sessions: Sessions,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.

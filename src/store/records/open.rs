@@ -20,6 +20,7 @@ use crate::store::StoreError;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use zeroize::Zeroizing;
 
 pub(super) static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("src/store/migrations");
@@ -123,7 +124,9 @@ impl Records {
             accounts,
             counters,
             notes,
+            helpdesk: keyring.of_help_desk(),
             keyring,
+            anonymous: AtomicU64::new(0),
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,
             chain_end,

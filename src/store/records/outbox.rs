@@ -1,5 +1,5 @@
 //! Messages on their way out. They come in with the end of a login round, in its transaction; what one says is sealed, and
-//! erased as soon as it is over.
+//! erased as soon as it is over. Others come with what they tell of, and carry no code: limits are not for them.
 
 use super::super::seal::Place;
 use super::connection::{Connection, Row};
@@ -8,7 +8,7 @@ use super::transaction::Transaction;
 use super::{Records, damaged};
 use crate::base::Timestamp;
 use crate::domain::message::{Content, Limit, MessageState, NewMessage, SendLimits};
-use crate::domain::sent::CodeId;
+use crate::domain::sent::{CodeId, Purpose};
 use crate::store::{AttemptEnd, Attempted, Claimed, MessageStatus, Outbox, OutboxQuery, Result, StoreError};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
@@ -20,7 +20,7 @@ const MOST: u32 = 64;
 /// Why a node that was ended in the middle of sending leaves a dead letter.
 const PERHAPS_SENT: &str = "it may have been sent: the node that was sending it ended in the middle of it";
 /// What became of one that waited too long.
-const TOO_LATE: &str = "too late: its code had ended before it could be sent";
+const TOO_LATE: &str = "too late: what it says was over before it could be sent";
 /// What became of one that waited while the same person asked again.
 const SUPERSEDED: &str = "a newer code took its place";
 /// What became of one that nobody can read.
@@ -28,18 +28,18 @@ const DAMAGED: &str = "it cannot be opened";
 /// Over which the messages of a person are counted once more.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Counts what may have been taken, or may still be: dead ones that keep `claimed` are in doubt. One that would lose its
-/// place to the new one is none of them.
-const COUNTS: &str = "SELECT (SELECT count(*) FROM outbox WHERE person = $1 AND created > $5
+/// place to the new one is none of them, nor is one without a code.
+const COUNTS: &str = "SELECT (SELECT count(*) FROM outbox WHERE person = $1 AND created > $5 AND purpose <> 'notice'
              AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
              AND NOT (state = 'waiting' AND purpose = $4)),
-            (SELECT count(*) FROM outbox WHERE person = $1 AND created > $6
+            (SELECT count(*) FROM outbox WHERE person = $1 AND created > $6 AND purpose <> 'notice'
              AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
              AND NOT (state = 'waiting' AND purpose = $4)),
-            (SELECT count(*) FROM outbox WHERE destination = $2 AND created > $5
+            (SELECT count(*) FROM outbox WHERE destination = $2 AND created > $5 AND purpose <> 'notice'
              AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
              AND NOT (state = 'waiting' AND person = $1 AND purpose = $4)),
-            (SELECT count(*) FROM outbox WHERE origin = $3 AND created > $5),
-            (SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox WHERE created >= $7)
+            (SELECT count(*) FROM outbox WHERE origin = $3 AND created > $5 AND purpose <> 'notice'),
+            (SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox WHERE created >= $7 AND purpose <> 'notice')
             - (SELECT CAST(coalesce(sum(cost), 0) AS BIGINT) FROM outbox
                WHERE person = $1 AND created > $6 AND created >= $7 AND state = 'waiting' AND purpose = $4)";
 
@@ -110,6 +110,42 @@ pub(super) async fn add(
     let older = older.bind(message.person.to_string()).bind(message.purpose.as_str());
     let older = older.bind((message.created - DAY).millis()).bind(message.created.millis()).bind(SUPERSEDED);
     older.execute(&mut *connection).await?;
+    insert(connection, message, (destination, origin, sealed)).await?;
+    Ok(None)
+}
+
+/// Messages without a code, with what they say, sealed.
+pub(super) struct Notices(Vec<(NewMessage, String)>);
+
+impl Notices {
+    /// Takes nothing that carries a code: limits are not for these.
+    pub(super) fn seal(records: &Records, messages: Vec<NewMessage>) -> Result<Self> {
+        let seal = |message: NewMessage| {
+            if message.purpose != Purpose::Notice || !message.content.code.is_empty() {
+                return Err(StoreError::Conflict("a message that carries a code is no notice".into()));
+            }
+            let sealed = sealed(records, &message)?;
+            Ok((message, sealed))
+        };
+        messages.into_iter().map(seal).collect::<Result<_>>().map(Self)
+    }
+
+    /// Adds them: none takes the place of another.
+    pub(super) async fn add(self, connection: &mut Connection) -> Result<()> {
+        for (message, sealed) in self.0 {
+            let destination = HEXLOWER.encode(&message.destination);
+            let origin = message.origin.map(|origin| HEXLOWER.encode(&origin));
+            insert(connection, &message, (destination, origin, sealed)).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn insert(
+    connection: &mut Connection,
+    message: &NewMessage,
+    (destination, origin, sealed): (String, Option<String>, String),
+) -> Result<()> {
     Query::new(
         "INSERT INTO outbox (id, person, purpose, channel, masked, destination, origin, content, state, created, due,
                              expires, ended, attempts, claimed, provider, detail, cost)
@@ -132,7 +168,7 @@ pub(super) async fn add(
         StoreError::Conflict(_) => damaged("a message of this id is there already"),
         other => other,
     })?;
-    Ok(None)
+    Ok(())
 }
 
 /// When the day of this moment began (UTC).
@@ -268,7 +304,7 @@ async fn finish(connection: &mut Connection, end: AttemptEnd) -> Result<()> {
         // The person may have asked for another meanwhile.
         let newer = Query::new(
             "UPDATE outbox SET state = 'dead', content = '', cost = 0, ended = $2, detail = $3
-             WHERE id = $1 AND state = 'waiting' AND EXISTS
+             WHERE id = $1 AND state = 'waiting' AND purpose <> 'notice' AND EXISTS
              (SELECT 1 FROM outbox n WHERE n.person = outbox.person AND n.purpose = outbox.purpose AND n.id > $1)",
         );
         newer.bind(id).bind(at.millis()).bind(SUPERSEDED).execute(connection).await?;

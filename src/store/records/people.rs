@@ -5,7 +5,7 @@ use super::connection::{Connection, Row};
 use super::factors::{codes_of, factor};
 use super::query::{Query, Script, Value, places};
 use super::transaction::Transaction;
-use super::{Records, audit, damaged};
+use super::{Records, audit, contacts, damaged, sessions};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
@@ -20,16 +20,25 @@ use std::sync::Arc;
 const PART: usize = 256;
 
 /// Columns that a person is read from.
-const PERSON: usize = 13;
+const PERSON: usize = 14;
+
+macro_rules! person {
+    () => {
+        "SELECT p.id, p.username, p.name, p.roles, p.member_of, p.email, p.phone, p.status, p.version, p.directory,
+                p.dn, p.valid_until, p.entry, p.proven"
+    };
+}
 
 /// A person with one row for each active factor; without any, one row in which theirs is empty.
-pub(super) const ACCOUNT: &str = "
-    SELECT p.id, p.username, p.name, p.roles, p.member_of, p.email, p.phone, p.status, p.version, p.directory,
-           p.dn, p.valid_until, p.entry, f.id, f.person, f.kind, f.label, f.state, f.created, o.used, o.next, f.material
+pub(super) const ACCOUNT: &str = concat!(
+    person!(),
+    ", f.id, f.person, f.kind, f.label, f.state, f.created, o.used, o.next, f.material
     FROM people p LEFT JOIN factors f ON f.person = p.id AND f.state = 'active'
          LEFT JOIN positions o ON o.factor = f.id
-    WHERE p.username = $1 ORDER BY f.created, f.id";
+    WHERE p.username = $1 ORDER BY f.created, f.id"
+);
 
+/// Without contacts of their own: whoever has some gets an empty place for them, which [`contacts::fill`] fills.
 fn person(row: &Row) -> Result<Person> {
     let text = |at: usize| row.text(at);
     let optional = |at: usize| row.optional_text(at).map(|text| text.map(str::to_owned));
@@ -45,7 +54,7 @@ fn person(row: &Row) -> Result<Person> {
         groups: list(4)?,
         email: optional(5)?,
         phone: optional(6)?,
-        own: None,
+        own: (row.number(13)? > 0).then(Box::default),
         status: text(7)?.parse().map_err(|()| damaged("a status"))?,
         version: row.number(8)?,
         origin: match (optional(9)?, optional(10)?) {
@@ -58,12 +67,12 @@ fn person(row: &Row) -> Result<Person> {
     })
 }
 
-fn gone() -> StoreError {
+pub(super) fn gone() -> StoreError {
     StoreError::NotFound("there is no such person any more".into())
 }
 
 /// Columns of a new person, as [`insert`] writes them.
-fn columns(new: &mut NewPerson, at: Timestamp) -> Result<[Value; 8]> {
+fn columns(new: &mut NewPerson, at: Timestamp) -> Result<[Value; 9]> {
     new.roles.sort_unstable();
     new.roles.dedup();
     new.groups.sort_unstable();
@@ -79,6 +88,7 @@ fn columns(new: &mut NewPerson, at: Timestamp) -> Result<[Value; 8]> {
         (&new.email).into(),
         (&new.phone).into(),
         at.millis().into(),
+        i64::from(new.new).into(),
     ])
 }
 
@@ -91,10 +101,12 @@ async fn insert(connection: &mut Connection, people: &mut [NewPerson], at: Times
         let rows = part.iter_mut().map(|new| columns(new, at)).collect::<Result<Vec<_>>>()?;
         let mut script = Script::default();
         script.statement(
-            "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version, created)
-             SELECT column1, column2, column3, column4, column5, column6, column7, 'active', 1, column8 FROM (VALUES ",
+            "INSERT INTO people (id, username, name, roles, member_of, email, phone, status, version, created, fresh)
+             SELECT column1, column2, column3, column4, column5, column6, column7,
+                    CASE WHEN column9 = 1 THEN 'new' ELSE 'active' END, 1, column8, column9 FROM (VALUES ",
         );
-        script.rows(rows, count, &[NONE, NONE, NONE, NONE, NONE, NONE, NONE, Value::Number(None)]);
+        const ZERO: Value = Value::Number(None);
+        script.rows(rows, count, &[NONE, NONE, NONE, NONE, NONE, NONE, NONE, ZERO, ZERO]);
         script.add(") AS new WHERE column1 IS NOT NULL ON CONFLICT (username) DO NOTHING RETURNING username");
         let added = script.fetch(connection).await?;
         let mut added = added.iter().map(|row| row.text(0)).collect::<Result<BTreeSet<_>>>()?;
@@ -127,7 +139,8 @@ impl People for Records {
         let ticket = self.0.accounts.ticket();
         let rows = Query::new(ACCOUNT).bind(username.as_str()).fetch_all(&self.0.readers).await?;
         let Some(first) = rows.first() else { return Ok(None) };
-        let person = person(first)?;
+        let mut person = person(first)?;
+        contacts::fill(self, std::slice::from_mut(&mut person)).await?;
         let mut factors = Vec::with_capacity(rows.len());
         for row in &rows {
             if row.optional_text(PERSON)?.is_some() {
@@ -143,31 +156,31 @@ impl People for Records {
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
-        let row = Query::new(
-            "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
-                    valid_until, entry FROM people
-             WHERE username = $1",
-        )
-        .bind(username.as_str())
-        .fetch_optional(&self.0.readers)
-        .await?;
-        row.as_ref().map(person).transpose()
+        let row = Query::new(concat!(person!(), " FROM people p WHERE p.username = $1"))
+            .bind(username.as_str())
+            .fetch_optional(&self.0.readers)
+            .await?;
+        let Some(mut person) = row.as_ref().map(person).transpose()? else { return Ok(None) };
+        contacts::fill(self, std::slice::from_mut(&mut person)).await?;
+        Ok(Some(person))
     }
 
     async fn list(&self, page: &Page) -> Result<Vec<Person>> {
         let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
-        let rows = Query::new(
-            "SELECT id, username, name, roles, member_of, email, phone, status, version, directory, dn,
-                    valid_until, entry FROM people
-             WHERE departed IS NULL AND username > $1 AND ($2 = '' OR username LIKE $3 ESCAPE '\\') ORDER BY username LIMIT $4",
-        )
+        let rows = Query::new(concat!(
+            person!(),
+            " FROM people p WHERE p.departed IS NULL AND p.username > $1
+              AND ($2 = '' OR p.username LIKE $3 ESCAPE '\\') ORDER BY p.username LIMIT $4"
+        ))
         .bind(page.after.as_deref().unwrap_or_default())
         .bind(page.matching.as_deref().unwrap_or_default())
         .bind(like(page.matching.as_deref().unwrap_or_default()))
         .bind(limit)
         .fetch_all(&self.0.readers)
         .await?;
-        rows.iter().map(person).collect()
+        let mut people = rows.iter().map(person).collect::<Result<Vec<_>>>()?;
+        contacts::fill(self, &mut people).await?;
+        Ok(people)
     }
 
     async fn add(&self, mut people: Vec<NewPerson>, entry: AuditEntry) -> Result<()> {
@@ -186,8 +199,11 @@ impl People for Records {
                 transaction.change(Change::Person(person));
                 let id = person.to_string();
                 let done = Query::new(
-                    "UPDATE people SET status = CASE WHEN status = 'disabled' AND directory IS NOT NULL THEN status ELSE $2 END, locked = $3,
-                            version = version + 1
+                    "UPDATE people SET status = CASE WHEN status = 'disabled' AND directory IS NOT NULL THEN status
+                                                     WHEN $2 = 'active' AND fresh = 1 AND status <> 'new' THEN 'new'
+                                                     ELSE $2 END,
+                            fresh = CASE WHEN $2 = 'new' THEN 1 WHEN $2 = 'active' AND status = 'new' THEN 0 ELSE fresh END,
+                            locked = $3, version = version + 1
                      WHERE id = $1 AND departed IS NULL",
                 )
                 .bind(&id)
@@ -198,7 +214,10 @@ impl People for Records {
                 if done == 0 {
                     return Err(gone());
                 }
-                if status == Status::Active {
+                if status != Status::Active {
+                    sessions::end_all(transaction, person).await?;
+                }
+                if matches!(status, Status::Active | Status::New) {
                     transaction.change(Change::Cleared(person, None));
                     Query::new("DELETE FROM counters WHERE person = $1")
                         .bind(&id)
@@ -218,7 +237,7 @@ fn like(text: &str) -> String {
     format!("%{escaped}%")
 }
 
-/// What a new password means wherever it is kept: remembered verdicts are void, failures forgotten.
+/// What a new password means wherever it is kept: remembered verdicts and sessions are void, failures forgotten.
 async fn new_password(transaction: &mut Transaction, person: PersonId, entry: AuditEntry) -> Result<()> {
     transaction.change(Change::Person(person));
     let id = person.to_string();
@@ -234,6 +253,7 @@ async fn new_password(transaction: &mut Transaction, person: PersonId, entry: Au
         .bind(&id)
         .execute(&mut transaction.connection)
         .await?;
+    sessions::end_all(transaction, person).await?;
     audit::append(transaction, entry).await
 }
 
@@ -287,21 +307,32 @@ impl Passwords for Records {
     }
 }
 
+/// Writes down that a version was accepted, the first time.
+pub(super) async fn accept(
+    connection: &mut Connection,
+    person: PersonId,
+    version: &str,
+    at: Timestamp,
+) -> Result<()> {
+    Query::new(
+        "INSERT INTO acceptances (person, version, at) VALUES ($1, $2, $3)
+         ON CONFLICT (person, version) DO NOTHING",
+    )
+    .bind(person.to_string())
+    .bind(version)
+    .bind(at.millis())
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 #[async_trait]
 impl Acceptances for Records {
     async fn record(&self, person: PersonId, version: &str, at: Timestamp, entry: AuditEntry) -> Result<()> {
         let version = version.to_owned();
         self.write(move |transaction| {
             Box::pin(async move {
-                Query::new(
-                    "INSERT INTO acceptances (person, version, at) VALUES ($1, $2, $3)
-                     ON CONFLICT (person, version) DO NOTHING",
-                )
-                .bind(person.to_string())
-                .bind(&version)
-                .bind(at.millis())
-                .execute(&mut transaction.connection)
-                .await?;
+                accept(&mut transaction.connection, person, &version, at).await?;
                 audit::append(transaction, entry).await
             })
         })

@@ -14,7 +14,9 @@ mod outbox;
 mod postgres;
 mod rounds;
 mod schema;
+mod security;
 mod semantics;
+mod sessions;
 mod subjects;
 mod tls;
 mod tokens;
@@ -40,7 +42,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes a database one of the schema before positions had a table of their own.
-const WITHOUT_POSITIONS: [&str; 7] = [
+const WITHOUT_POSITIONS: [&str; 14] = [
+    "DROP TABLE sessions",
+    "DROP TABLE questions",
+    "DROP TABLE contacts",
+    "ALTER TABLE people DROP COLUMN fresh",
+    "ALTER TABLE people DROP COLUMN proven",
+    "ALTER TABLE people DROP COLUMN registered",
+    "ALTER TABLE people DROP COLUMN language",
     "DROP TABLE tokens",
     "ALTER TABLE factors ADD COLUMN next BIGINT NOT NULL DEFAULT 0",
     "ALTER TABLE factors ADD COLUMN used BIGINT",
@@ -175,6 +184,7 @@ fn new_person(name_: &str) -> NewPerson {
         email: Some("someone@example.org".into()),
         phone: None,
         password: Some(Secret::new("$argon2id$one".to_owned())),
+        new: false,
     }
 }
 

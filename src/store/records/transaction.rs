@@ -31,6 +31,8 @@ pub(super) struct Transaction {
     accounts: Arc<Accounts>,
     pub(super) counters: Arc<Shared>,
     changes: Vec<Change>,
+    /// Whether the jobs have surely changed the file, also where the audit trail does not say so.
+    wrote: bool,
     /// What `data_version` said when memory was brought up to date; none: it must be.
     version: Option<i64>,
     /// Whether a batch of ours was lost since.
@@ -40,7 +42,7 @@ pub(super) struct Transaction {
 impl Transaction {
     pub(super) fn new(connection: Connection, chain: Chain, (accounts, counters): Memory) -> Self {
         let (led, changes) = (BTreeSet::new(), Vec::new());
-        Self { connection, chain, led, accounts, counters, changes, version: None, lost: false }
+        Self { connection, chain, led, accounts, counters, changes, wrote: false, version: None, lost: false }
     }
 
     /// Goes on with another connection. Dropping the old one closes it and takes back what it had open.
@@ -72,6 +74,12 @@ impl Transaction {
     /// Names a change of a person, which reaches the accounts in memory with the commit.
     pub(super) fn change(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Says that a job has changed the file. One that does so often, without an entry in the trail, should: else memory is
+    /// not trusted after it.
+    pub(super) const fn wrote(&mut self) {
+        self.wrote = true;
     }
 }
 
@@ -162,7 +170,7 @@ impl Transaction {
     /// Runs the jobs, each in a savepoint.
     async fn jobs(&mut self, batch: &mut Batch) -> Result<(), String> {
         for job in &mut batch.jobs {
-            let (before, changes) = (self.chain.position(), self.changes.len());
+            let (before, changes, wrote) = (self.chain.position(), self.changes.len(), self.wrote);
             self.execute("SAVEPOINT job").await?;
             match unpanicked(job.run(self)).await {
                 Ran::Done => self.execute("RELEASE job").await?,
@@ -171,6 +179,7 @@ impl Transaction {
                     self.execute("RELEASE job").await?;
                     self.chain.return_to(before);
                     self.changes.truncate(changes);
+                    self.wrote = wrote;
                 }
                 Ran::Broken(why) => return Err(why),
             }
@@ -187,7 +196,7 @@ impl Transaction {
 
     /// Runs what is left, writes where the chain ends, and commits. `surely`: the file changes by what is left.
     async fn end(&mut self, mut script: Script, surely: bool) -> Result<(), String> {
-        if !surely && !self.chain.has_moved() {
+        if !surely && !self.wrote && !self.chain.has_moved() {
             // Perhaps nothing was written, and SQLite does not count such a commit.
             self.accounts.witness.distrust();
         }
@@ -211,6 +220,7 @@ impl Transaction {
         self.chain.committed();
         self.accounts.apply(&self.changes);
         self.changes.clear();
+        self.wrote = false;
     }
 
     /// The accounts in memory, for what is asked about a person whom no job of this batch has changed: before the commit,
@@ -234,6 +244,7 @@ impl Transaction {
     pub(super) async fn lost(&mut self) -> bool {
         self.accounts.witness.distrust();
         self.changes.clear();
+        self.wrote = false;
         self.version = None;
         self.lost = true;
         self.connection.rolled_back().await

@@ -197,8 +197,11 @@ impl Upkeep for Records {
                 let messages = "DELETE FROM outbox WHERE id IN
                                 (SELECT id FROM outbox WHERE ended < $1 ORDER BY ended LIMIT $2)";
                 let messages = rows(&mut transaction.connection, messages, before).await?;
+                let sessions = "DELETE FROM sessions WHERE id IN
+                                (SELECT id FROM sessions WHERE expires <= $1 ORDER BY expires LIMIT $2)";
+                let sessions = rows(&mut transaction.connection, sessions, now).await?;
                 let factors = factors(transaction, (&pending, &temporary), now).await?;
-                Ok(Cleaned { audit: 0, messages, marks, factors })
+                Ok(Cleaned { audit: 0, messages, marks, factors, sessions })
             })
         });
         let mut cleaned = others.await?;

@@ -7,6 +7,7 @@ mod password;
 mod practices;
 mod register;
 mod reset;
+mod sent;
 mod sign_in;
 
 use super::State;
@@ -25,6 +26,7 @@ pub(super) fn routes() -> Router<State> {
     Router::new()
         .route("/", get(home::show))
         .route("/practices", get(practices::show))
+        .route("/sent", get(sent::show))
         .route("/language/{tag}", get(language))
         .merge(sign_in::routes())
         .merge(reset::routes())

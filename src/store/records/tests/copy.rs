@@ -46,6 +46,9 @@ async fn filled() -> Store {
         "INSERT INTO tokens VALUES ('1', 'hotp', 'A1', '', 'stock', NULL, NULL, 0, 1, 'x')",
         "INSERT INTO directories VALUES ('campus', 's', 'p', 1)",
         "INSERT INTO outbox VALUES ('1', 'x', 'login', 'sms', '', '', NULL, '', 'sent', 1, 1, 1, 1, 1, NULL, '', '', 1)",
+        "INSERT INTO contacts SELECT id, 'email', 'a@b.org', NULL FROM people WHERE username = 'alice'",
+        "INSERT INTO questions SELECT id, '[\"first-pet\"]', 'x', NULL, '' FROM people WHERE username = 'alice'",
+        "INSERT INTO sessions SELECT 'x', id, 1, 'x', 1, 1 FROM people WHERE username = 'alice'",
     ] {
         store.sql(sql).await;
     }
@@ -176,7 +179,7 @@ async fn table_that_nobody_knows_is_refused(kit: Kit) {
 async fn file_of_an_older_schema_is_refused(kit: Kit) {
     let file = filled().await;
     file.close().await;
-    file.sql("DELETE FROM _sqlx_migrations WHERE version = 6").await;
+    file.sql("DELETE FROM _sqlx_migrations WHERE version = 9").await;
     let (_, settings) = target(&kit);
     let text = copy(&file, &settings).await.unwrap_err().to_string();
     assert!(text.contains("older schema"), "{text}");

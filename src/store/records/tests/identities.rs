@@ -30,19 +30,19 @@ fn identity(entry: &str, name: &str) -> Box<Identity> {
     })
 }
 
-fn id(number: u128) -> PersonId {
+pub(super) fn id(number: u128) -> PersonId {
     PersonId::from_uuid(uuid::Uuid::from_u128(number))
 }
 
 /// A store in which this node follows the directory.
-async fn followed(kit: &Kit) -> Store {
+pub(super) async fn followed(kit: &Kit) -> Store {
     let store = kit.store().await;
     assert!(store.identities().lead("campus").await.unwrap());
     store
 }
 
 /// Entry, id, whether it is known; the name it gets, or that it leaves.
-fn batch(changes: &[(&str, u128, bool, Option<&str>)], place: &str) -> IdentityBatch {
+pub(super) fn batch(changes: &[(&str, u128, bool, Option<&str>)], place: &str) -> IdentityBatch {
     let change = |(entry, number, known, name): &(&str, u128, bool, Option<&str>)| Change {
         entry: (*entry).into(),
         person: known.then(|| id(*number)),
@@ -57,6 +57,7 @@ fn batch(changes: &[(&str, u128, bool, Option<&str>)], place: &str) -> IdentityB
         ids: changes.iter().map(|(_, number, ..)| id(*number)).collect(),
         place: Some(SyncPlace { scope: "s".to_owned(), state: place.to_owned(), synced: NOW }),
         bulk: false,
+        new: false,
         at: NOW,
     }
 }

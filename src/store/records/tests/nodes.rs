@@ -169,6 +169,7 @@ fn nothing() -> IdentityBatch {
         ids: Vec::new(),
         place: None,
         bulk: false,
+        new: false,
         at: NOW,
     }
 }

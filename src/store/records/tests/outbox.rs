@@ -42,7 +42,7 @@ fn digest(byte: u8) -> [u8; 32] {
     [byte; 32]
 }
 
-fn limits() -> SendLimits {
+pub(super) fn limits() -> SendLimits {
     SendLimits {
         window: Duration::from_secs(600),
         per_person: 100,
@@ -53,7 +53,7 @@ fn limits() -> SendLimits {
     }
 }
 
-fn message(person: PersonId) -> NewMessage {
+pub(super) fn message(person: PersonId) -> NewMessage {
     NewMessage {
         id: CodeId::from_uuid(uuid::Uuid::now_v7()),
         person,
@@ -78,7 +78,7 @@ fn message(person: PersonId) -> NewMessage {
 }
 
 /// A round that is refused for now and sends this.
-fn sends(message: NewMessage, limits: SendLimits) -> Settlement {
+pub(super) fn sends(message: NewMessage, limits: SendLimits) -> Settlement {
     let mut end = settlement(message.person, None);
     end.audit.outcome = "challenge";
     end.limited = Some(AuditEntry { outcome: "reject", ..entry("login.limited") });
@@ -92,7 +92,7 @@ fn uses(person: PersonId, proof: Option<Proof>, marks: &[&str]) -> Settlement {
     Settlement { once, replayed, ..settlement(person, proof) }
 }
 
-async fn settle(store: &Store, end: Settlement) -> Settled {
+pub(super) async fn settle(store: &Store, end: Settlement) -> Settled {
     store.logins().settle(end).await.unwrap()
 }
 

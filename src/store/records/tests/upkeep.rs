@@ -208,7 +208,7 @@ async fn marks_messages_and_factors_that_are_over_go(kit: Kit) {
         Query::new(sql).execute(&mut store.raw().await).await.unwrap();
     }
     let cleaned = clean(&store, 2).await;
-    assert_eq!(cleaned, Cleaned { audit: 0, messages: 1, marks: 1, factors: 3 });
+    assert_eq!(cleaned, Cleaned { audit: 0, messages: 1, marks: 1, factors: 3, sessions: 0 });
     let left = store.factors().of(alice).await.unwrap();
     assert_eq!(left.len(), 3, "active, temporary for longer, recovery");
     assert!([active, recovery].iter().all(|id| left.iter().any(|factor| factor.id == *id)));
