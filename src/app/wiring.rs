@@ -137,6 +137,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         desk: Arc::clone(&desk),
         security: stores.records.security(),
         sessions: stores.records.sessions(),
+        mailboxes: Arc::clone(&mailboxes),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
     };

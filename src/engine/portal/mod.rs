@@ -6,19 +6,25 @@
 //! another, and failures at what anybody can try are counted apart.
 
 pub mod activation;
+pub mod app;
+pub mod factors;
+pub mod key;
+pub mod mailbox;
 pub mod notices;
 pub mod passcode;
+pub mod password;
 pub mod registration;
 pub mod reset;
 pub mod sign_in;
 
-use super::desk::{Actor, Desk};
+use super::desk::{Actor, Desk, DeskError};
 use super::login::{Gatekeeper, Undecided};
 use crate::base::{Clock, Random, Timestamp};
 use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
+use crate::store::mailbox::MailboxProvider;
 use crate::store::{SecurityData, Sessions, StoreError};
 use std::sync::Arc;
 
@@ -32,6 +38,8 @@ pub struct Portal {
     pub security: Arc<dyn SecurityData>,
     /// Sessions of browsers.
     pub sessions: Arc<dyn Sessions>,
+    /// Mailboxes of alumni.
+    pub mailboxes: Arc<MailboxProvider>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids of messages.
@@ -74,6 +82,13 @@ impl From<StoreError> for PortalError {
     }
 }
 
+/// What the desk refuses is told beside the field where it matters; what is left over was not decided.
+impl From<DeskError> for PortalError {
+    fn from(error: DeskError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
 /// Result of a step.
 pub type Result<T> = std::result::Result<T, PortalError>;
 
@@ -108,11 +123,7 @@ impl Portal {
 
     /// An entry for something that a person does to their own account.
     pub(super) fn entry(&self, visit: &Visit, action: &'static str, person: &Person) -> AuditEntry {
-        let actor = Actor {
-            name: format!("portal:{}@{}", person.username, visit.address),
-            request: visit.request.clone(),
-        };
-        self.desk.entry(&actor, action, person.username.as_str(), Some(person.id))
+        self.desk.entry(&actor(visit, person), action, person.username.as_str(), Some(person.id))
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -125,6 +136,11 @@ impl Portal {
         let same = account.filter(|account| account.person.id == id);
         same.map(|account| Arc::clone(&account.person)).ok_or(PortalError::Stale)
     }
+}
+
+/// A person who does something to their own account, for the trail.
+pub(super) fn actor(visit: &Visit, person: &Person) -> Actor {
+    Actor { name: format!("portal:{}@{}", person.username, visit.address), request: visit.request.clone() }
 }
 
 /// Whether registration is required of this person (R-TOP-4).
