@@ -158,13 +158,7 @@ impl Desk {
     }
 
     /// The same with an entry for the trail.
-    pub async fn prove(
-        &self,
-        factor: &Factor,
-        code: &str,
-        entry: AuditEntry,
-        limits: &Limits,
-    ) -> Result<()> {
+    pub async fn prove(&self, factor: &Factor, code: &str, entry: AuditEntry, limits: &Limits) -> Result<()> {
         if factor.state != FactorState::Pending {
             return Err(DeskError::NotPending);
         }

@@ -179,7 +179,12 @@ impl Portal {
     }
 
     /// Gives one another name; `false` if there is none such.
-    pub async fn rename_factor(&self, visit: &Visit, person: &Person, (id, name): (&str, &str)) -> Result<bool> {
+    pub async fn rename_factor(
+        &self,
+        visit: &Visit,
+        person: &Person,
+        (id, name): (&str, &str),
+    ) -> Result<bool> {
         let Some(factor) = self.own_factor(person, id).await? else { return Ok(false) };
         let name: String = name.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
         let name = if name.is_empty() { factor.kind.to_string() } else { name };
@@ -297,7 +302,8 @@ mod tests {
         let named = ACTIONS.iter().map(|(action, _)| action).collect::<HashSet<_>>();
         assert_eq!(named.len(), ACTIONS.len());
         let results = ["accept", "challenge", "reject", "unknown"].map(|outcome| result(outcome).unwrap());
-        for name in ACTIONS.iter().map(|(_, name)| *name).chain(results).chain(["activity-present-password"]) {
+        for name in ACTIONS.iter().map(|(_, name)| *name).chain(results).chain(["activity-present-password"])
+        {
             assert!(words.languages()[0].has(name), "{name}");
         }
     }

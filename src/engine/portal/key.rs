@@ -70,7 +70,11 @@ impl Portal {
         };
         self.tell(visit, person, Notice::FactorAdded).await;
         let factors = self.desk.factors.of(person.id).await?;
-        Ok(Ok(factors.into_iter().find(|factor| factor.id == id).map(|factor| factor.label).unwrap_or_default()))
+        Ok(Ok(factors
+            .into_iter()
+            .find(|factor| factor.id == id)
+            .map(|factor| factor.label)
+            .unwrap_or_default()))
     }
 
     /// Why a key that typed a good password could not be bound.
