@@ -82,7 +82,6 @@ async fn about(browser: Browser) -> Response {
         p { (view.say("app-begin-hint")) }
         p { a.button href=(HERE) { (view.say("app-begin-button")) } }
     };
-    drop(view);
     browser.page(&title, body).await
 }
 
@@ -197,7 +196,6 @@ async fn respond(mut browser: Browser, problems: &[Problem]) -> Shown {
         AppStep::Done(offer_recovery) => done(&view, *offer_recovery),
     };
     let title = view.say("app-title");
-    drop(view);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(browser.show(status, &title, body).await)
 }
@@ -260,7 +258,6 @@ async fn respond_pin(browser: Browser, problems: &[Problem]) -> Response {
     }
     let view = browser.view();
     let (title, body) = (view.say("app-pin-heading"), pin_form(&view, problems));
-    drop(view);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     browser.show(status, &title, body).await
 }

@@ -37,7 +37,6 @@ async fn about(browser: Browser) -> Response {
         p { a.button href=(REGISTER) { (view.say("key-begin-button")) } }
         p { a href=(VERIFY) { (view.say("key-verify-link")) } }
     };
-    drop(view);
     browser.page(&title, body).await
 }
 
@@ -76,7 +75,6 @@ async fn respond(browser: Browser, typed: &str, problems: &[Problem]) -> Respons
         }))
         p { a href="/key" { (view.say("key-buy-heading")) } }
     };
-    drop(view);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     browser.show(status, &title, body).await
 }
@@ -107,7 +105,6 @@ async fn verify(mut browser: Browser) -> Shown {
         (view.form(VERIFY, &html! { (touch(&view, &[], true).show(&view)) (view.button("key-verify-button")) }))
         p { a href="/security" { (view.say("my-security")) } }
     };
-    drop(view);
     Ok(browser.page(&title, body).await)
 }
 

@@ -30,7 +30,6 @@ async fn refuse(browser: Browser, message: &str) -> Response {
         p { (view.say(message)) }
         p { a href="/" { (view.say("back-to-toolkit")) } }
     };
-    drop(view);
     browser.show(StatusCode::FORBIDDEN, &title, body).await
 }
 
@@ -48,7 +47,6 @@ async fn respond(browser: Browser, mailbox: &MailboxAccount, problems: &[Problem
             (view.button("mailbox-button"))
         }))
     };
-    drop(view);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     browser.show(status, &title, body).await
 }

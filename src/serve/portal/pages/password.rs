@@ -85,7 +85,6 @@ async fn respond(browser: Browser, username: &str, problems: &[Problem]) -> Resp
         }))
         p { a href="/reset" { (view.say("topic-reset")) } }
     };
-    drop(view);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     browser.show(status, &title, body).await
 }

@@ -179,7 +179,6 @@ async fn show(mut browser: Browser) -> Shown {
         (activity(&view, &overview.activity))
         (acceptance(&view, overview.acceptance.as_ref()))
     };
-    drop(view);
     Ok(browser.page(&title, body).await)
 }
 
@@ -214,7 +213,6 @@ async fn rename(browser: Browser, Path(id): Path<String>) -> Shown {
         (view.form(&format!("/security/rename/{}", own.id), &html! { (field.show(&view)) (view.button("factor-rename")) }))
         p { a href=(HERE) { (view.say("cancel-button")) } }
     };
-    drop(view);
     Ok(browser.page(&title, body).await)
 }
 
@@ -240,7 +238,6 @@ async fn revoke(browser: Browser, Path(id): Path<String>) -> Shown {
         (view.form(&format!("/security/revoke/{}", own.id), &view.button("factor-revoke")))
         p { a href=(HERE) { (view.say("factor-keep")) } }
     };
-    drop(view);
     Ok(browser.page(&title, body).await)
 }
 
@@ -278,6 +275,5 @@ async fn recovery(Posted { mut browser, fields }: Posted) -> Shown {
         p.hint { (view.say("recovery-print")) }
         p { a.button href=(HERE) { (view.say("recovery-back")) } }
     };
-    drop(view);
     Ok(browser.page(&title, body).await)
 }
