@@ -15,6 +15,8 @@ use std::process::Command;
 mod errors;
 #[path = "config/mailbox.rs"]
 mod mailbox;
+#[path = "config/password.rs"]
+mod password;
 #[path = "config/redis.rs"]
 mod redis;
 #[path = "config/yubico.rs"]

@@ -15,9 +15,10 @@ use crate::engine::validation::KeyDesk;
 use crate::serve::radius::{BindError, Counters, Server};
 use crate::serve::wsapi;
 use crate::serve::{admin, portal};
+use crate::store::blocklist::{self, BlocklistError};
 use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
-use crate::store::directory::{Directory, Embedded, HashPool, Monotonic, Routed};
+use crate::store::directory::{Directory, Embedded, HashPool, LiveRules, Monotonic, Routed};
 use crate::store::ldap::{Ldap, Servers};
 use crate::store::mailbox::MailboxProvider;
 use crate::store::records::Records;
@@ -53,6 +54,8 @@ impl Stores {
 pub struct Running {
     /// The settings, replaced whole by a reload.
     pub config: Arc<ArcSwap<Config>>,
+    /// What new passwords must keep to.
+    rules: LiveRules,
     /// RADIUS.
     pub radius: Server,
     providers: Arc<Providers>,
@@ -79,15 +82,12 @@ pub async fn start(config: Config) -> Result<Running> {
 pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Result<Running> {
     let clock = Arc::new(SystemClock);
     let random = Arc::new(OsRandom);
-    let password = &config.password;
-    let rules = PasswordRules::new(
-        password.min_length,
-        password.max_length,
-        config.factors.issuer.split_whitespace(),
-    );
+    let rules = password_rules(&config).context("[password] `blocklist`")?;
+    let rules: LiveRules = Arc::new(ArcSwap::from_pointee(rules));
     let hashes = Arc::clone(&stores.hashes);
+    let passwords = stores.records.passwords();
     let embedded =
-        Arc::new(Embedded::new(stores.records.passwords(), hashes, rules.clone(), password, &OsRandom));
+        Arc::new(Embedded::new(passwords, hashes, Arc::clone(&rules), &config.password, &OsRandom));
     let realms = Arc::new(config.realms.clone());
     let followed = follow(&config, &stores, &rules, &realms)?;
     let directory = Arc::new(Routed::new(embedded, followed.directories));
@@ -127,7 +127,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         hashes: Arc::clone(&stores.hashes),
         digester: stores.records.digester(),
         realms,
-        rules,
+        rules: Arc::clone(&rules),
         clock,
         random,
     });
@@ -173,6 +173,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
     background.spawn(keeper.run());
     Ok(Running {
         config,
+        rules,
         radius,
         providers,
         validators,
@@ -185,6 +186,16 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         stores,
         background,
     })
+}
+
+/// What new passwords must keep to, with the list of the configuration.
+pub fn password_rules(config: &Config) -> Result<PasswordRules, BlocklistError> {
+    let new = &config.new_passwords;
+    let list = new.blocklist.as_deref().map(blocklist::load).transpose()?;
+    Ok(PasswordRules::new(new.min_length, new.max_length, config.factors.issuer.split_whitespace())
+        .with_classes(new.classes)
+        .with_min_strength(new.min_strength)
+        .with_blocklist(list.map(Arc::new)))
 }
 
 /// What our validation service works with.
@@ -220,13 +231,13 @@ struct Followed {
     tasks: JoinSet<()>,
 }
 
-fn follow(config: &Config, stores: &Stores, rules: &PasswordRules, realms: &Arc<Realms>) -> Result<Followed> {
+fn follow(config: &Config, stores: &Stores, rules: &LiveRules, realms: &Arc<Realms>) -> Result<Followed> {
     let mut followed = Followed { directories: HashMap::new(), handles: Vec::new(), tasks: JoinSet::new() };
     for settings in &config.directories {
         let servers = Arc::new(Servers::new(Arc::clone(settings))?);
         let clock: Arc<dyn Clock> = Arc::new(Monotonic::start());
         let passwords = stores.records.passwords();
-        let ldap = Ldap::new(Arc::clone(&servers), passwords, rules.clone(), (clock, &OsRandom));
+        let ldap = Ldap::new(Arc::clone(&servers), passwords, Arc::clone(rules), (clock, &OsRandom));
         followed.directories.insert(settings.name.clone(), Arc::new(ldap));
         let identities = stores.records.identities();
         let before = followed.handles.last();
@@ -287,6 +298,10 @@ impl Running {
         }
         if let Err(error) = self.mailboxes.reload(new.mailbox.as_ref()) {
             tracing::error!("the old [mailbox] stays: {error}");
+        }
+        match password_rules(&new) {
+            Ok(rules) => self.rules.store(Arc::new(rules)),
+            Err(error) => tracing::error!("the old rules for new passwords stay: {error}"),
         }
         self.config.store(Arc::new(new));
         let errors = self.radius.reload();

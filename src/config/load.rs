@@ -3,8 +3,10 @@
 use super::files::Files;
 use super::report::{At, Errors};
 use super::section::{Section, Sink};
-use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Password, Radius, Retention};
-use super::{client, directory, gateway, mailbox, message, portal, redis, smtp, store, wsapi, yubico};
+use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Radius, Retention};
+use super::{
+    client, directory, gateway, mailbox, message, password, portal, redis, smtp, store, wsapi, yubico,
+};
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -61,7 +63,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let replies = client::replies(root, &dictionary, &names);
     let texts = texts(&root.table("login"));
     let throttle = throttle(&root.table("throttle"));
-    let password = password(&root.table("password"));
+    let (password, new_passwords) = password::password(&root.table("password"), files);
     let factors = factors(root);
     let deadline = radius.as_ref().map(|radius| radius.request_deadline);
     let yubico = yubico::yubico(&root.table("yubico"), files, deadline);
@@ -97,6 +99,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         texts: texts?,
         throttle: throttle?,
         password: password?,
+        new_passwords: new_passwords?,
         factors: factors?,
         yubico: yubico?,
         wsapi: wsapi?,
@@ -287,37 +290,6 @@ fn throttle(section: &Section<'_>) -> Option<Throttle> {
         section.error(section.place("base"), "[throttle] `base` must not exceed `max`", "lower it");
     }
     Some(throttle)
-}
-
-fn password(section: &Section<'_>) -> Option<Password> {
-    let memory_kib = section.kib("memory", 8..=256 * 1024);
-    let passes = section.number("passes", 1..=10);
-    let lanes = section.number("lanes", 1..=8);
-    let workers = section.number("workers", 0..=1024);
-    let queue = section.number("queue", 1..=1_000_000);
-    let deadline = section.duration("deadline", Duration::from_millis(10)..=60 * SECOND);
-    let cache = section.duration("cache", Duration::ZERO..=24 * HOUR);
-    let cache_entries = section.number("cache_entries", 0..=10_000_000);
-    let min_length = section.number("min_length", 8..=64);
-    let max_length = section.number("max_length", 64..=1024);
-    if let (Some(memory), Some(lanes)) = (memory_kib, lanes)
-        && memory < 8 * lanes
-    {
-        let message = "[password] `memory` must be at least 8 KiB for each of the `lanes` (RFC 9106)";
-        section.error(section.place("memory"), message, format!("at least {} KiB", 8 * lanes));
-    }
-    Some(Password {
-        memory_kib: memory_kib?,
-        passes: passes?,
-        lanes: lanes?,
-        workers: workers?,
-        queue: queue?,
-        deadline: deadline?,
-        cache: cache?,
-        cache_entries: cache_entries?,
-        min_length: min_length?,
-        max_length: max_length?,
-    })
 }
 
 fn factors(root: &Section<'_>) -> Option<Factors> {

@@ -12,6 +12,7 @@ mod load;
 mod mailbox;
 mod mask;
 mod message;
+mod password;
 mod portal;
 mod redis;
 mod report;
@@ -79,6 +80,8 @@ pub struct Config {
     pub throttle: Throttle,
     /// `[password]`
     pub password: Password,
+    /// `[password]`
+    pub new_passwords: NewPasswords,
     /// `[totp]`, `[hotp]`, `[pin]`, `[recovery]`, `[temporary]`
     pub factors: Factors,
     /// `[yubico]`; `None`: no validation server is asked.
@@ -229,10 +232,21 @@ pub struct Password {
     pub cache: Duration,
     /// Remembered passwords at most.
     pub cache_entries: usize,
-    /// Shortest password in characters.
+}
+
+/// `[password]`: what new passwords must keep to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPasswords {
+    /// Fewest characters, at least 8.
     pub min_length: usize,
-    /// Longest password in characters; at least 64.
+    /// Most characters.
     pub max_length: usize,
+    /// So many of four classes of characters; 0: any.
+    pub classes: u8,
+    /// Estimated strength, 1 to 4; 0: any.
+    pub min_strength: u8,
+    /// List of passwords that are refused.
+    pub blocklist: Option<PathBuf>,
 }
 
 /// Factor settings.

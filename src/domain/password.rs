@@ -1,21 +1,32 @@
 //! What a new password or PIN must be, and what a check of one can say.
 //!
-//! Decided here: normalisation (RFC 8265 §4.2, OpaqueString), length, and what is too easy to guess. There are
-//! no composition rules (NIST SP 800-63B-4 §3.1.1.2). All violated rules are told at once, each as a sentence
-//! that says what to do. Hashing and keeping are left to `store::directory`.
+//! Decided here: normalisation (RFC 8265 §4.2, OpaqueString), length, classes of characters where they are asked for (NIST
+//! SP 800-63B-4 §3.1.1.2 says not to), and what is too easy to guess. All violated rules are told at once, each as a
+//! sentence that says what to do. Hashing and keeping are left to `store::directory`.
 
+pub mod blocklist;
 mod common;
 pub mod pin;
+mod requirement;
+mod strength;
 
-use super::person::Username;
+pub use blocklist::Blocklist;
+pub use requirement::Requirement;
+pub use strength::{Advice, Strength};
+
+use super::person::{Person, Username};
 use crate::base::Secret;
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
 use std::borrow::Cow;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Longest password in bytes that is ever hashed: work on input is bounded before any of it is done.
 pub const MAX_BYTES: usize = 1024;
+
+/// No rules allow fewer characters.
+pub const SHORTEST: usize = 8;
 
 /// Shorter names and words than this are too often part of something else to be refused inside a password.
 const SHORTEST_PART: usize = 3;
@@ -55,13 +66,16 @@ pub enum PasswordProblem {
         "use only letters, digits, punctuation, common symbols and spaces: one of the characters is not possible"
     )]
     Character,
+    /// Characters of fewer of the four classes than this.
+    #[error("use at least {0} of these: capital letters, small letters, digits, other characters")]
+    TooFewClasses(u8),
     /// The username is in it, forwards or backwards.
     #[error("leave your username out of it, forwards and backwards")]
     ContainsUsername,
     /// A word of the institution is in it.
     #[error("leave the word \"{0}\" out of it: everyone here would try it first")]
     ContainsWord(String),
-    /// On the blocklist, or made of nothing else.
+    /// Made of nothing but common passwords.
     #[error("choose something else: it is made of passwords that many people use, which attackers try first")]
     Common,
     /// A few characters over and over.
@@ -70,14 +84,44 @@ pub enum PasswordProblem {
     /// Neighbours on the keyboard, in the alphabet or among the digits.
     #[error("choose something else: it follows the alphabet, the digits or the rows of the keyboard")]
     Sequence,
+    /// In the list of the configuration.
+    #[error("choose something else: it is in a list of passwords that attackers try first")]
+    Blocklisted,
+    /// Weaker than the rules want.
+    #[error("choose something that is harder to guess: {0}")]
+    Guessable(Advice),
+}
+
+/// Whose password it is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Owner<'a> {
+    /// Must not be in it.
+    pub username: &'a Username,
+    /// Name to show, which makes a password that consists of it weak; empty: not known.
+    pub name: &'a str,
+}
+
+impl<'a> From<&'a Username> for Owner<'a> {
+    fn from(username: &'a Username) -> Self {
+        Self { username, name: "" }
+    }
+}
+
+impl<'a> From<&'a Person> for Owner<'a> {
+    fn from(person: &'a Person) -> Self {
+        Self { username: &person.username, name: &person.name }
+    }
 }
 
 /// What a new password must keep to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct PasswordRules {
     min: usize,
     max: usize,
+    classes: u8,
+    min_strength: u8,
     words: Vec<String>,
+    blocklist: Option<Arc<Blocklist>>,
 }
 
 impl PasswordRules {
@@ -89,11 +133,86 @@ impl PasswordRules {
             .map(|word| word.as_ref().trim().to_lowercase())
             .filter(|word| word.chars().count() >= SHORTEST_PART)
             .collect();
-        Self { min, max, words }
+        Self { min, max, classes: 0, min_strength: 0, words, blocklist: None }
     }
 
-    /// The password as it is to be hashed, or every rule that it violates.
-    pub fn check(&self, username: &Username, password: &str) -> Result<Secret<String>, Vec<PasswordProblem>> {
+    /// With characters of so many of four classes: capital letters, small letters, digits, all others; 0: of any.
+    pub const fn with_classes(mut self, least: u8) -> Self {
+        self.classes = least;
+        self
+    }
+
+    /// With an estimated strength, 1 to 4; 0: of any.
+    pub const fn with_min_strength(mut self, least: u8) -> Self {
+        self.min_strength = least;
+        self
+    }
+
+    /// With a list of passwords that are refused.
+    pub fn with_blocklist(mut self, list: Option<Arc<Blocklist>>) -> Self {
+        self.blocklist = list;
+        self
+    }
+
+    /// What to tell people before they choose, in the order in which it matters to them.
+    pub fn requirements(&self) -> Vec<Requirement> {
+        let mut list = vec![Requirement::MinLength { characters: self.min.max(1) }];
+        list.push(Requirement::MaxLength { characters: self.max });
+        if self.classes > 0 {
+            list.push(Requirement::Classes { least: self.classes });
+        }
+        list.push(Requirement::NoUsername);
+        if !self.words.is_empty() {
+            list.push(Requirement::NoWords { words: self.words.clone() });
+        }
+        list.extend([Requirement::NoPattern, Requirement::Uncommon]);
+        if self.min_strength > 0 {
+            list.push(Requirement::Strength { least: self.min_strength });
+        }
+        list.push(Requirement::Characters);
+        list
+    }
+
+    /// Each requirement, and whether `password` meets it. All are met if and only if [`Self::check`] accepts it. What is
+    /// empty, or longer than is ever looked at, meets none.
+    pub fn review<'a>(&self, owner: impl Into<Owner<'a>>, password: &str) -> Vec<(Requirement, bool)> {
+        let mut problems = Vec::new();
+        let looked_at = !password.is_empty() && password.len() <= MAX_BYTES;
+        if looked_at {
+            let normal = normalise(password);
+            problems.extend(normal.is_none().then_some(PasswordProblem::Character));
+            let normal = Zeroizing::new(normal.map_or_else(|| password.to_owned(), Cow::into_owned));
+            problems.extend(self.problems(owner.into(), &normal));
+        }
+        let met = |requirement: &Requirement| {
+            looked_at && !problems.iter().any(|problem| problem.violates(requirement))
+        };
+        let judged = |requirement| {
+            let met = met(&requirement);
+            (requirement, met)
+        };
+        self.requirements().into_iter().map(judged).collect()
+    }
+
+    /// How strong it is against somebody who knows its owner and the institution.
+    pub fn strength<'a>(&self, owner: impl Into<Owner<'a>>, password: &str) -> Strength {
+        let owner = owner.into();
+        let username = owner.username.as_str();
+        let known = [username, username.split('@').next().unwrap_or(username)];
+        let names = owner.name.split(|c: char| !c.is_alphanumeric());
+        Strength::estimate(
+            password,
+            known.into_iter().chain(names).chain(self.words.iter().map(String::as_str)),
+        )
+    }
+
+    /// The password as it is to be hashed, or every rule that it violates; of the ways in which it is easy to guess
+    /// the plainest only.
+    pub fn check<'a>(
+        &self,
+        owner: impl Into<Owner<'a>>,
+        password: &str,
+    ) -> Result<Secret<String>, Vec<PasswordProblem>> {
         if password.len() > MAX_BYTES {
             return Err(vec![PasswordProblem::TooManyBytes]);
         }
@@ -102,6 +221,14 @@ impl PasswordRules {
             let problem = if password.is_empty() { self.too_short() } else { PasswordProblem::Character };
             return Err(vec![problem]);
         };
+        let mut problems = self.problems(owner.into(), &password);
+        let mut told = false;
+        problems.retain(|problem| !problem.is_guess() || !std::mem::replace(&mut told, true));
+        if problems.is_empty() { Ok(Secret::new(password.into_owned())) } else { Err(problems) }
+    }
+
+    /// All that is wrong with a password in its normal form, the plainest first.
+    fn problems(&self, owner: Owner<'_>, password: &str) -> Vec<PasswordProblem> {
         let mut problems = Vec::new();
         let length = password.chars().count();
         if length < self.min {
@@ -113,14 +240,28 @@ impl PasswordRules {
         if password.len() > MAX_BYTES {
             problems.push(PasswordProblem::TooManyBytes);
         }
+        if classes(password) < self.classes {
+            problems.push(PasswordProblem::TooFewClasses(self.classes));
+        }
         let lower = Zeroizing::new(password.to_lowercase());
-        if contains_name(&lower, username.as_str()) {
+        if contains_name(&lower, owner.username.as_str()) {
             problems.push(PasswordProblem::ContainsUsername);
         }
         let words = self.words.iter().filter(|word| lower.contains(word.as_str()));
         problems.extend(words.cloned().map(PasswordProblem::ContainsWord));
-        problems.extend(guessable(&lower));
-        if problems.is_empty() { Ok(Secret::new(password.into_owned())) } else { Err(problems) }
+        problems.extend(pattern(&lower));
+        if self.blocklist.as_ref().is_some_and(|list| list.lists(password, &lower)) {
+            problems.push(PasswordProblem::Blocklisted);
+        }
+        if common::made_of_common(&lower) {
+            problems.push(PasswordProblem::Common);
+        }
+        if self.min_strength > 0 {
+            let Strength { score, advice } = self.strength(owner, password);
+            let weak = score < self.min_strength;
+            problems.extend(weak.then(|| PasswordProblem::Guessable(advice.unwrap_or(Advice::MoreWords))));
+        }
+        problems
     }
 
     fn too_short(&self) -> PasswordProblem {
@@ -156,16 +297,25 @@ fn contains_name(lower: &str, name: &str) -> bool {
     })
 }
 
-/// Why it is easy to guess, if it is; the plainest reason only.
-fn guessable(lower: &str) -> Option<PasswordProblem> {
+/// How many of the four classes its characters are of. Letters without case count as small ones.
+fn classes(password: &str) -> u8 {
+    let of = |c: char| match c {
+        _ if c.is_uppercase() => 1,
+        _ if c.is_alphabetic() => 2,
+        _ if c.is_numeric() => 4,
+        _ => 8_u8,
+    };
+    let seen = password.chars().fold(0, |seen, c| seen | of(c));
+    u8::try_from(seen.count_ones()).unwrap_or(4)
+}
+
+/// The pattern that it follows, if it does.
+fn pattern(lower: &str) -> Option<PasswordProblem> {
     let chars = Zeroizing::new(lower.chars().collect::<Vec<char>>());
     if repeats(&chars) {
         return Some(PasswordProblem::Repeated);
     }
-    if common::follows_rows(&chars) {
-        return Some(PasswordProblem::Sequence);
-    }
-    common::made_of_common(lower).then_some(PasswordProblem::Common)
+    common::follows_rows(&chars).then_some(PasswordProblem::Sequence)
 }
 
 /// Whether it is one unit of at most four characters, at least three times.

@@ -6,11 +6,11 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::directory::Realms;
 use crate::domain::factor::{Factor, FactorId};
-use crate::domain::password::PasswordRules;
+use crate::domain::password::Owner;
 use crate::domain::password::pin::PinProblem;
 use crate::domain::person::{Person, PersonId, Status, Username, UsernameError};
 use crate::store::directory::import::{Credential, ImportError, ImportRow};
-use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
+use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, LiveRules, PoolError};
 use crate::store::{
     Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, OtpValidator, Page, People, SecurityData,
     SecurityProfile, StoreError, Tokens,
@@ -240,8 +240,8 @@ pub struct Desk {
     pub digester: CodeDigester,
     /// Realms of the directories.
     pub realms: Arc<Realms>,
-    /// Limits of a password set by hand.
-    pub rules: PasswordRules,
+    /// What new passwords must keep to.
+    pub rules: LiveRules,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Makes seeds, codes and ids.
@@ -314,9 +314,10 @@ impl Desk {
     pub async fn add_person(&self, actor: &Actor, details: PersonDetails) -> Result<Person> {
         let username = Username::parse(&details.username)
             .map_err(|error| DeskError::Username(details.username.clone(), error))?;
+        let owner = Owner { username: &username, name: &details.name };
         let password = match &details.password {
             None => None,
-            Some(password) => Some(self.hash_by_rules(&username, password).await?),
+            Some(password) => Some(self.hash_by_rules(owner, password).await?),
         };
         let id = PersonId::from_uuid(self.new_uuid());
         let entry = self.entry(actor, "person.add", username.as_str(), Some(id));
@@ -335,8 +336,8 @@ impl Desk {
         self.person(username.as_str()).await
     }
 
-    async fn hash_by_rules(&self, username: &Username, password: &Secret<String>) -> Result<Secret<String>> {
-        let password = self.rules.check(username, password.expose()).map_err(ChangeError::Refused)?;
+    async fn hash_by_rules(&self, owner: Owner<'_>, password: &Secret<String>) -> Result<Secret<String>> {
+        let password = self.rules.load().check(owner, password.expose()).map_err(ChangeError::Refused)?;
         Ok(self.hashes.hash(Secret::new(password.expose().clone().into_bytes())).await?)
     }
 

@@ -5,6 +5,7 @@
 //! Every method that changes something takes the [`AuditEntry`] that belongs to it and writes both in one
 //! transaction; when it returns `Ok`, the change survives `kill -9`.
 
+pub mod blocklist;
 mod breaker;
 pub mod challenges;
 pub mod delivery;

@@ -7,6 +7,7 @@ mod login;
 mod mailbox;
 mod outbox;
 mod output;
+mod passwords;
 mod sync;
 mod tokens;
 
@@ -99,6 +100,12 @@ enum Command {
         #[arg(default_value = "en")]
         language: String,
     },
+    /// The list of passwords that are refused, without the daemon.
+    #[command(subcommand)]
+    Blocklist(passwords::Blocklist),
+    /// The rules for new passwords, without the daemon.
+    #[command(subcommand)]
+    Password(passwords::Password),
     /// Counters and addresses of the daemon.
     Status,
 }
@@ -228,6 +235,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Try(args) => login::run(&global, args),
         Command::Words { language } => words(&language),
         Command::Db(command) => db::run(&global.config, output::Output::new(&global), command),
+        Command::Blocklist(command) => passwords::build(output::Output::new(&global), command),
+        Command::Password(command) => passwords::check(&global.config, output::Output::new(&global), command),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let client = Client::new(&socket(&global));

@@ -57,7 +57,10 @@ const SECTIONS: [(&str, &str); 34] = [
     ("attribute", "`[[attribute]]`: an attribute that the built-in dictionary does not know."),
     ("login", "What people read on a RADIUS client."),
     ("throttle", "Failures in a row, counted apart for the password and each factor."),
-    ("password", "Passwords of the embedded directory."),
+    (
+        "password",
+        "Passwords: hashes of the embedded directory, and what new passwords must keep to wherever they are kept.",
+    ),
     (
         "directory",
         "`[[directory]]`: an LDAP directory or Active Directory that people come from. They are synchronised into the store; passwords stay in the directory.",

@@ -37,11 +37,34 @@ pub(super) const KEYS: &[Key] = &[
     key("password", "cache_entries", Some("10000"), "Passwords remembered at most."),
     key(
         "password",
+        "rules",
+        Some("\"conformant\""),
+        "What new passwords must keep to: `conformant` asks for length and nothing that is guessed first (NIST SP 800-63B-4), `legacy` for 8–26 characters of three of four classes. `passwords.md` explains it.",
+    ),
+    key(
+        "password",
         "min_length",
         Some("8"),
         "Fewest characters of a new password, 8 to 64. Take 15 where a password is enough alone (NIST SP 800-63B-4).",
     ),
-    key("password", "max_length", Some("256"), "Most characters of a new password, 64 to 1024."),
+    key(
+        "password",
+        "max_length",
+        Some("256"),
+        "Most characters of a new password, 64 to 1024. With `legacy` rules it may be less and is 26 where it is not set.",
+    ),
+    key(
+        "password",
+        "blocklist",
+        Some("\"\""),
+        "File of passwords that attackers try first, made by `doorward blocklist build`; new passwords that are in it are refused. Empty: only the short list that is built in.",
+    ),
+    key(
+        "password",
+        "min_strength",
+        Some("0"),
+        "Least estimated strength of a new password, 0 to 4; 0: it is not estimated. 3 refuses what a hundred million guesses find.",
+    ),
     key(
         "directory",
         "name",

@@ -1,7 +1,7 @@
 //! What many people choose: a short blocklist, and rows that a finger or the alphabet follows.
 //!
-//! The list is no substitute for a large one of leaked passwords; it catches what people type when asked for a
-//! long password: common ones in a row, with digits and signs around them or in place of letters.
+//! The list is no substitute for a large one of leaked passwords, which `blocklist` is; it catches what people type when
+//! asked for a long password: common ones in a row, with digits and signs around them or in place of letters.
 
 use zeroize::Zeroizing;
 

@@ -198,12 +198,40 @@ new-password = New password
 new-password-again = New password once more
 passwords-differ = The two passwords are not the same.
 requirements-heading = Your new password
-requirement-length = has { $min } to { $max } characters
-requirement-username = does not contain your username, forwards or backwards
-requirement-words = does not contain the name of the institution
-requirement-common = is not one that attackers try first
-requirement-pattern = is no row of the keyboard and repeats no pattern
-requirement-classes = has three of these: capital letters, small letters, digits, other characters
+requirement-min-length = has { $count } characters or more
+requirement-max-length = has { $count } characters or fewer
+requirement-characters = has letters, digits, punctuation, common symbols and spaces only
+requirement-classes = has { $count } of these: capital letters, small letters, digits, other characters
+requirement-no-username = does not contain your username, forwards or backwards
+requirement-no-words = does not contain the name of the institution
+requirement-no-pattern = is no row of the keyboard and repeats no pattern
+requirement-uncommon = is not one that attackers try first
+requirement-strength = is hard to guess
+password-short = Use at least { $count } characters.
+password-long = Use at most { $count } characters.
+password-bytes = Use a shorter password.
+password-character = Use only letters, digits, punctuation, common symbols and spaces: one of the characters is not possible.
+password-classes = Use at least { $count } of these: capital letters, small letters, digits, other characters.
+password-username = Leave your username out of it, forwards and backwards.
+password-word = Leave the word "{ $word }" out of it: everyone here would try it first.
+password-common = Choose something else: it is made of passwords that many people use.
+password-repeated = Choose something else: it repeats the same few characters.
+password-sequence = Choose something else: it follows the alphabet, the digits or the rows of the keyboard.
+password-listed = Choose something else: it is in a list of passwords that attackers try first.
+advice-more-words = Add another word or two; uncommon words are better.
+advice-few-words = Use a few words that do not belong together; signs, digits and capital letters are not needed.
+advice-common = Many people use this password; use a few words that do not belong together.
+advice-like-common = It is much like a password that many people use; add words that are not in it.
+advice-one-word = One word is easy to guess; add some that do not belong to it.
+advice-names = Names are easy to guess; add words that are no names.
+advice-keyboard = Neighbours on the keyboard are easy to guess; use words.
+advice-repetition = Repetitions add little; add other words.
+advice-sequence = Sequences such as abc or 6543 are easy to guess; use words.
+advice-year = Years are easy to guess, above all those that have to do with you; use words.
+advice-date = Dates are easy to guess, above all those that have to do with you; use words.
+advice-capitals = Capital letters add little; add another word or two.
+advice-backwards = Words backwards are hardly harder to guess; add another word or two.
+advice-stand-ins = Signs and digits in place of letters add little; add another word or two.
 strength = Strength: { $level ->
     [0] very weak
     [1] weak
@@ -324,6 +352,9 @@ pin-repeated = This PIN is too easy to guess: it repeats the same digits. Choose
 pin-sequence = This PIN is too easy to guess: its digits follow each other. Choose another one.
 pin-keypad = This PIN is too easy to guess: it is a line on the keypad. Choose another one.
 pin-year = This PIN is too easy to guess: it is a year. Choose another one.
+pin-date = This PIN is too easy to guess: it is a date. Choose another one.
+pin-mirrored = This PIN is too easy to guess: it is the same backwards. Choose another one.
+pin-common = This PIN is too easy to guess: many people use it. Choose another one.
 
 ## My security
 

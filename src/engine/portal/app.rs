@@ -185,5 +185,8 @@ fn said(problem: &PinProblem) -> Problem {
         PinProblem::Sequence => named("pin-sequence"),
         PinProblem::Keypad => named("pin-keypad"),
         PinProblem::Year => named("pin-year"),
+        PinProblem::Date => named("pin-date"),
+        PinProblem::Mirrored => named("pin-mirrored"),
+        PinProblem::Common => named("pin-common"),
     }
 }

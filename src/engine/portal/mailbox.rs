@@ -1,5 +1,6 @@
 //! The password of an alumnus's mailbox at the mail provider (R-ALUM-1).
 
+use super::reset::told;
 use super::{Portal, PortalError, Problem, Result, Visit};
 use crate::base::Secret;
 use crate::domain::mailbox::MailboxAccount;
@@ -60,14 +61,9 @@ impl Portal {
         if new.expose() != again.expose() {
             return Ok(MailboxSet::Problems(vec![Problem::new("password_again", "passwords-differ")]));
         }
-        let checked = match self.desk.rules.check(&person.username, new.expose()) {
+        let checked = match self.desk.rules.load().check(person.into(), new.expose()) {
             Ok(checked) => checked,
-            Err(problems) => {
-                let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                return Ok(MailboxSet::Problems(vec![
-                    Problem::new("password", "password-refused").with("why", why),
-                ]));
-            }
+            Err(problems) => return Ok(MailboxSet::Problems(problems.iter().map(told).collect())),
         };
         let entry = |outcome, detail: &'static str| {
             let mut entry = self.entry(visit, "mailbox.password", person);

@@ -7,8 +7,10 @@ use crate::config::Enforce;
 use crate::domain::flow::{Reset, Session};
 use crate::domain::login::Offer;
 use crate::domain::message::Notice;
+use crate::domain::password::PasswordProblem;
 use crate::domain::person::Person;
 use crate::domain::sent::Purpose;
+use crate::store::StoreError;
 use crate::store::directory::ChangeError;
 
 impl Portal {
@@ -28,7 +30,11 @@ impl Portal {
         let (account, offers) = self.offers(visit, self.resetting(visit), username).await?;
         let nobody = crate::domain::person::PersonId::from_uuid(uuid::Uuid::nil());
         let id = account.as_ref().map_or(nobody, |account| account.person.id);
-        let registered = self.security.profile(id).await?.registered.is_some();
+        let registered = match self.security.profile(id).await {
+            Ok(profile) => profile.registered.is_some(),
+            Err(StoreError::NotFound(_)) => false,
+            Err(error) => return Err(error.into()),
+        };
         let needed = visit.config.registration.enforce != Enforce::Off
             && account.is_some_and(|account| must_register(&account.person));
         Ok(if needed && !registered { Vec::new() } else { offers.unwrap_or_default() })
@@ -103,15 +109,31 @@ impl Portal {
                 }
                 Ok(Vec::new())
             }
-            Err(ChangeError::Refused(problems)) => {
-                let why = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                Ok(vec![Problem::new("password", "password-refused").with("why", why)])
-            }
+            Err(ChangeError::Refused(problems)) => Ok(problems.iter().map(told).collect()),
             Err(ChangeError::Policy(why)) => {
                 Ok(vec![Problem::new("password", "password-refused").with("why", why)])
             }
             Err(ChangeError::WrongOld) => Ok(vec![Problem::new("present", "wrong-present-password")]),
             Err(ChangeError::Undecided(error)) => Err(PortalError::Unavailable(error.to_string())),
         }
+    }
+}
+
+/// What is wrong with a new password, as it is told.
+pub(super) fn told(problem: &PasswordProblem) -> Problem {
+    let field = "password";
+    match problem {
+        PasswordProblem::TooShort(least) => Problem::new(field, "password-short").with("count", least),
+        PasswordProblem::TooLong(most) => Problem::new(field, "password-long").with("count", most),
+        PasswordProblem::TooManyBytes => Problem::new(field, "password-bytes"),
+        PasswordProblem::Character => Problem::new(field, "password-character"),
+        PasswordProblem::TooFewClasses(least) => Problem::new(field, "password-classes").with("count", least),
+        PasswordProblem::ContainsUsername => Problem::new(field, "password-username"),
+        PasswordProblem::ContainsWord(word) => Problem::new(field, "password-word").with("word", word),
+        PasswordProblem::Common => Problem::new(field, "password-common"),
+        PasswordProblem::Repeated => Problem::new(field, "password-repeated"),
+        PasswordProblem::Sequence => Problem::new(field, "password-sequence"),
+        PasswordProblem::Blocklisted => Problem::new(field, "password-listed"),
+        PasswordProblem::Guessable(advice) => Problem::new(field, &format!("advice-{}", advice.id())),
     }
 }

@@ -3,8 +3,9 @@
 use super::passcode::{Answer, Asking, Chosen, policy, round};
 use super::{Portal, Result, Visit};
 use crate::base::Secret;
-use crate::domain::flow::{Level, Proving, Session, Signed};
+use crate::domain::flow::{Level, Proving, Session, Signed, is_device};
 use crate::domain::login::{Account, Offer};
+use crate::domain::method::{Channel, Method};
 use crate::domain::policy::LoginKind;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
@@ -83,6 +84,7 @@ impl Portal {
             *session = Session { told: session.told.take(), ..Session::default() };
             return Ok(Gate::SignIn);
         };
+        let offers = beyond_the_password(offers);
         let enrolled = is_enrolled(&account) && !offers.is_empty();
         if level == Level::Passcode && offers.is_empty() {
             return Ok(Gate::Help);
@@ -121,6 +123,14 @@ impl Portal {
         }
         Ok(answer)
     }
+}
+
+/// Without e-mail for whoever has something of their own: a stolen password often opens the mailbox as well.
+fn beyond_the_password(mut offers: Vec<Offer>) -> Vec<Offer> {
+    if offers.iter().any(|offer| is_device(offer.method())) {
+        offers.retain(|offer| offer.method() != Method::Sent(Channel::Email));
+    }
+    offers
 }
 
 /// Whether the person has registered a way to get a passcode.

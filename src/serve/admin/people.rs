@@ -81,7 +81,7 @@ pub(super) async fn import(
         _ => Err(Failure::bad_request("Say what the file is: Content-Type text/csv or application/toml.")),
     };
     let format = caller.audited(&state, "person.import", "", format).await?;
-    let done = match import::parse(text.expose(), format, &state.desk.rules) {
+    let done = match import::parse(text.expose(), format, &state.desk.rules.load()) {
         Ok(rows) => state.desk.import(&caller.actor, rows).await,
         Err(errors) => Err(DeskError::Import(errors)),
     };

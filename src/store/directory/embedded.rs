@@ -2,11 +2,11 @@
 
 use super::cache::{Monotonic, PasswordCache};
 use super::hash::PasswordHash;
-use super::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
+use super::{ChangeError, Directory, DirectoryError, HashPool, LiveRules, PoolError};
 use crate::base::{Clock, Random, Secret};
 use crate::config;
 use crate::domain::audit::AuditEntry;
-use crate::domain::password::{PasswordRules, PasswordVerdict};
+use crate::domain::password::PasswordVerdict;
 use crate::domain::person::{Person, PersonId};
 use crate::store::Passwords;
 use async_trait::async_trait;
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 pub struct Embedded {
     passwords: Arc<dyn Passwords>,
     pool: Arc<HashPool>,
-    rules: PasswordRules,
+    rules: LiveRules,
     cache: Option<PasswordCache>,
     /// One upgrade at a time: after an import they must not crowd out the logins that cause them. Who finds it
     /// taken is upgraded at a later login.
@@ -36,7 +36,7 @@ impl Embedded {
     pub fn new(
         passwords: Arc<dyn Passwords>,
         pool: Arc<HashPool>,
-        rules: PasswordRules,
+        rules: LiveRules,
         settings: &config::Password,
         random: &dyn Random,
     ) -> Self {
@@ -46,17 +46,12 @@ impl Embedded {
     pub(super) fn with_clock(
         passwords: Arc<dyn Passwords>,
         pool: Arc<HashPool>,
-        rules: PasswordRules,
+        rules: LiveRules,
         settings: &config::Password,
         (clock, random): (Arc<dyn Clock>, &dyn Random),
     ) -> Self {
         let cache = PasswordCache::new(settings.cache, settings.cache_entries, clock, random);
         Self { passwords, pool, rules, cache, upgrades: Arc::new(Semaphore::new(1)) }
-    }
-
-    /// What new passwords must keep to.
-    pub const fn rules(&self) -> &PasswordRules {
-        &self.rules
     }
 
     fn remembered(&self, person: &Person, candidates: &[Secret<Vec<u8>>]) -> Option<usize> {
@@ -134,7 +129,7 @@ impl Directory for Embedded {
                 return Err(ChangeError::WrongOld);
             }
         }
-        let password = self.rules.check(&person.username, new.expose()).map_err(ChangeError::Refused)?;
+        let password = self.rules.load().check(person, new.expose()).map_err(ChangeError::Refused)?;
         let bytes = Secret::new(password.expose().as_bytes().to_vec());
         let hash = self.pool.hash(bytes).await.map_err(DirectoryError::from)?;
         self.passwords.set(person.id, hash, audit).await.map_err(DirectoryError::from)?;

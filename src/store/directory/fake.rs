@@ -22,8 +22,6 @@ pub(super) fn settings() -> config::Password {
         deadline: Duration::from_secs(600),
         cache: Duration::ZERO,
         cache_entries: 16,
-        min_length: 8,
-        max_length: 64,
     }
 }
 

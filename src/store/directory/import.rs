@@ -13,7 +13,7 @@ mod toml;
 
 use super::hash::PasswordHash;
 use crate::base::Secret;
-use crate::domain::password::PasswordRules;
+use crate::domain::password::{Owner, PasswordRules};
 use crate::domain::person::{Role, Username};
 use std::collections::HashMap;
 use std::fmt;
@@ -258,13 +258,15 @@ fn credential(
             }
         },
         // Without a username, which is an error of its own, the rules cannot be applied.
-        (Some(password), None) => match rules.check(username?, password.expose()) {
-            Ok(password) => Some(Credential::Password(password)),
-            Err(problems) => {
-                problems.iter().for_each(|problem| errors.add(raw.line, format!("password: {problem}")));
-                None
+        (Some(password), None) => {
+            match rules.check(Owner { username: username?, name: &raw.name }, password.expose()) {
+                Ok(password) => Some(Credential::Password(password)),
+                Err(problems) => {
+                    problems.iter().for_each(|problem| errors.add(raw.line, format!("password: {problem}")));
+                    None
+                }
             }
-        },
+        }
     }
 }
 

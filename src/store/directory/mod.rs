@@ -23,9 +23,14 @@ use super::StoreError;
 use super::ldap::LdapError;
 use crate::base::Secret;
 use crate::domain::audit::AuditEntry;
-use crate::domain::password::{PasswordProblem, PasswordVerdict};
+use crate::domain::password::{PasswordProblem, PasswordRules, PasswordVerdict};
 use crate::domain::person::Person;
+use arc_swap::ArcSwap;
 use async_trait::async_trait;
+use std::sync::Arc;
+
+/// What new passwords must keep to, replaced whole by a reload.
+pub type LiveRules = Arc<ArcSwap<PasswordRules>>;
 
 /// Why a directory could not decide.
 #[derive(Debug, thiserror::Error)]

@@ -6,10 +6,10 @@ use super::{LdapError, Result, Servers};
 use crate::base::{Clock, Random, Secret};
 use crate::config::DirectoryKind;
 use crate::domain::audit::AuditEntry;
-use crate::domain::password::{PasswordRules, PasswordVerdict};
+use crate::domain::password::PasswordVerdict;
 use crate::domain::person::Person;
 use crate::store::Passwords;
-use crate::store::directory::{ChangeError, Directory, DirectoryError, PasswordCache};
+use crate::store::directory::{ChangeError, Directory, DirectoryError, LiveRules, PasswordCache};
 use crate::wire::ldap::{self, BindResult, Entry, Modification, Refusal};
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ const REMEMBERED: usize = 200_000;
 pub struct Ldap {
     servers: Arc<Servers>,
     passwords: Arc<dyn Passwords>,
-    rules: PasswordRules,
+    rules: LiveRules,
     cache: Option<PasswordCache>,
 }
 
@@ -36,7 +36,7 @@ impl Ldap {
     pub fn new(
         servers: Arc<Servers>,
         passwords: Arc<dyn Passwords>,
-        rules: PasswordRules,
+        rules: LiveRules,
         (clock, random): (Arc<dyn Clock>, &dyn Random),
     ) -> Self {
         let settings = servers.settings();
@@ -211,7 +211,7 @@ impl Directory for Ldap {
         audit: AuditEntry,
     ) -> Result<(), ChangeError> {
         // Only looked at: what goes to the directory is what was typed, and its own rules come on top.
-        let _ = self.rules.check(&person.username, new.expose()).map_err(ChangeError::Refused)?;
+        let _ = self.rules.load().check(person, new.expose()).map_err(ChangeError::Refused)?;
         self.set(person, old, new).await?;
         self.passwords.changed(person.id, audit).await.map_err(DirectoryError::from)?;
         Ok(())

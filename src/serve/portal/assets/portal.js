@@ -3,7 +3,7 @@
 addEventListener("DOMContentLoaded", () => {
   document.querySelector("#problems")?.focus();
   const holder = document.querySelector(".new-password");
-  const rules = document.querySelector(".rules[data-min]");
+  const rules = document.querySelector(".rules");
   if (holder) {
     const inputs = [...holder.querySelectorAll("input")];
     const box = document.createElement("input");
@@ -18,12 +18,14 @@ addEventListener("DOMContentLoaded", () => {
     line.append(box, label);
     holder.append(line);
     const name = document.querySelector("input[autocomplete=username]")?.value.toLowerCase() ?? "";
+    const count = (rule) => Number(rules?.querySelector(`[data-rule=${rule}]`)?.dataset.count ?? 0);
     inputs[0].addEventListener("input", () => {
       const text = inputs[0].value;
       const lower = text.toLowerCase();
       const met = {
-        length: [...text].length >= Number(rules?.dataset.min ?? 0),
-        username: text !== "" && !(name.length > 2 && (lower.includes(name) || lower.includes([...name].reverse().join("")))),
+        "min-length": [...text].length >= count("min-length"),
+        "max-length": text !== "" && [...text].length <= count("max-length"),
+        "no-username": text !== "" && !(name.length > 2 && (lower.includes(name) || lower.includes([...name].reverse().join("")))),
       };
       for (const [rule, yes] of Object.entries(met))
         rules?.querySelector(`[data-rule=${rule}]`)?.classList.toggle("met", yes);

@@ -5,6 +5,7 @@ use super::super::browser::{Browser, Posted};
 use super::super::view::{Field, View};
 use super::{Shown, admitted};
 use crate::domain::flow::{Level, Told};
+use crate::domain::password::Requirement;
 use crate::engine::portal::Problem;
 use axum::Router;
 use axum::http::StatusCode;
@@ -52,17 +53,28 @@ pub(super) fn fields_of(view: &View<'_>, (label, username): (String, &str), prob
 
 /// What a new password must be.
 pub(super) fn rules(view: &View<'_>) -> Markup {
-    let settings = &view.browser.visit.config.password;
-    let (min, max) = (settings.min_length.to_string(), settings.max_length.to_string());
+    let requirements = view.browser.state.portal.desk.rules.load().requirements();
     html! {
         p id="rules-heading" { (view.say("requirements-heading")) }
-        ul.rules aria-labelledby="rules-heading" data-min=(min) {
-            li data-rule="length" { (view.with("requirement-length", &[("min", &min), ("max", &max)])) }
-            li data-rule="username" { (view.say("requirement-username")) }
-            li data-rule="words" { (view.say("requirement-words")) }
-            li data-rule="common" { (view.say("requirement-common")) }
-            li data-rule="pattern" { (view.say("requirement-pattern")) }
+        ul.rules aria-labelledby="rules-heading" {
+            @for requirement in &requirements {
+                @let count = count(requirement);
+                li data-rule=(requirement.id()) data-count=[(!count.is_empty()).then_some(&count)] {
+                    (view.with(&format!("requirement-{}", requirement.id()), &[("count", &count)]))
+                }
+            }
         }
+    }
+}
+
+/// The number in a requirement, if there is one.
+fn count(requirement: &Requirement) -> String {
+    match requirement {
+        Requirement::MinLength { characters } | Requirement::MaxLength { characters } => {
+            characters.to_string()
+        }
+        Requirement::Classes { least } | Requirement::Strength { least } => least.to_string(),
+        _ => String::new(),
     }
 }
 

@@ -3,7 +3,8 @@
 use super::super::fake::{MemoryPasswords, entry, person, settings};
 use super::*;
 use crate::base::{ManualClock, SeededRandom};
-use crate::domain::password::PasswordProblem;
+use crate::domain::password::{PasswordProblem, PasswordRules};
+use arc_swap::ArcSwap;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -24,7 +25,7 @@ fn bench(change: impl FnOnce(&mut config::Password)) -> Bench {
     let passwords = Arc::new(MemoryPasswords::default());
     let pool = Arc::new(HashPool::start(&settings, Arc::clone(&random) as _).unwrap());
     let clock = Arc::new(ManualClock::default());
-    let rules = PasswordRules::new(8, 64, ["Northfield"]);
+    let rules = Arc::new(ArcSwap::from_pointee(PasswordRules::new(8, 64, ["Northfield"])));
     let directory = Embedded::with_clock(
         Arc::clone(&passwords) as _,
         Arc::clone(&pool),
