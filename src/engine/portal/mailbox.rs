@@ -61,7 +61,7 @@ impl Portal {
         if new.expose() != again.expose() {
             return Ok(MailboxSet::Problems(vec![Problem::new("password_again", "passwords-differ")]));
         }
-        let checked = match self.desk.rules.load().check(person.into(), new.expose()) {
+        let checked = match self.desk.rules.load().check(person, new.expose()) {
             Ok(checked) => checked,
             Err(problems) => return Ok(MailboxSet::Problems(problems.iter().map(told).collect())),
         };
