@@ -24,8 +24,9 @@ use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
+use crate::domain::throttle::Counter;
 use crate::store::mailbox::MailboxProvider;
-use crate::store::{SecurityData, Sessions, StoreError};
+use crate::store::{SecurityData, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
 
 /// Where the flows look and write.
@@ -124,6 +125,27 @@ impl Portal {
     /// An entry for something that a person does to their own account.
     pub(super) fn entry(&self, visit: &Visit, action: &'static str, person: &Person) -> AuditEntry {
         self.desk.entry(&actor(visit, person), action, person.username.as_str(), Some(person.id))
+    }
+
+    /// Writes an entry, and resets counters with it.
+    pub(super) async fn write(&self, person: &Person, audit: AuditEntry, clear: Vec<Counter>) -> Result<()> {
+        let settlement = Settlement {
+            person: Some(person.id),
+            accept: None,
+            once: Vec::new(),
+            joins: None,
+            message: None,
+            clear,
+            refund: Vec::new(),
+            at: audit.at,
+            audit,
+            replayed: None,
+            limited: None,
+        };
+        match self.gatekeeper.logins.settle(settlement).await? {
+            Settled::Done => Ok(()),
+            other => Err(PortalError::Unavailable(format!("an entry was not written: {other:?}"))),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {
