@@ -15,6 +15,8 @@ mod support;
 mod asking;
 #[path = "yubico/clients.rs"]
 mod clients;
+#[path = "yubico/nodes.rs"]
+mod nodes;
 #[path = "yubico/service.rs"]
 mod service;
 

@@ -7,6 +7,7 @@ use crate::domain::password::PasswordRules;
 use crate::engine::delivery::{self, Courier, Waker};
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
+use crate::engine::once::OnceHere;
 use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::engine::upkeep::Keeper;
@@ -106,11 +107,17 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         clock: clock.clone(),
         random: random.clone(),
     });
+    let enrolling = OnceHere {
+        servers: validators.clone(),
+        logins: stores.records.logins(),
+        digester: stores.records.digester(),
+        clock: clock.clone(),
+    };
     let desk = Arc::new(Desk {
         people: stores.records.people(),
         factors: stores.records.factors(),
         tokens: stores.records.tokens(),
-        validator: Some(validators.clone()),
+        validator: Some(Arc::new(enrolling)),
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),
@@ -172,6 +179,7 @@ fn wsapi_state(stores: &Stores, config: &Arc<ArcSwap<Config>>) -> wsapi::State {
         tokens: stores.records.tokens(),
         logins: stores.records.logins(),
         audit: stores.records.audit(),
+        digester: stores.records.digester(),
         clock: clock.clone(),
     };
     wsapi::State::new(Arc::new(desk), Arc::clone(config), clock)

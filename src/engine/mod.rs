@@ -6,6 +6,7 @@ pub mod delivery;
 pub mod desk;
 pub mod enroll;
 pub mod login;
+pub mod once;
 pub mod reach;
 pub mod sync;
 pub mod tokens;

@@ -290,6 +290,11 @@ pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
     /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
     async fn settle(&self, settlement: Settlement) -> Result<Settled>;
+    /// Uses up a mark that belongs to no round, by one statement; `false` if it was used before. Nobody is changed by it, so there
+    /// is no entry.
+    async fn mark(&self, once: (String, Timestamp)) -> Result<bool>;
+    /// Whether a mark is used; after a settlement that was `Replayed` this tells by what.
+    async fn is_marked(&self, name: &str) -> Result<bool>;
 }
 
 /// A message that a node is to send now.

@@ -101,15 +101,15 @@ pub trait Tokens: Send + Sync {
     async fn assign(&self, assignment: Assignment, audit: AuditEntry) -> Result<()>;
     /// Ends the factor, if it is somebody's, and marks the token; its position stays. `NotFound` if there is none.
     async fn revoke(&self, token: TokenId, audit: AuditEntry) -> Result<()>;
-    /// Uses a position of a token that is nobody's up, by one statement, and writes `audit`; `false` if it was used before or
-    /// the token is not in stock any more: then `replayed` is written. Positions of what is somebody's are used up by
-    /// [`super::Logins::settle`].
+    /// Uses a position of a token that is nobody's up, by one statement, and with it a mark, and writes `audit`; `false` if
+    /// either was used before or the token is not in stock any more: then nothing is written. Positions of what is somebody's
+    /// are used up by [`super::Logins::settle`].
     async fn use_up(
         &self,
         token: TokenId,
         position: u64,
+        once: (String, Timestamp),
         audit: AuditEntry,
-        replayed: AuditEntry,
     ) -> Result<bool>;
     /// Whether somebody is active and their account not over.
     async fn owner_may_log_in(&self, person: PersonId, now: Timestamp) -> Result<bool>;

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 
 /// Tokens in one statement at most.
 const PART: usize = 64;
-const COLUMNS: &str = "SELECT t.id, t.kind, t.name, t.serial, t.state, t.created, t.person, t.factor, t.next, t.material FROM tokens t";
+const COLUMNS: &str = "SELECT t.id, t.kind, t.name, t.serial, t.state, t.created, t.person, t.factor, COALESCE(o.next, t.next), t.material FROM tokens t LEFT JOIN positions o ON o.factor = t.factor";
 
 fn gone() -> StoreError {
     StoreError::NotFound("there is no such token; `doorward token list` shows which there are".into())
@@ -288,18 +288,23 @@ impl Tokens for Records {
         &self,
         id: TokenId,
         position: u64,
+        (mark, expires): (String, Timestamp),
         entry: AuditEntry,
-        replayed: AuditEntry,
     ) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
                 let accept = Query::new(
-                    "UPDATE tokens SET next = $2 + 1 WHERE id = $1 AND next <= $2 AND state = 'stock' AND factor IS NULL",
+                    "UPDATE tokens SET next = $2 + 1 WHERE id = $1 AND next <= $2 AND state = 'stock' AND factor IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM once WHERE once.id = $3)",
                 );
-                let accept = accept.bind(id.to_string()).bind(number(position));
-                let used = accept.execute(&mut transaction.connection).await? == 1;
-                audit::append(transaction, if used { entry } else { replayed }).await?;
-                Ok(used)
+                let accept = accept.bind(id.to_string()).bind(number(position)).bind(&mark);
+                if accept.execute(&mut transaction.connection).await? != 1 {
+                    return Ok(false);
+                }
+                let used = Query::new("INSERT INTO once (id, expires) VALUES ($1, $2)");
+                used.bind(mark).bind(expires.millis()).execute(&mut transaction.connection).await?;
+                audit::append(transaction, entry).await?;
+                Ok(true)
             })
         })
         .await
