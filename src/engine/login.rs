@@ -15,9 +15,10 @@ use crate::domain::person::Person;
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
 use crate::domain::yubikey::Validation;
-use crate::store::challenges::{Challenges, STATE_LENGTH, Taken};
+use crate::store::challenges::{Challenges, NewChallenge, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
+use crate::wire::yubico::Otp;
 use std::sync::Arc;
 
 /// Where a login looks and writes.
@@ -131,14 +132,36 @@ pub enum Undecided {
 }
 
 impl Gatekeeper {
-    /// Decides one round.
+    /// Decides one round. If it cannot, the State that was answered counts as if it had not been.
     pub async fn decide(&self, config: &Config, round: Round<'_>) -> Result<Verdict, Undecided> {
+        let mut taken = None;
+        let decided = self.run(config, round, &mut taken).await;
+        if decided.is_err()
+            && let Some(taken) = taken
+        {
+            self.put_back(taken).await;
+        }
+        decided
+    }
+
+    /// Notes in `taken` what was taken out to be answered.
+    async fn run(
+        &self,
+        config: &Config,
+        round: Round<'_>,
+        taken: &mut Option<NewChallenge>,
+    ) -> Result<Verdict, Undecided> {
         let now = self.clock.now();
         let opening = match round.state {
             None => Opening::First,
             Some(state) => match <[u8; STATE_LENGTH]>::try_from(state) {
                 Ok(state) => match self.challenges.take(&state, could_be_sent(&round), now).await? {
-                    Some(Taken { pending, code }) => Opening::Answer { pending: Box::new(pending), code },
+                    Some(Taken { pending, code }) => {
+                        // A code that was handed out has cost one of its tries, which is not given back.
+                        let untouched = code.is_none().then(|| pending.clone());
+                        *taken = untouched.map(|pending| NewChallenge { state, pending, code: None });
+                        Opening::Answer { pending: Box::new(pending), code }
+                    }
                     None => Opening::Lost,
                 },
                 Err(_) => Opening::Lost,
@@ -169,10 +192,13 @@ impl Gatekeeper {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => Event::Validated(match &self.validator {
-                    Some(validator) => validator.validate(&otp).await?,
-                    None => Validation::Bad(Reason::YubikeyNoServer),
-                }),
+                Action::Validate { otp, .. } => match self.validate(&otp).await {
+                    Ok(validation) => Event::Validated(validation),
+                    Err(error) => {
+                        self.give_back(&login, &round).await;
+                        return Err(error.into());
+                    }
+                },
                 Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
                 Action::Settle(ending) => {
                     let (subject, at) = (login.subject(), self.clock.now());
@@ -182,6 +208,15 @@ impl Gatekeeper {
                 }
             };
             action = login.handle(event);
+        }
+    }
+}
+
+impl Gatekeeper {
+    async fn validate(&self, otp: &Otp) -> Result<Validation, ValidatorError> {
+        match &self.validator {
+            Some(validator) => validator.validate(otp).await,
+            None => Ok(Validation::Bad(Reason::YubikeyNoServer)),
         }
     }
 }

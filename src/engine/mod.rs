@@ -10,6 +10,7 @@ pub mod once;
 pub mod reach;
 pub mod sync;
 pub mod tokens;
+mod undecided;
 pub mod upkeep;
 pub mod validation;
 pub mod warnings;

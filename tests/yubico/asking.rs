@@ -168,6 +168,74 @@ fn server_that_is_down_is_passed_over_and_comes_back() {
     assert!(second.position(&BLUE) >= 0x103);
 }
 
+impl World {
+    /// Answers a challenge, with little patience.
+    fn respond(&self, state: &str, otp: &str) -> String {
+        let attributes = [("User-Name", "hannelore"), ("User-Password", otp), ("State", state)];
+        let radclient = self.namespace.command("radclient");
+        answer(&radclient_by(radclient, "4", self.daemon.address, &attributes)).to_owned()
+    }
+
+    /// Failure counters that are not at zero.
+    fn failures(&self) -> Vec<serde_json::Value> {
+        self.daemon.json(&["person", "show", "hannelore"])["failures"].as_array().unwrap().clone()
+    }
+}
+
+#[test]
+fn answer_that_could_not_be_decided_is_good_when_it_is_sent_again() {
+    let (world, servers) = asking(&[8001, 8000], &[8000], &api_key());
+    drop(servers);
+    let attributes = [("User-Name", "hannelore"), ("User-Password", PASSWORD)];
+    let radclient = world.namespace.command("radclient");
+    let challenge = radclient_by(radclient, "4", world.daemon.address, &attributes);
+    let state = support::value(&challenge, "State").expect("it is a challenge");
+    let otp = BLUE.touch(1, 1);
+    for _ in 0..3 {
+        assert_eq!(world.respond(state, &otp), NOTHING);
+    }
+    let undecided = world.entries("hannelore");
+    let undecided: Vec<_> = undecided.iter().filter(|entry| entry["outcome"] == "undecided").collect();
+    assert_eq!(undecided.len(), 3);
+    assert_eq!(undecided[0]["detail"], "yubikey-not-validated");
+    assert_eq!(world.failures(), Vec::<serde_json::Value>::new(), "nothing was wrong");
+    // A wrong answer is an answer: its State is used up, servers or not.
+    let another = radclient_by(
+        world.namespace.command("radclient"),
+        "4",
+        world.daemon.address,
+        &[("User-Name", "hannelore"), ("User-Password", PASSWORD)],
+    );
+    let other = support::value(&another, "State").unwrap();
+    assert_eq!(world.respond(other, &RED.touch(1, 1)), REJECT);
+    let _server = YubiServer::start(&world.namespace, world.other.path(), 8001, &[&BLUE]);
+    support::slapd::until("the other server is asked", || {
+        let said = world.respond(state, &otp);
+        assert_ne!(said, REJECT, "it was never answered");
+        (said == ACCEPT).then_some(())
+    });
+    for used in [state, other] {
+        assert_eq!(world.respond(used, &BLUE.touch(1, 9)), REJECT);
+        assert_eq!(world.reason(), "state-invalid");
+    }
+}
+
+#[test]
+fn attempt_is_given_back_only_if_all_but_the_otp_was_right() {
+    let (world, servers) = asking(&[8000], &[8000], &api_key());
+    drop(servers);
+    for touch in 1..4 {
+        assert_eq!(world.unanswered(&with(&BLUE.touch(1, touch))), NOTHING);
+    }
+    assert_eq!(world.failures(), Vec::<serde_json::Value>::new());
+    for touch in 4..6 {
+        assert_eq!(world.login(&format!("wrong{}", BLUE.touch(1, touch))), REJECT);
+    }
+    let failures = world.failures();
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    assert!(failures.iter().all(|counter| counter["count"] == 2), "{failures:?}");
+}
+
 #[test]
 fn key_without_any_server_is_refused_with_a_reason() {
     let world = World::start("", &[]);
