@@ -25,6 +25,7 @@ fn calls(user: &str, id: &str) -> Vec<(Method, String, Option<Value>, [bool; 3])
         (Method::GET, "tokens".into(), None, everyone),
         (Method::DELETE, "tokens/none".into(), None, helps),
         (Method::POST, "tokens/import".into(), Some(json!({"format": "csv", "content": ""})), admin_only),
+        (Method::POST, "tokens/remove".into(), Some(json!({"tokens": ["none"]})), admin_only),
         (Method::POST, "tokens/none/assign".into(), Some(json!({"username": user})), admin_only),
         (Method::POST, person("/factors/yubikey"), Some(json!({"otp": "x"})), admin_only),
         (Method::GET, "status".into(), None, everyone),

@@ -110,6 +110,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         people: stores.records.people(),
         factors: stores.records.factors(),
         tokens: stores.records.tokens(),
+        stock: stores.records.stock(),
         validator: Some(validators.clone()),
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),

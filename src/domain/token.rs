@@ -3,11 +3,13 @@
 
 mod file;
 mod pieces;
+mod plan;
 mod pskc;
 mod table;
 mod yubico;
 
-pub use file::{BadLine, File, Found};
+pub use file::{BadLine, File, Found, Origin};
+pub use plan::Plan;
 
 use super::factor::{FactorId, FactorKind, Material};
 use super::person::{PersonId, id};
@@ -74,12 +76,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// Reads a file of this format; `unlock` opens an encrypted one.
-    pub fn read(self, text: &str, unlock: Option<&Unlock>) -> File {
+    /// Reads a file of this format; `unlock` opens an encrypted one. Keys may have times before and after which they do not count.
+    pub fn read(self, text: &str, unlock: Option<&Unlock>, now: Timestamp) -> File {
         match self {
             Format::Yubikey => yubico::read(text),
             Format::Csv => table::read(text),
-            Format::Pskc => pskc::read(text, unlock),
+            Format::Pskc => pskc::read(text, unlock, now),
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::domain::person::{Person, PersonId, Status, Username, UsernameError};
 use crate::store::directory::import::{Credential, ImportError, ImportRow};
 use crate::store::directory::{ChangeError, Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{
-    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, OtpValidator, Page, People, StoreError,
-    Tokens,
+    Acceptances, Attempts, Audit, CounterState, Factors, NewPerson, OtpValidator, Page, People, Stock,
+    StoreError, Tokens,
 };
 use std::sync::Arc;
 
@@ -183,6 +183,8 @@ pub struct Desk {
     pub factors: Arc<dyn Factors>,
     /// The inventory.
     pub tokens: Arc<dyn Tokens>,
+    /// What comes into it and goes out.
+    pub stock: Arc<dyn Stock>,
     /// Judges YubiKeys that only their validation server knows.
     pub validator: Option<Arc<dyn OtpValidator>>,
     /// Failure counters.

@@ -5,8 +5,10 @@
 
 use super::closing::Closing;
 use super::delivery::Waker;
+use super::late_key::{LOCALISED, localised};
 use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
+use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::login::{Action, Context, Event, Login, Opening};
 use crate::domain::method::Reach;
@@ -18,6 +20,7 @@ use crate::domain::yubikey::Validation;
 use crate::store::challenges::{Challenges, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
+use crate::wire::yubico::Otp;
 use std::sync::Arc;
 
 /// Where a login looks and writes.
@@ -169,10 +172,7 @@ impl Gatekeeper {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => Event::Validated(match &self.validator {
-                    Some(validator) => validator.validate(&otp).await?,
-                    None => Validation::Bad(Reason::YubikeyNoServer),
-                }),
+                Action::Validate { otp, .. } => Event::Validated(self.validate(&round, &login, &otp).await?),
                 Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
                 Action::Settle(ending) => {
                     let (subject, at) = (login.subject(), self.clock.now());
@@ -183,6 +183,30 @@ impl Gatekeeper {
             };
             action = login.handle(event);
         }
+    }
+}
+
+impl Gatekeeper {
+    /// Asks the validation server about a key that is not judged here.
+    async fn validate(
+        &self,
+        round: &Round<'_>,
+        login: &Login<'_>,
+        otp: &Otp,
+    ) -> Result<Validation, Undecided> {
+        let Some(validator) = &self.validator else { return Ok(Validation::Bad(Reason::YubikeyNoServer)) };
+        let said = validator.validate(otp).await?;
+        let audit = AuditEntry {
+            at: self.clock.now(),
+            actor: format!("{}:{}", round.front, round.client),
+            action: LOCALISED,
+            person: None,
+            subject: login.subject(),
+            outcome: "done",
+            detail: "".into(),
+            request: round.request.to_owned(),
+        };
+        Ok(localised(&*self.tokens, otp, said, audit).await?)
     }
 }
 

@@ -5,6 +5,8 @@ mod closing;
 pub mod delivery;
 pub mod desk;
 pub mod enroll;
+pub mod inventory;
+mod late_key;
 pub mod login;
 pub mod reach;
 pub mod sync;

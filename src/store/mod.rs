@@ -13,6 +13,7 @@ mod http;
 pub mod ldap;
 pub mod records;
 pub mod seal;
+mod stock;
 mod tls;
 mod tokens;
 pub mod yubico;
@@ -33,6 +34,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+pub use stock::{Given, Import, LateKey, Replacement, Stock, Whole};
 pub use tokens::{Assignment, NewToken, OtpValidator, TokenQuery, TokenStatus, Tokens, ValidatorError};
 
 /// Why the store could not do it.

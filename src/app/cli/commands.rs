@@ -152,6 +152,12 @@ pub(super) struct ImportArgs {
     /// Leave bad lines out; without it, one bad line refuses the file.
     #[arg(long)]
     pub(super) skip_bad: bool,
+    /// Overwrite tokens that nobody has; somebody's are refused.
+    #[arg(long)]
+    pub(super) replace: bool,
+    /// Put this before the names of OATH tokens, where another maker has the same serial numbers.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) prefix: String,
 }
 
 /// `doorward token …`
@@ -195,6 +201,12 @@ pub(super) enum Token {
     Revoke {
         /// Public id, serial number or id of the token.
         token: String,
+    },
+    /// Remove tokens that nobody has for good, with their counters: all of them, or none.
+    Remove {
+        /// Public ids, serial numbers or ids of the tokens.
+        #[arg(required = true)]
+        tokens: Vec<String>,
     },
 }
 

@@ -2,6 +2,7 @@
 
 use super::admin::Admin;
 use super::commands::{Import, ImportArgs, Token, TouchArgs};
+use super::output::Output;
 use crate::app::client::Send;
 use crate::base::percent_encode as segment;
 use anyhow::{Context, Result, bail};
@@ -22,6 +23,35 @@ const TOKEN: [(&str, &str); 8] = [
     ("id", "id"),
 ];
 
+/// What came of an import, line by line.
+fn imported(out: Output, answer: &Value, dry_run: bool) -> Result<()> {
+    let each = |name: &str| answer[name].as_array().into_iter().flatten();
+    for bad in each("left_out") {
+        let what = bad["what"].as_str().unwrap_or_default();
+        out.line(&format!("line {} is left out: {what}", bad["line"]))?;
+    }
+    for note in each("notes") {
+        out.line(&format!("line {}: {}", note["line"], note["what"].as_str().unwrap_or_default()))?;
+    }
+    for name in each("replaced").filter_map(Value::as_str) {
+        out.line(&match dry_run {
+            true => format!("{name} would be replaced"),
+            false => format!("{name} is replaced"),
+        })?;
+    }
+    for name in each("late_keys").filter_map(Value::as_str) {
+        out.line(&format!(
+            "{name} was judged by a validation server; from the next touch on that it accepts, it {} judged here",
+            if dry_run { "would be" } else { "is" }
+        ))?;
+    }
+    let count = &answer["imported"];
+    out.line(&match dry_run {
+        true => format!("{count} tokens would be imported; nothing was changed."),
+        false => format!("{count} tokens are imported."),
+    })
+}
+
 impl Admin {
     pub(super) async fn import_tokens(&self, command: Import) -> Result<ExitCode> {
         let (mut key, mut passphrase) = (None, None);
@@ -39,7 +69,7 @@ impl Admin {
                 ("pskc", args)
             }
         };
-        let ImportArgs { file, dry_run, skip_bad } = args;
+        let ImportArgs { file, dry_run, skip_bad, replace, prefix } = args;
         let shown = file.display();
         let content = std::fs::read(&file).with_context(|| format!("{shown} cannot be read"))?;
         let Ok(content) = String::from_utf8(content) else {
@@ -48,7 +78,7 @@ impl Admin {
         let lines = content.lines().count();
         let body = json!({
             "format": format, "content": content, "key": key, "passphrase": passphrase,
-            "dry_run": dry_run, "skip_bad": skip_bad,
+            "dry_run": dry_run, "skip_bad": skip_bad, "replace": replace, "prefix": prefix,
         });
         // All or nothing is written at once, so there is no half of the way; the bar hides itself where there is no terminal.
         let bar = ProgressBar::new_spinner().with_message(format!("importing {lines} lines"));
@@ -56,17 +86,7 @@ impl Admin {
         bar.enable_steady_tick(Duration::from_millis(200));
         let answer = self.client.call(Method::POST, "tokens/import", Send::Json(body)).await;
         bar.finish_and_clear();
-        self.output.show(&answer?, |out, answer| {
-            for bad in answer["left_out"].as_array().into_iter().flatten() {
-                let what = bad["what"].as_str().unwrap_or_default();
-                out.line(&format!("line {} is left out: {what}", bad["line"]))?;
-            }
-            let count = &answer["imported"];
-            out.line(&match dry_run {
-                true => format!("{count} tokens would be imported; nothing was changed."),
-                false => format!("{count} tokens are imported."),
-            })
-        })?;
+        self.output.show(&answer?, |out, answer| imported(out, answer, dry_run))?;
         Ok(ExitCode::SUCCESS)
     }
 
@@ -87,6 +107,13 @@ impl Admin {
                 let answer = self.client.call(Method::POST, &path, Send::Json(body)).await?;
                 out.show(&answer, |out, _| {
                     out.line(&format!("{token} belongs to {user}, and counts from now on."))
+                })?;
+            }
+            Token::Remove { tokens } => {
+                let body = json!({"tokens": tokens});
+                let answer = self.client.call(Method::POST, "tokens/remove", Send::Json(body)).await?;
+                out.show(&answer, |out, answer| {
+                    out.line(&format!("{} tokens are removed for good.", answer["removed"]))
                 })?;
             }
             Token::Revoke { token } => {

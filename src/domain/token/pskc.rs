@@ -2,13 +2,14 @@
 
 use super::file::{BadLine, File, seed};
 use super::table::{Details, material};
+use crate::base::Timestamp;
 use crate::wire::pskc::{self, Package, Problem, Unlock};
 
 /// Seconds that a code lasts where the file does not say.
 const PERIOD: u32 = 30;
 
 /// Reads a file.
-pub(crate) fn read(text: &str, unlock: Option<&Unlock>) -> File {
+pub(crate) fn read(text: &str, unlock: Option<&Unlock>, _now: Timestamp) -> File {
     let mut file = File::default();
     let packages = match pskc::read(text, unlock) {
         Ok(packages) => packages,
@@ -23,7 +24,7 @@ pub(crate) fn read(text: &str, unlock: Option<&Unlock>) -> File {
                 let line = package.line;
                 file.take(line, token(package));
             }
-            Err(Problem { line, what }) => file.take(line, Err(what)),
+            Err(Problem { line, what }) => file.reject(line, what),
         }
     }
     file.finish()

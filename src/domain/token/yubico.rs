@@ -110,7 +110,7 @@ pub(crate) fn read(text: &str) -> File {
                 () if what.ends_with("serial number") => told.is_whole(),
                 () if what.starts_with("using ") || what.starts_with("program ") => continue,
                 () => {
-                    file.take(line, Err(UNKNOWN.to_owned()));
+                    file.reject(line, UNKNOWN);
                     continue;
                 }
             };
@@ -138,7 +138,7 @@ pub(crate) fn read(text: &str) -> File {
         } else if first == "yubico otp" {
             file.take(line, TRADITIONAL.read(&fields));
         } else if first.chars().next().is_some_and(char::is_alphabetic) && columns.is_none() {
-            file.take(line, Err(UNKNOWN.to_owned()));
+            file.reject(line, UNKNOWN);
         } else {
             file.take(line, columns.unwrap_or(YUBICO).read(&fields));
         }

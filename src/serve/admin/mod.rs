@@ -72,6 +72,7 @@ pub struct State {
         tokens::import,
         tokens::assign,
         tokens::revoke,
+        tokens::remove,
         tokens::enroll,
         sync::status,
         sync::once,
@@ -118,6 +119,7 @@ fn router(state: State) -> Router {
         .route("/v1/people/{username}/factors/yubikey", post(tokens::enroll))
         .route("/v1/tokens", get(tokens::list))
         .route("/v1/tokens/import", post(tokens::import).layer(DefaultBodyLimit::max(IMPORT)))
+        .route("/v1/tokens/remove", post(tokens::remove))
         .route("/v1/tokens/{token}", axum::routing::delete(tokens::revoke))
         .route("/v1/tokens/{token}/assign", post(tokens::assign))
         .route("/v1/sync", get(sync::status).post(sync::once))
