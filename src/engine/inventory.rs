@@ -99,20 +99,17 @@ impl Desk {
             .into_iter()
             .map(|known| ((known.kind, known.name.clone()), known))
             .collect();
-        let mut lines = HashSet::new();
         for found in found {
             let (line, known) = (found.line, known.get(&(found.kind, found.name.clone())));
             match found.plan(known, rules.replace) {
                 Plan::Refuse(problem) => draft.done.left_out.push(ImportError { line, problem }),
-                plan => {
-                    lines.insert(line);
-                    self.take_in(actor, &mut draft, found, (plan, known)).await?;
-                }
+                plan => self.take_in(actor, &mut draft, found, (plan, known)).await?,
             }
         }
         let Draft { import, names, mut done } = draft;
         done.left_out.sort_by_key(|bad| bad.line);
-        done.notes.extend(notes.into_iter().filter(|note| lines.contains(&note.line)).map(error));
+        let left_out: HashSet<_> = done.left_out.iter().map(|bad| bad.line).collect();
+        done.notes.extend(notes.into_iter().filter(|note| !left_out.contains(&note.line)).map(error));
         done.notes.sort_by_key(|note| note.line);
         if !done.left_out.is_empty() && !rules.skip_bad {
             return Err(DeskError::Import(done.left_out));
