@@ -26,6 +26,8 @@ fn calls(user: &str, id: &str) -> Vec<(Method, String, Option<Value>, [bool; 3])
         (Method::DELETE, "tokens/none".into(), None, helps),
         (Method::POST, "tokens/import".into(), Some(json!({"format": "csv", "content": ""})), admin_only),
         (Method::POST, "tokens/remove".into(), Some(json!({"tokens": ["none"]})), admin_only),
+        (Method::POST, "tokens/export".into(), Some(json!({"passphrase": "a long passphrase"})), admin_only),
+        (Method::PUT, format!("factors/{id}/label"), Some(json!({"label": "x"})), helps),
         (Method::POST, "tokens/none/assign".into(), Some(json!({"username": user})), admin_only),
         (Method::POST, person("/factors/yubikey"), Some(json!({"otp": "x"})), admin_only),
         (Method::GET, "status".into(), None, everyone),

@@ -140,6 +140,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let state = admin::State {
         desk,
         outbox,
+        imports: Arc::new(tokio::sync::Semaphore::new(1)),
         config: Arc::clone(&config),
         sync: followed.handles,
         status: status(counters, Arc::clone(&addresses), redis),

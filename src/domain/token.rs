@@ -2,14 +2,17 @@
 //! one becomes a factor of theirs.
 
 mod file;
+mod personalization;
 mod pieces;
 mod plan;
 mod pskc;
+mod sealed;
 mod table;
 mod yubico;
 
 pub use file::{BadLine, File, Found, Origin};
 pub use plan::Plan;
+pub use sealed::{Owner, Record};
 
 use super::factor::{FactorId, FactorKind, Material};
 use super::person::{PersonId, id};
@@ -73,6 +76,8 @@ pub enum Format {
     Csv,
     /// OATH tokens in a container (RFC 6030).
     Pskc,
+    /// What another Doorward exported.
+    Sealed,
 }
 
 impl Format {
@@ -82,6 +87,7 @@ impl Format {
             Format::Yubikey => yubico::read(text),
             Format::Csv => table::read(text),
             Format::Pskc => pskc::read(text, unlock, now),
+            Format::Sealed => sealed::read(text, unlock),
         }
     }
 }

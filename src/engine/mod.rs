@@ -5,6 +5,7 @@ mod closing;
 pub mod delivery;
 pub mod desk;
 pub mod enroll;
+pub mod export;
 pub mod inventory;
 mod late_key;
 pub mod login;

@@ -125,7 +125,7 @@ pub(super) struct TouchArgs {
 /// `doorward import …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Import {
-    /// YubiKeys, from a file that Yubico's programs wrote.
+    /// YubiKeys, from a file that Yubico's programs wrote; also keys with OATH-HOTP.
     Yubikey(ImportArgs),
     /// OATH tokens, from a table: serial,type,seed[,digits,counter,period,algorithm].
     Csv(ImportArgs),
@@ -140,6 +140,14 @@ pub(super) enum Import {
         #[arg(long, conflicts_with = "key_file")]
         passphrase: bool,
     },
+    /// What `doorward export` wrote elsewhere; its passphrase is asked for, or read from standard input.
+    Sealed(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The file, which must not exist yet; `-` is standard output.
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -230,7 +238,14 @@ pub(super) enum Factor {
         /// Id of the factor.
         id: String,
     },
-    /// Find a counter-based token again by two codes in a row.
+    /// Give a factor another name.
+    Rename {
+        /// Id of the factor.
+        id: String,
+        /// The name, such as "blue key".
+        name: String,
+    },
+    /// Find a token again by two codes in a row: its counter has run ahead, or its clock is off.
     Resync {
         /// Id of the factor.
         id: String,

@@ -19,7 +19,7 @@ pub(in crate::serve::admin) struct Factor {
     /// RFC 3339.
     created: String,
     used: Option<String>,
-    /// Steps by which an app's clock was ahead at its last use.
+    /// Steps by which an app's or token's clock was ahead at its last use.
     drift: Option<i64>,
     codes_left: Option<usize>,
     /// Failures in a row.
@@ -113,4 +113,11 @@ pub(in crate::serve::admin) struct FirstCode {
 pub(in crate::serve::admin) struct TwoCodes {
     pub(in crate::serve::admin) first: String,
     pub(in crate::serve::admin) second: String,
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve::admin) struct NewLabel {
+    /// 1 to 64 characters.
+    pub(in crate::serve::admin) label: String,
 }

@@ -69,14 +69,14 @@ pub(in crate::serve::admin) struct TokenPage {
 #[serde(deny_unknown_fields)]
 pub(in crate::serve::admin) struct TokenFile {
     /// `yubikey`: as Yubico's programs write it; `csv`: a table of OATH tokens; `pskc`: a container of them
-    /// (RFC 6030).
+    /// (RFC 6030); `sealed`: what another Doorward exported.
     #[schema(value_type = String)]
     pub(in crate::serve::admin) format: Format,
     /// The file.
     pub(in crate::serve::admin) content: String,
     /// PSKC: the key agreed on with the maker, in hex.
     pub(in crate::serve::admin) key: Option<String>,
-    /// PSKC: the passphrase agreed on.
+    /// PSKC: the passphrase agreed on; `sealed`: that of the export.
     pub(in crate::serve::admin) passphrase: Option<String>,
     /// Only look what would come of it.
     #[serde(default)]
@@ -114,6 +114,13 @@ impl ImportedTokens {
         let imported = added + replaced.len() + late.len();
         Self { imported, replaced, late_keys: late, dry_run, left_out: lines(left_out), notes: lines(notes) }
     }
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve::admin) struct NewExport {
+    /// The file is sealed under it.
+    pub(in crate::serve::admin) passphrase: String,
 }
 
 #[derive(Deserialize, ToSchema)]
