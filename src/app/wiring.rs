@@ -117,6 +117,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
         people: stores.records.people(),
         factors: stores.records.factors(),
         tokens: stores.records.tokens(),
+        stock: stores.records.stock(),
         validator: Some(Arc::new(enrolling)),
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
@@ -146,6 +147,7 @@ pub async fn serve(config: Config, stores: Stores) -> Result<Running> {
     let state = admin::State {
         desk,
         outbox,
+        imports: Arc::new(tokio::sync::Semaphore::new(1)),
         config: Arc::clone(&config),
         sync: followed.handles,
         status: status(counters, Arc::clone(&addresses), redis),

@@ -5,8 +5,10 @@
 
 use super::closing::Closing;
 use super::delivery::Waker;
+use super::late_key::{LOCALISED, localised};
 use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
+use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::login::{Action, Context, Event, Login, Opening};
 use crate::domain::method::Reach;
@@ -192,11 +194,13 @@ impl Gatekeeper {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => match self.validate(&otp).await {
+                Action::Validate { otp, .. } => match self.validate(&round, &login, &otp).await {
                     Ok(validation) => Event::Validated(validation),
                     Err(error) => {
-                        self.give_back(&login, &round).await;
-                        return Err(error.into());
+                        if let Undecided::Validator(_) = error {
+                            self.give_back(&login, &round).await;
+                        }
+                        return Err(error);
                     }
                 },
                 Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
@@ -213,11 +217,26 @@ impl Gatekeeper {
 }
 
 impl Gatekeeper {
-    async fn validate(&self, otp: &Otp) -> Result<Validation, ValidatorError> {
-        match &self.validator {
-            Some(validator) => validator.validate(otp).await,
-            None => Ok(Validation::Bad(Reason::YubikeyNoServer)),
-        }
+    /// Asks the validation server about a key that is not judged here.
+    async fn validate(
+        &self,
+        round: &Round<'_>,
+        login: &Login<'_>,
+        otp: &Otp,
+    ) -> Result<Validation, Undecided> {
+        let Some(validator) = &self.validator else { return Ok(Validation::Bad(Reason::YubikeyNoServer)) };
+        let said = validator.validate(otp).await?;
+        let audit = AuditEntry {
+            at: self.clock.now(),
+            actor: format!("{}:{}", round.front, round.client),
+            action: LOCALISED,
+            person: None,
+            subject: login.subject(),
+            outcome: "done",
+            detail: "".into(),
+            request: round.request.to_owned(),
+        };
+        Ok(localised(&*self.tokens, otp, said, audit).await?)
     }
 }
 

@@ -13,6 +13,7 @@ mod http;
 pub mod ldap;
 pub mod records;
 pub mod seal;
+mod stock;
 mod tls;
 mod tokens;
 pub mod yubico;
@@ -33,6 +34,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+pub use stock::{Given, Import, LateKey, Replacement, Stock, Whole};
 pub use tokens::{Assignment, NewToken, OtpValidator, TokenQuery, TokenStatus, Tokens, ValidatorError};
 
 /// Why the store could not do it.
@@ -213,8 +215,17 @@ pub trait Factors: Send + Sync {
     async fn confirm(&self, id: FactorId, position: u64, audit: AuditEntry) -> Result<bool>;
     /// Ends one for good; its seed is erased. `NotFound` if it was already gone.
     async fn revoke(&self, id: FactorId, audit: AuditEntry) -> Result<()>;
-    /// Moves a counter forward to `next`; `false` if it is there or past it. Clears the factor's failures.
-    async fn advance(&self, id: FactorId, next: u64, audit: AuditEntry) -> Result<bool>;
+    /// Moves a counter forward to `next`; `false` if it is there or past it. Clears the factor's failures. `used`: when a code was
+    /// taken with it, if that says something about a clock.
+    async fn advance(
+        &self,
+        id: FactorId,
+        next: u64,
+        used: Option<Timestamp>,
+        audit: AuditEntry,
+    ) -> Result<bool>;
+    /// Gives one another name.
+    async fn rename(&self, id: FactorId, label: String, audit: AuditEntry) -> Result<()>;
 }
 
 /// One failure counter as listed.

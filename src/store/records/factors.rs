@@ -225,13 +225,37 @@ impl Factors for Records {
         .await
     }
 
-    async fn advance(&self, id: FactorId, next: u64, entry: AuditEntry) -> Result<bool> {
+    async fn rename(&self, id: FactorId, label: String, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                change(transaction, id).await?;
+                let rename = Query::new("UPDATE factors SET label = $2 WHERE id = $1");
+                let rename = rename.bind(id.to_string()).bind(label);
+                match rename.execute(&mut transaction.connection).await? {
+                    0 => Err(gone()),
+                    _ => audit::append(transaction, entry).await,
+                }
+            })
+        })
+        .await
+    }
+
+    async fn advance(
+        &self,
+        id: FactorId,
+        next: u64,
+        used: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
                 let person = change(transaction, id).await?;
-                let done = Query::new("UPDATE positions SET next = $2 WHERE factor = $1 AND next < $2")
+                let text =
+                    "UPDATE positions SET next = $2, used = COALESCE($3, used) WHERE factor = $1 AND next < $2";
+                let done = Query::new(text)
                     .bind(id.to_string())
                     .bind(number(next))
+                    .bind(used.map(Timestamp::millis))
                     .execute(&mut transaction.connection)
                     .await?;
                 if done == 0 {

@@ -30,6 +30,7 @@ mod rounds;
 mod schema;
 mod search;
 mod sqlite;
+mod stock;
 mod subjects;
 #[cfg(test)]
 mod tests;
@@ -44,8 +45,8 @@ pub use open::OpenError;
 
 use super::seal::{Keyring, Place};
 use super::{
-    Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, StoreError,
-    Tokens, Upkeep,
+    Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result, Stock,
+    StoreError, Tokens, Upkeep,
 };
 use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
@@ -108,6 +109,8 @@ views! {
     upkeep: Upkeep,
     /// The inventory of tokens.
     tokens: Tokens,
+    /// What comes into the inventory and goes out.
+    stock: Stock,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.

@@ -15,6 +15,7 @@ mod postgres;
 mod rounds;
 mod schema;
 mod semantics;
+mod stock;
 mod subjects;
 mod tls;
 mod tokens;
