@@ -50,6 +50,7 @@ fn person(username: &str, email: &str) -> Person {
         groups: Vec::new(),
         email: Some(email.to_owned()),
         phone: None,
+        own: None,
         status: Status::Active,
         version: 1,
         origin: None,
