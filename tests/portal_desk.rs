@@ -1,6 +1,6 @@
 //! The help desk and administrators at the portal: the running daemon over HTTP, with a real mail server behind it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 #[path = "portal_desk/browser.rs"]
 mod browser;
