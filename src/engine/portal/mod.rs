@@ -6,7 +6,9 @@
 //! another, and failures at what anybody can try are counted apart.
 
 pub mod activation;
+pub mod administration;
 pub mod app;
+pub mod desk;
 pub mod factors;
 pub mod key;
 pub mod mailbox;
@@ -26,7 +28,7 @@ use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
 use crate::domain::throttle::Counter;
 use crate::store::mailbox::MailboxProvider;
-use crate::store::{SecurityData, Sessions, Settled, Settlement, StoreError};
+use crate::store::{Outbox, SecurityData, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
 
 /// Where the flows look and write.
@@ -39,6 +41,10 @@ pub struct Portal {
     pub security: Arc<dyn SecurityData>,
     /// Sessions of browsers.
     pub sessions: Arc<dyn Sessions>,
+    /// Messages on their way out.
+    pub outbox: Arc<dyn Outbox>,
+    /// What was counted for administrators.
+    pub recent: administration::Recent,
     /// Mailboxes of alumni.
     pub mailboxes: Arc<MailboxProvider>,
     /// Time.
@@ -109,6 +115,7 @@ impl Problem {
         Self { field: field.into(), message: message.to_owned(), values: Vec::new() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers give numbers and references alike")]
     pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.values.push((name, value.to_string()));
         self

@@ -1,7 +1,9 @@
 //! The pages, each with the forms that it sends.
 
 mod activate;
+mod administration;
 mod app;
+mod desk;
 mod home;
 mod key;
 mod mailbox;
@@ -14,6 +16,7 @@ mod reset;
 mod security;
 mod sent;
 mod sign_in;
+mod staff;
 
 use super::State;
 use super::browser::{Browser, redirect};
@@ -41,6 +44,8 @@ pub(super) fn routes() -> Router<State> {
         .merge(reset::routes())
         .merge(activate::routes())
         .merge(register::routes())
+        .merge(desk::routes())
+        .merge(administration::routes())
         .merge(app::routes())
         .merge(key::routes())
         .merge(security::routes())
@@ -53,7 +58,6 @@ pub(super) async fn missing(browser: Browser) -> Response {
     let view = browser.view();
     let text = view.say("page-missing");
     let body = html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
-    drop(view);
     browser.show(StatusCode::NOT_FOUND, &text, body).await
 }
 
