@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+pub(crate) mod browser;
 pub(crate) mod directory;
 pub(crate) mod ds389;
 pub(crate) mod gateway;
