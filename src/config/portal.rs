@@ -141,8 +141,6 @@ pub enum SecondCode {
 /// `[activation]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activation {
-    /// Whether new people of directories must activate their accounts.
-    pub required: bool,
     /// When a second passcode is sent.
     pub second_code: SecondCode,
 }
@@ -337,14 +335,13 @@ fn questions(section: &Section<'_>, words: Option<&Words>) -> Option<Vec<Questio
 }
 
 pub(super) fn activation(section: &Section<'_>) -> Option<Activation> {
-    let required = section.boolean("required");
     let second = [
         ("new_contact", SecondCode::NewContact),
         ("always", SecondCode::Always),
         ("never", SecondCode::Never),
     ];
     let second_code = section.choice("second_code", &second);
-    Some(Activation { required: required?, second_code: second_code? })
+    Some(Activation { second_code: second_code? })
 }
 
 impl Portal {

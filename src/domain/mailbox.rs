@@ -155,6 +155,7 @@ mod tests {
             groups: Vec::new(),
             email: email.map(str::to_owned),
             phone: None,
+            own: None,
             status: Status::Active,
             version: 1,
             origin: None,

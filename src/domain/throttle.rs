@@ -16,16 +16,19 @@ pub enum Counter {
     Sent,
     /// Passcodes of whoever gave no password before: at resets and activations.
     Reset,
+    /// Answers to security questions.
+    Questions,
 }
 
 impl Counter {
-    /// Name in the database and in listings: `password`, `sent`, `reset`, or the factor's id.
+    /// Name in the database and in listings: `password`, `sent`, `reset`, `questions`, or the factor's id.
     pub fn key(self) -> String {
         match self {
             Counter::Password => "password".to_owned(),
             Counter::Factor(id) => id.to_string(),
             Counter::Sent => "sent".to_owned(),
             Counter::Reset => "reset".to_owned(),
+            Counter::Questions => "questions".to_owned(),
         }
     }
 }

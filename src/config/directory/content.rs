@@ -209,6 +209,7 @@ pub(super) fn sync(section: &Section<'_>) -> Option<SyncSettings> {
     let page = section.number("page_size", 10..=10_000);
     let max_removals = section.number("max_removals", 0..=100);
     let keep_departed = section.duration("keep_departed", Duration::ZERO..=24 * 3660 * HOUR);
+    let activation = section.boolean("activation");
     Some(SyncSettings {
         mode: mode?,
         poll: poll?,
@@ -216,5 +217,6 @@ pub(super) fn sync(section: &Section<'_>) -> Option<SyncSettings> {
         page: page?,
         max_removals: max_removals?,
         keep_departed: keep_departed?,
+        activation: activation?,
     })
 }

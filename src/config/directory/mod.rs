@@ -182,6 +182,8 @@ pub struct SyncSettings {
     pub max_removals: u8,
     /// How long someone who left is kept, with factors, in case they return.
     pub keep_departed: Duration,
+    /// Who comes after the first load must activate the account.
+    pub activation: bool,
 }
 
 /// `[[directory]]`

@@ -228,6 +228,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("\"30d\""),
         "How long someone who left the directory is kept, with factors, in case the entry comes back.",
     ),
+    key(
+        "directory",
+        "activation",
+        Some("false"),
+        "Whoever comes into this directory after the first load must activate the account in the portal before it can log in anywhere.",
+    ),
     key("directory", "connections", Some("8"), "Connections that check passwords, to each server."),
     key(
         "directory",

@@ -151,12 +151,6 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "activation",
-        "required",
-        Some("false"),
-        "New people of directories must activate their accounts in the portal before they can log in anywhere.",
-    ),
-    key(
-        "activation",
         "second_code",
         Some("\"new_contact\""),
         "The second passcode of an activation: `new_contact` goes to a contact that was just entered, and so proves it; `always` also if none was; `never`.",

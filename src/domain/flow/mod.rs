@@ -53,6 +53,9 @@ pub struct Signed {
     pub at: Timestamp,
     /// When a passcode was right last.
     pub proven: Option<Timestamp>,
+    /// Nothing else is possible before security data was registered.
+    #[serde(default)]
+    pub must_register: bool,
 }
 
 /// What one must have shown to see a page.
@@ -149,6 +152,7 @@ mod tests {
             version: 1,
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
+            must_register: false,
         };
         Session { who: Some(who), ..Session::default() }
     }

@@ -15,6 +15,7 @@ use crate::domain::factor::FactorKind;
 use crate::domain::login::Offer;
 use crate::domain::method::Method;
 use crate::domain::person::PersonId;
+use crate::domain::question::QuestionId;
 use serde::{Deserialize, Serialize};
 
 /// A reset under way.
@@ -39,7 +40,7 @@ pub enum Reset {
         /// When the last passcode was right.
         proven: Timestamp,
         /// A security question is asked first.
-        question: Option<String>,
+        question: Option<QuestionId>,
     },
 }
 

@@ -512,6 +512,6 @@ pub fn offers(context: Context<'_>, account: Option<Arc<Account>>) -> Result<Vec
 fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
     match counter {
         Counter::Password => first == Gate::Open,
-        Counter::Factor(_) | Counter::Sent | Counter::Reset => open.contains(counter),
+        Counter::Factor(_) | Counter::Sent | Counter::Reset | Counter::Questions => open.contains(counter),
     }
 }

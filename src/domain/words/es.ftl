@@ -134,6 +134,7 @@ submit-button = Submit
 ## Registration
 
 registration-title = Register your Security Data
+registration-due = Please register your security data: without it a forgotten password cannot be reset here.
 registration-intro = Registration is required of all faculty, staff and students.
 contact-mobile = Mobile/alternate phone (for text)
 contact-phone = work/home phone
@@ -193,6 +194,8 @@ question-holiday-place = Where did you spend the holiday that you remember best?
 
 reset-title = Reset your Password
 reset-intro = Enter your username. We then offer the ways to get a passcode.
+reset-question-heading = Your security question
+wrong-answer = This is not the answer that you have registered.
 new-password-heading = Choose a new password
 new-password = New password
 new-password-again = New password once more

@@ -19,7 +19,8 @@ use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
-use crate::store::{SecurityData, Sessions, StoreError};
+use crate::domain::throttle::Counter;
+use crate::store::{SecurityData, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
 
 /// Where the flows look and write.
@@ -113,6 +114,27 @@ impl Portal {
             request: visit.request.clone(),
         };
         self.desk.entry(&actor, action, person.username.as_str(), Some(person.id))
+    }
+
+    /// Writes an entry, and resets counters with it.
+    pub(super) async fn write(&self, person: &Person, audit: AuditEntry, clear: Vec<Counter>) -> Result<()> {
+        let settlement = Settlement {
+            person: Some(person.id),
+            accept: None,
+            once: Vec::new(),
+            joins: None,
+            message: None,
+            clear,
+            refund: Vec::new(),
+            at: audit.at,
+            audit,
+            replayed: None,
+            limited: None,
+        };
+        match self.gatekeeper.logins.settle(settlement).await? {
+            Settled::Done => Ok(()),
+            other => Err(PortalError::Unavailable(format!("an entry was not written: {other:?}"))),
+        }
     }
 
     pub(super) fn now(&self) -> Timestamp {

@@ -3,13 +3,15 @@
 use super::passcode::{Answer, Asking, Chosen};
 use super::{Portal, PortalError, Problem, Result, Visit, must_register};
 use crate::base::Secret;
-use crate::config::Enforce;
+use crate::config::{Enforce, QuestionsMode};
 use crate::domain::flow::{Reset, Session};
 use crate::domain::login::Offer;
 use crate::domain::message::Notice;
 use crate::domain::password::PasswordProblem;
 use crate::domain::person::Person;
+use crate::domain::question::QuestionId;
 use crate::domain::sent::Purpose;
+use crate::domain::throttle::{Counter, Gate};
 use crate::store::StoreError;
 use crate::store::directory::ChangeError;
 
@@ -62,8 +64,52 @@ impl Portal {
         if let Answer::Right(person) = &answer {
             let offers = self.reset_offers(visit, person.username.as_str()).await?;
             session.reset = session.reset.take().map(|reset| reset.proven(person.id, &offers, self.now()));
+            if let Some(Reset::Password { question, .. }) = &mut session.reset {
+                *question = self.question(visit, person).await?;
+            }
         }
         Ok(answer)
+    }
+
+    /// One of the person's questions, where an answer is asked for beside passcodes (R-REG-7).
+    async fn question(&self, visit: &Visit, person: &Person) -> Result<Option<QuestionId>> {
+        if visit.config.registration.mode != QuestionsMode::Additional {
+            return Ok(None);
+        }
+        let answers = self.security.answers(person.id).await?;
+        let mut byte = [0];
+        self.random.fill(&mut byte);
+        let at = usize::from(byte[0]).checked_rem(answers.len());
+        Ok(at.and_then(|at| answers.into_iter().nth(at)).map(|answer| answer.question))
+    }
+
+    /// The answer to that question was typed. It is charged on a counter of its own before it is looked at.
+    pub async fn answer_question(&self, visit: &Visit, session: &mut Session, typed: &str) -> Result<Answer> {
+        let Some(Reset::Password { person, username, question, .. }) = &mut session.reset else {
+            return Ok(Answer::NotAsked);
+        };
+        let Some(asked) = question.clone() else { return Ok(Answer::NotAsked) };
+        let person = self.person(visit, *person, username).await?;
+        let (now, counters) = (self.now(), [Counter::Questions]);
+        let attempts = &self.gatekeeper.attempts;
+        let gates = attempts.charge(Some(person.id), &counters, &visit.config.throttle, now).await?;
+        if gates != [Gate::Open] {
+            return Ok(Answer::Throttled);
+        }
+        let answers = self.security.answers(person.id).await?;
+        let kept = answers.into_iter().find(|answer| answer.question == asked).ok_or(PortalError::Stale)?;
+        let form = Secret::new(crate::domain::question::normalise(typed).as_bytes().to_vec());
+        let right = self.desk.hashes.verify(Some(kept.hash), form).await;
+        let right = right.map_err(|error| PortalError::Unavailable(error.to_string()))?;
+        let mut entry = self.entry(visit, "reset.question", &person);
+        entry.outcome = if right { "done" } else { "refused" };
+        let clear = if right { counters.to_vec() } else { Vec::new() };
+        self.write(&person, entry, clear).await?;
+        if !right {
+            return Ok(Answer::Wrong);
+        }
+        *question = None;
+        Ok(Answer::Right(person))
     }
 
     /// Sets the new password, if the last passcode is not too old. What is wrong with it is returned.
@@ -73,7 +119,7 @@ impl Portal {
         session: &mut Session,
         (new, again): (&Secret<String>, &Secret<String>),
     ) -> Result<Vec<Problem>> {
-        let Some(Reset::Password { person, username, proven, .. }) = session.reset.clone() else {
+        let Some(Reset::Password { person, username, proven, question: None }) = session.reset.clone() else {
             return Err(PortalError::Stale);
         };
         if proven < self.fresh(visit) {

@@ -1,11 +1,13 @@
 //! Signing in: the password first, then a passcode where a page needs one.
 
 use super::passcode::{Answer, Asking, Chosen, policy, round};
-use super::{Portal, Result, Visit};
+use super::{Portal, Result, Visit, must_register};
 use crate::base::Secret;
-use crate::domain::flow::{Level, Proving, Session, Signed, is_device};
+use crate::config::Enforce;
+use crate::domain::flow::{Level, Proving, Session, Signed, Told, is_device};
 use crate::domain::login::{Account, Offer};
 use crate::domain::method::{Channel, Method};
+use crate::domain::person::Person;
 use crate::domain::policy::LoginKind;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
@@ -24,6 +26,17 @@ pub enum SignIn {
     Expired,
     /// Too many were wrong.
     Throttled,
+}
+
+/// Whether somebody has security data to register (R-TOP-4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Registration {
+    /// It is done, or not asked of them.
+    Done,
+    /// They are told.
+    Due,
+    /// Nothing else is possible before.
+    Required,
 }
 
 /// Whether a page may be shown.
@@ -60,10 +73,20 @@ impl Portal {
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
                 let username = person.username.to_string();
-                let who =
-                    Signed { person: person.id, username, version: person.version, at: now, proven: None };
+                let registration = self.registration(visit, &person).await?;
+                let who = Signed {
+                    person: person.id,
+                    username,
+                    version: person.version,
+                    at: now,
+                    proven: None,
+                    must_register: registration == Registration::Required,
+                };
                 *session =
                     Session { who: Some(who), told: session.told.take(), seen: now, ..Session::default() };
+                if registration == Registration::Due {
+                    session.told = Some(Told::good("registration-due", &[]));
+                }
                 SignIn::In
             }
             Verdict::Reject { reason: Reason::PasswordExpired | Reason::PasswordMustChange, .. } => {
@@ -71,6 +94,20 @@ impl Portal {
             }
             Verdict::Reject { reason: Reason::Throttled | Reason::HardStopped, .. } => SignIn::Throttled,
             Verdict::Reject { .. } | Verdict::Challenge { .. } => SignIn::Wrong,
+        })
+    }
+
+    async fn registration(&self, visit: &Visit, person: &Person) -> Result<Registration> {
+        let enforce = visit.config.registration.enforce;
+        if enforce == Enforce::Off
+            || !must_register(person)
+            || self.security.profile(person.id).await?.registered.is_some()
+        {
+            return Ok(Registration::Done);
+        }
+        Ok(match enforce {
+            Enforce::From(date) if date <= self.now() => Registration::Required,
+            _ => Registration::Due,
         })
     }
 

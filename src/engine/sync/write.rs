@@ -170,7 +170,8 @@ impl Follower {
                 changes: chunk,
                 place: place.clone().filter(|_| last && session.conflicts.is_empty()),
                 bulk,
-                new: false,
+                // Who was there before Doorward came has an account already.
+                new: self.servers.settings().sync.activation && !session.first,
                 at: self.clock.now(),
             };
             let applied = self.identities.apply(batch).await?;

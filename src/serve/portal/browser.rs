@@ -25,6 +25,10 @@ use zeroize::Zeroizing;
 /// A session that was looked at is written again so often, so that it does not end while somebody reads.
 const TOUCH: Duration = Duration::from_secs(60);
 
+/// What is possible before security data was registered, where that is required.
+const BEFORE_REGISTRATION: [&str; 6] =
+    ["/register", "/verify", "/sign-", "/language/", "/practices", "/sent"];
+
 /// A browser and its session.
 pub(super) struct Browser {
     pub(super) state: State,
@@ -96,6 +100,10 @@ impl FromRequestParts<State> for Browser {
         };
         if !fresh && let Err(error) = browser.load().await {
             return Err(browser.unavailable(&error));
+        }
+        let must = browser.session.who.as_ref().is_some_and(|who| who.must_register);
+        if must && !BEFORE_REGISTRATION.iter().any(|path| browser.path.starts_with(path)) {
+            return Err(redirect("/register"));
         }
         Ok(browser)
     }

@@ -72,6 +72,7 @@ impl Counters {
             "password" => Some(Counter::Password),
             "sent" => Some(Counter::Sent),
             "reset" => Some(Counter::Reset),
+            "questions" => Some(Counter::Questions),
             factor => factor.parse().ok().map(Counter::Factor),
         };
         // What has no such form was never written here, and nothing will ask for it.

@@ -252,6 +252,9 @@ async fn save(Posted { mut browser, fields }: Posted) -> Response {
     let (form, typed) = read(&fields, visit.config.registration.slots);
     match portal.register(&visit, &account.person, &form).await {
         Ok(Ok(written)) => {
+            if let Some(who) = &mut browser.session.who {
+                who.must_register = false;
+            }
             let to = match written.entered.first() {
                 Some((kind, _)) => format!("/register/confirm/{}", kind.as_str()),
                 None => "/register".to_owned(),

@@ -5,6 +5,7 @@ use super::super::browser::{Browser, Posted};
 use super::super::view::{Field, View};
 use super::{help, passcode, password};
 use crate::domain::flow::{Reset, Told};
+use crate::engine::portal::passcode::Answer;
 use crate::engine::portal::{PortalError, Problem};
 use axum::Router;
 use axum::http::StatusCode;
@@ -19,6 +20,7 @@ pub(super) fn routes() -> Router<State> {
         .route("/reset/choose", post(choose))
         .route("/reset/passcode", post(answer))
         .route("/reset/other", post(other))
+        .route("/reset/answer", post(question))
         .route("/reset/password", post(finish))
         .route("/reset/cancel", post(cancel))
 }
@@ -51,7 +53,18 @@ fn content(view: &View<'_>, problems: &[Problem]) -> Markup {
                 (passcode::show(view, proving, "/reset"))
                 (view.form("/reset/cancel", &html! { button.link type="submit" { (view.say("cancel-button")) } }))
             }
-            Some(Reset::Password { username, .. }) => {
+            Some(Reset::Password { question: Some(question), .. }) => {
+                @let field = Field {
+                    name: "answer",
+                    label: view.say(&format!("question-{question}")),
+                    autocomplete: "off",
+                    focus: true,
+                    ..Field::default()
+                };
+                h1 { (view.say("reset-question-heading")) }
+                (view.form("/reset/answer", &html! { (field.show(view)) (view.button("continue-button")) }))
+            }
+            Some(Reset::Password { username, question: None, .. }) => {
                 h1 { (view.say("new-password-heading")) }
                 (view.problems(problems))
                 (view.form("/reset/password", &html! {
@@ -101,6 +114,20 @@ async fn answer(Posted { mut browser, fields }: Posted) -> Response {
             if let Some(Reset::Password { .. }) = browser.session.reset {
                 browser.renew();
             }
+            browser.go("/reset").await
+        }
+        Err(error) => browser.failed(error, "/reset").await,
+    }
+}
+
+async fn question(Posted { mut browser, fields }: Posted) -> Response {
+    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
+    match portal.answer_question(&visit, &mut browser.session, fields.text("answer")).await {
+        Ok(answer) => {
+            browser.session.told = match answer {
+                Answer::Wrong => Some(Told::problem("wrong-answer")),
+                other => passcode::answered(&other),
+            };
             browser.go("/reset").await
         }
         Err(error) => browser.failed(error, "/reset").await,
