@@ -48,6 +48,7 @@ fn person(username: &str, email: &str) -> Person {
         name: String::new(),
         roles: Vec::new(),
         groups: Vec::new(),
+        own: None,
         email: Some(email.to_owned()),
         phone: None,
         status: Status::Active,

@@ -219,7 +219,7 @@ impl Browser {
 
     /// The field with this label.
     pub(crate) fn field(&self, label: &str) -> Element {
-        let path = format!("//*[@id = //label[normalize-space(text()) = {}]/@for]", quoted(label));
+        let path = format!("//*[@id = //label[starts-with(normalize-space(text()), {})]/@for]", quoted(label));
         self.one(&format!("field \"{label}\""), "xpath", &path)
     }
 
