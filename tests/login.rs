@@ -174,6 +174,29 @@ fn hotp_token_is_enrolled_used_in_order_and_found_again() {
     assert_eq!(login(202), "Access-Accept");
 }
 
+// R-RESET-9
+#[test]
+fn new_password_and_lock_void_a_challenge_that_waits() {
+    let daemon = Daemon::demo(&[]);
+    let (vpn, app) = ("127.0.0.1", &daemon.with_app()[0]);
+    let passcode = code(&app.totp, 0);
+    let challenge = ask(&daemon, vpn, &app.user, &app.password);
+    assert_eq!(answer(&challenge), "Access-Challenge");
+    let changed = "quite another passphrase";
+    let set = daemon.run_with(&["person", "passwd", &app.user], &format!("{changed}\n"));
+    assert!(set.status.success(), "{set:?}");
+    assert_eq!(answer(&respond(&daemon, vpn, &app.user, &challenge, &passcode)), "Access-Reject");
+    let challenge = ask(&daemon, vpn, &app.user, changed);
+    assert_eq!(answer(&challenge), "Access-Challenge");
+    for order in ["lock", "unlock"] {
+        assert!(daemon.run(&["person", order, &app.user]).status.success());
+    }
+    assert_eq!(answer(&respond(&daemon, vpn, &app.user, &challenge, &passcode)), "Access-Reject");
+    // The passcode itself was good all the time.
+    let challenge = ask(&daemon, vpn, &app.user, changed);
+    assert_eq!(answer(&respond(&daemon, vpn, &app.user, &challenge, &passcode)), "Access-Accept");
+}
+
 #[test]
 fn help_desk_locks_unlocks_revokes_and_hands_out_a_code() {
     let daemon = Daemon::demo(&[]);

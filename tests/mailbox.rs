@@ -51,6 +51,7 @@ fn person(username: &str, email: &str) -> Person {
         own: None,
         email: Some(email.to_owned()),
         phone: None,
+        own: None,
         status: Status::Active,
         version: 1,
         origin: None,

@@ -8,6 +8,7 @@ use crate::engine::delivery::{self, Courier, Waker};
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
 use crate::engine::portal::Portal;
+use crate::engine::portal::administration::Recent;
 use crate::engine::reach::Reachable;
 use crate::engine::sync::{Follower, Handle};
 use crate::engine::upkeep::Keeper;
@@ -132,11 +133,14 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         random,
     });
     let counters = Arc::new(Counters::default());
+    let outbox = stores.records.outbox();
     let flows = Portal {
         gatekeeper: Arc::clone(&gatekeeper),
         desk: Arc::clone(&desk),
         security: stores.records.security(),
         sessions: stores.records.sessions(),
+        outbox: Arc::clone(&outbox),
+        recent: Recent::default(),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
     };
@@ -144,7 +148,6 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         .context("RADIUS cannot be served; is another server running there?")?;
     let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
     tokio::task::spawn_blocking(crate::domain::contact::warm_up);
-    let outbox = stores.records.outbox();
     let courier = Courier {
         outbox: Arc::clone(&outbox),
         providers: Arc::clone(&providers),

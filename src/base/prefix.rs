@@ -35,6 +35,13 @@ fn number(address: IpAddr) -> u128 {
     }
 }
 
+fn all<T>(lengths: &[Length<T>], address: fn(u128) -> IpAddr) -> impl Iterator<Item = (IpNet, &T)> {
+    lengths.iter().flat_map(move |Length { length, values, .. }| {
+        let prefix = move |network| IpNet::new(address(network), *length).ok();
+        values.iter().filter_map(move |(network, value)| Some((prefix(*network)?, value)))
+    })
+}
+
 impl<T> PrefixMap<T> {
     /// Adds a value; returns the one that had the same prefix before.
     pub fn insert(&mut self, prefix: IpNet, value: T) -> Option<T> {
@@ -65,6 +72,14 @@ impl<T> PrefixMap<T> {
             values.get(at).map(|(_, value)| value)
         })
     }
+
+    /// All prefixes with their values; the longest first, IPv4 before IPv6.
+    pub fn iter(&self) -> impl Iterator<Item = (IpNet, &T)> {
+        // Of an IPv4 network no more than the lower half is ever set.
+        let v4 = |network| IpAddr::from(u32::try_from(network).unwrap_or_default().to_be_bytes());
+        let v6 = |network: u128| IpAddr::from(network.to_be_bytes());
+        all(&self.v4, v4).chain(all(&self.v6, v6))
+    }
 }
 
 impl<T> FromIterator<(IpNet, T)> for PrefixMap<T> {
@@ -86,6 +101,13 @@ mod tests {
             .into_iter()
             .map(|(prefix, name)| (prefix.parse().unwrap(), name))
             .collect()
+    }
+
+    #[test]
+    fn all_prefixes_are_listed() {
+        let map = map();
+        let all: Vec<_> = map.iter().map(|(network, value)| format!("{network} {value}")).collect();
+        assert_eq!(all, ["10.1.2.3/32 one", "10.0.0.0/8 ten", "0.0.0.0/0 any", "2001:db8::/32 six"]);
     }
 
     #[test]

@@ -50,17 +50,23 @@ pub enum Notice {
     FactorAdded,
     /// A second factor was taken away.
     FactorRevoked,
+    /// The help desk has unlocked the account.
+    Unlocked,
+    /// The help desk has started a reset.
+    ResetStarted,
 }
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Notice; 6] = [
+    pub const ALL: [Notice; 8] = [
         Notice::Activated,
         Notice::Updated,
         Notice::PasswordChanged,
         Notice::MailboxPasswordChanged,
         Notice::FactorAdded,
         Notice::FactorRevoked,
+        Notice::Unlocked,
+        Notice::ResetStarted,
     ];
 
     /// Name in the catalogue.
@@ -72,6 +78,8 @@ impl Notice {
             Notice::MailboxPasswordChanged => "mailbox-password-changed",
             Notice::FactorAdded => "factor-added",
             Notice::FactorRevoked => "factor-revoked",
+            Notice::Unlocked => "unlocked",
+            Notice::ResetStarted => "reset-started",
         }
     }
 }

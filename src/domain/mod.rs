@@ -2,8 +2,10 @@
 //!
 //! Everything here is a function of its arguments; time comes in as a [`crate::base::Timestamp`].
 
+pub mod activity;
 pub mod audit;
 pub mod contact;
+pub mod desk;
 pub mod digest;
 pub mod directory;
 pub mod factor;

@@ -34,6 +34,8 @@ pub enum Purpose {
     Activation,
     /// The proof of a contact that a person has entered.
     Contact,
+    /// It is a temporary code that the help desk sends, and counts wherever those do.
+    HelpDesk,
     /// Nothing: the message carries no code, it tells that something was changed.
     Notice,
 }
@@ -47,6 +49,7 @@ impl Purpose {
             Purpose::Reset => "reset",
             Purpose::Activation => "activation",
             Purpose::Contact => "contact",
+            Purpose::HelpDesk => "helpdesk",
             Purpose::Notice => "notice",
         }
     }

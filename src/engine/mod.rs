@@ -10,6 +10,7 @@ pub mod portal;
 pub mod reach;
 pub mod sync;
 pub mod tokens;
+pub mod trail;
 pub mod upkeep;
 pub mod validation;
 pub mod warnings;

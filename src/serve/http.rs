@@ -356,3 +356,17 @@ impl<P: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>
         })
     }
 }
+
+/// A channel as the stream that a body is made of.
+pub(super) struct Pages<T>(pub(super) tokio::sync::mpsc::Receiver<Result<T, io::Error>>);
+
+impl<T> futures_core::Stream for Pages<T> {
+    type Item = Result<T, io::Error>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.0.poll_recv(context)
+    }
+}

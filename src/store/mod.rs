@@ -470,6 +470,8 @@ pub struct AuditRecord {
 pub struct AuditQuery {
     /// Only entries after this number.
     pub after: i64,
+    /// Only entries before this number.
+    pub before: Option<i64>,
     /// At most so many; 0 means 100.
     pub limit: u32,
     /// Only entries about this username or subject.

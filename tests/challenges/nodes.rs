@@ -31,27 +31,61 @@ fn until_redis(daemon: &Daemon, up: bool) -> String {
     })
 }
 
+fn enroll(daemon: &Daemon) {
+    let added = daemon.run_with(&["person", "add", "zoe", "--name", "Zoe"], &format!("{PASSWORD}\n"));
+    assert!(added.status.success(), "{added:?}");
+    let enrolled = daemon.run(&["enroll", "totp", "zoe", "--seed", SEED, "--code", &code(SEED, -1)]);
+    assert!(enrolled.status.success(), "{enrolled:?}");
+}
+
+/// Answers the challenge in `asked`.
+fn respond(daemon: &Daemon, asked: &str, typed: &str) -> String {
+    let state = value(asked, "State").unwrap();
+    let attributes = [("User-Name", "zoe"), ("User-Password", typed), ("State", state)];
+    answer(&radclient(daemon.address, &attributes)).to_owned()
+}
+
+// R-RESET-9
+#[test]
+fn new_password_and_lock_at_one_node_void_the_challenge_of_another() {
+    let redis = Redis::with(&Setup { extra: rule("standalone"), ..Setup::default() });
+    let store = tempfile::tempdir().unwrap();
+    let (_one_dir, one) = node(&store.path().join("doorward.db"), &redis);
+    let (_other_dir, other) = node(&store.path().join("doorward.db"), &redis);
+    enroll(&one);
+    for daemon in [&one, &other] {
+        until_redis(daemon, true);
+    }
+    let passcode = code(SEED, 0);
+    let asked = login_output(&one, "zoe", PASSWORD);
+    assert_eq!(answer(&asked), "Access-Challenge", "{asked}");
+    let changed = "another passphrase of hers";
+    let set = other.run_with(&["person", "passwd", "zoe"], &format!("{changed}\n"));
+    assert!(set.status.success(), "{set:?}");
+    assert_eq!(respond(&one, &asked, &passcode), "Access-Reject");
+    let asked = login_output(&one, "zoe", changed);
+    for order in ["lock", "unlock"] {
+        assert!(other.run(&["person", order, "zoe"]).status.success());
+    }
+    assert_eq!(respond(&one, &asked, &passcode), "Access-Reject");
+    let asked = login_output(&one, "zoe", changed);
+    assert_eq!(respond(&other, &asked, &passcode), "Access-Accept", "it was good all the time");
+}
+
 #[test]
 fn login_ends_at_another_node_than_it_began_and_only_once() {
     let mut redis = Redis::with(&Setup { extra: rule("standalone"), ..Setup::default() });
     let store = tempfile::tempdir().unwrap();
     let (_one_dir, one) = node(&store.path().join("doorward.db"), &redis);
     let (_other_dir, other) = node(&store.path().join("doorward.db"), &redis);
-    let added = one.run_with(&["person", "add", "zoe", "--name", "Zoe"], &format!("{PASSWORD}\n"));
-    assert!(added.status.success(), "{added:?}");
-    let enrolled = one.run(&["enroll", "totp", "zoe", "--seed", SEED, "--code", &code(SEED, -1)]);
-    assert!(enrolled.status.success(), "{enrolled:?}");
+    enroll(&one);
     for daemon in [&one, &other] {
         until_redis(daemon, true);
     }
 
     let asked = login_output(&one, "zoe", PASSWORD);
     assert_eq!(answer(&asked), "Access-Challenge", "{asked}");
-    let state = value(&asked, "State").unwrap().to_owned();
-    let reply = |daemon: &Daemon, typed: &str| {
-        let attributes = [("User-Name", "zoe"), ("User-Password", typed), ("State", &state)];
-        answer(&radclient(daemon.address, &attributes)).to_owned()
-    };
+    let reply = |daemon: &Daemon, typed: &str| respond(daemon, &asked, typed);
     let passcode = code(SEED, 0);
     assert_eq!(reply(&other, &passcode), "Access-Accept");
     assert_eq!(reply(&one, &passcode), "Access-Reject");

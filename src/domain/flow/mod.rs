@@ -12,6 +12,7 @@ pub use activation::Activation;
 pub use proving::{Asked, Proving, Shown};
 pub use reset::Reset;
 
+use super::desk::{Callers, Staff};
 use super::method::Method;
 use super::person::PersonId;
 use crate::base::Timestamp;
@@ -36,6 +37,9 @@ pub struct Session {
     pub next: Option<String>,
     /// To be told on the next page: a message of the catalogue and its values.
     pub told: Option<Told>,
+    /// What a clerk of the help desk has found out about callers.
+    #[serde(default)]
+    pub callers: Callers,
     /// When something was done last.
     pub seen: Timestamp,
 }
@@ -53,6 +57,9 @@ pub struct Signed {
     pub at: Timestamp,
     /// When a passcode was right last.
     pub proven: Option<Timestamp>,
+    /// What they were when they signed in, if they work here: for links. Pages ask the account itself.
+    #[serde(default)]
+    pub staff: Option<Staff>,
     /// Nothing else is possible before security data was registered.
     #[serde(default)]
     pub must_register: bool,
@@ -152,6 +159,7 @@ mod tests {
             version: 1,
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
+            staff: None,
             must_register: false,
         };
         Session { who: Some(who), ..Session::default() }

@@ -6,6 +6,8 @@
 //! another, and failures at what anybody can try are counted apart.
 
 pub mod activation;
+pub mod administration;
+pub mod desk;
 pub mod notices;
 pub mod passcode;
 pub mod registration;
@@ -20,7 +22,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
 use crate::domain::throttle::Counter;
-use crate::store::{SecurityData, Sessions, Settled, Settlement, StoreError};
+use crate::store::{Outbox, SecurityData, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
 
 /// Where the flows look and write.
@@ -33,6 +35,10 @@ pub struct Portal {
     pub security: Arc<dyn SecurityData>,
     /// Sessions of browsers.
     pub sessions: Arc<dyn Sessions>,
+    /// Messages on their way out.
+    pub outbox: Arc<dyn Outbox>,
+    /// What was counted for administrators.
+    pub recent: administration::Recent,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids of messages.

@@ -111,7 +111,7 @@ pub(super) const fn client(purpose: Purpose) -> &'static str {
         Purpose::Reset => "reset",
         Purpose::Activation => "activation",
         Purpose::Contact => "contact",
-        Purpose::Login | Purpose::Portal | Purpose::Notice => "sign-in",
+        Purpose::Login | Purpose::Portal | Purpose::HelpDesk | Purpose::Notice => "sign-in",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Signing in: the password first, then a passcode where a page needs one.
 
+use super::desk::staff;
 use super::passcode::{Answer, Asking, Chosen, policy, round};
 use super::{Portal, Result, Visit, must_register};
 use crate::base::Secret;
@@ -80,6 +81,7 @@ impl Portal {
                     version: person.version,
                     at: now,
                     proven: None,
+                    staff: staff(visit, &person),
                     must_register: registration == Registration::Required,
                 };
                 *session =

@@ -5,13 +5,16 @@ use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::people::query;
 use super::types::{Status, Trail, TrailQuery, Verified};
+use crate::engine::trail;
+use crate::serve::http::Pages;
 use crate::store::AuditQuery;
 use axum::Json;
-use axum::body::{Body as HttpBody, Bytes};
+use axum::body::Body as HttpBody;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as With};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
 
 /// Entries of the audit trail.
 #[utoipa::path(get, path = "/v1/audit", params(TrailQuery), responses((status = 200, body = Trail), (status = "default", body = Body)))]
@@ -28,6 +31,7 @@ pub(super) async fn list(
         limit: limit.unwrap_or_default(),
         subject,
         newest_first: newest.unwrap_or_default(),
+        before: None,
     };
     let entries = state.desk.audit.entries(&wanted).await?;
     caller.note(&state, "audit.list", wanted.subject.as_deref().unwrap_or_default(), "done", "").await?;
@@ -49,43 +53,8 @@ pub(super) async fn verify(With(state): With<State>, caller: Caller) -> Result<J
 pub(super) async fn export(With(state): With<State>, caller: Caller) -> Result<Response, Failure> {
     caller.must(&state, Permission::Audit, "audit.export", "").await?;
     caller.note(&state, "audit.export", "", "done", "").await?;
-    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(4);
-    tokio::spawn(async move {
-        let mut after = 0;
-        loop {
-            let page = AuditQuery { after, limit: 1000, ..AuditQuery::default() };
-            let text = match state.desk.audit.entries(&page).await {
-                Ok(entries) if entries.is_empty() => return,
-                Ok(entries) => {
-                    after = entries.last().map_or(after, |entry| entry.seq);
-                    let lines = entries.iter().filter_map(|entry| serde_json::to_string(entry).ok());
-                    Ok(Bytes::from(lines.fold(String::new(), |text, line| text + &line + "\n")))
-                }
-                // Breaking off shows the reader that something is missing; an end would not.
-                Err(error) => Err(std::io::Error::other(error.to_string())),
-            };
-            let failed = text.is_err();
-            if sender.send(text).await.is_err() || failed {
-                return;
-            }
-        }
-    });
-    let body = HttpBody::from_stream(Pages(receiver));
+    let body = HttpBody::from_stream(Pages(trail::export(Arc::clone(&state.desk.audit))));
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
-}
-
-/// A channel as the stream that a body is made of.
-pub(super) struct Pages(pub(super) tokio::sync::mpsc::Receiver<Result<Bytes, std::io::Error>>);
-
-impl futures_core::Stream for Pages {
-    type Item = Result<Bytes, std::io::Error>;
-
-    fn poll_next(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
-    }
 }
 
 /// How the daemon is.

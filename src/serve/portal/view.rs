@@ -1,6 +1,7 @@
 //! What every page has: its frame, its headers, and the parts that forms are made of.
 
 use super::browser::Browser;
+use crate::domain::desk::Area;
 use crate::domain::texts::Institution;
 use crate::domain::words::Language;
 use crate::engine::portal::Problem;
@@ -177,6 +178,12 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
                         a href="/" { (view.say("home")) }
                         @if let Some(who) = &session.who {
                             a href="/security" { (view.say("my-security")) }
+                            @if let Some(staff) = who.staff {
+                                a href="/desk" { (view.say("help-desk")) }
+                                @if staff.may_enter(Area::Administration) {
+                                    a href="/administration" { (view.say("administration")) }
+                                }
+                            }
                             span.who { (view.with("signed-in-as", &[("username", &who.username)])) }
                             (view.form("/sign-out", &html! { button.link type="submit" { (view.say("sign-out")) } }))
                         } @else {

@@ -115,8 +115,11 @@ pub(super) async fn entries(readers: &Pool, query: &AuditQuery) -> Result<Vec<Au
         return search::entries(readers, query, without_nul(subject.clone()), limit as usize).await;
     }
     let order = if query.newest_first { "DESC" } else { "ASC" };
-    let sql = format!("SELECT {COLUMNS} FROM audit WHERE seq > $1 ORDER BY seq {order} LIMIT $2");
-    let rows = Query::new(sql).bind(query.after).bind(limit).fetch_all(readers).await?;
+    let sql =
+        format!("SELECT {COLUMNS} FROM audit WHERE seq > $1 AND seq < $2 ORDER BY seq {order} LIMIT $3");
+    // No trail is that long.
+    let before = query.before.unwrap_or(i64::MAX);
+    let rows = Query::new(sql).bind(query.after).bind(before).bind(limit).fetch_all(readers).await?;
     rows.iter().map(record).collect()
 }
 

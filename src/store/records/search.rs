@@ -30,7 +30,7 @@ pub(super) async fn entries(
         limit,
         newest_first: query.newest_first,
         // No trail is that long, and so there is always a next number.
-        left: (from, i64::MAX - 1),
+        left: (from, query.before.unwrap_or(i64::MAX).saturating_sub(1)),
         named: Vec::new(),
         found: Vec::new(),
     };

@@ -1,6 +1,8 @@
 //! The pages, each with the forms that it sends.
 
 mod activate;
+mod administration;
+mod desk;
 mod home;
 mod passcode;
 mod password;
@@ -9,6 +11,7 @@ mod register;
 mod reset;
 mod sent;
 mod sign_in;
+mod staff;
 
 use super::State;
 use super::browser::{Browser, redirect};
@@ -32,6 +35,8 @@ pub(super) fn routes() -> Router<State> {
         .merge(reset::routes())
         .merge(activate::routes())
         .merge(register::routes())
+        .merge(desk::routes())
+        .merge(administration::routes())
 }
 
 /// A page that is not there.

@@ -134,8 +134,11 @@ async fn entries_are_listed_by_subject_order_and_number(kit: Kit) {
     };
     assert_eq!(seqs(AuditQuery { after: 4, ..AuditQuery::default() }).await, [5, 6]);
     assert_eq!(seqs(AuditQuery { newest_first: true, limit: 2, ..AuditQuery::default() }).await, [6, 5]);
+    let older = AuditQuery { newest_first: true, before: Some(5), limit: 2, ..AuditQuery::default() };
+    assert_eq!(seqs(older).await, [4, 3]);
     assert_eq!(seqs(AuditQuery { subject: Some("bob".into()), ..AuditQuery::default() }).await, [6]);
-    let alice = AuditQuery { subject: Some("alice".into()), newest_first: true, limit: 1, after: 0 };
+    let alice =
+        AuditQuery { subject: Some("alice".into()), newest_first: true, limit: 1, ..AuditQuery::default() };
     assert_eq!(seqs(alice).await, [5]);
 }
 

@@ -102,13 +102,16 @@ async fn ask(store: &Store, dice: &Dice, times: usize, when: &str) {
         let near = dice.of(&[0, 1, 2, 3, 6, 7, 69, 70]) * PART - 2 + dice.below(4) as i64;
         let query = AuditQuery {
             after: *dice.of(&[0, 0, -5, i64::MIN, i64::MAX, near, dice.of(&all).0]),
+            before: *dice.of(&[None, None, Some(0), Some(i64::MIN), Some(near + 90), Some(dice.of(&all).0)]),
             limit: *dice.of(&[0, 1, 2, 64, 65, 1000]),
             subject: Some(subject.clone()),
             newest_first: dice.below(2) == 0,
         };
         let mut wanted: Vec<_> = all
             .iter()
-            .filter(|(seq, name)| *seq > query.after && name == subject)
+            .filter(|(seq, name)| {
+                *seq > query.after && query.before.is_none_or(|before| *seq < before) && name == subject
+            })
             .map(|(seq, _)| *seq)
             .collect();
         if query.newest_first {
