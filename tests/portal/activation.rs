@@ -74,7 +74,11 @@ fn newcomer_activates_the_account_and_can_log_in_only_then() {
     browser.fill("New password", NEW);
     browser.fill("New password once more", NEW);
     browser.press("Submit");
-    assert!(browser.told().contains("only if you agree to the Acceptable Use Policies"), "{}", browser.text());
+    assert!(
+        browser.told().contains("only if you agree to the Acceptable Use Policies"),
+        "{}",
+        browser.text()
+    );
     browser.fill("Passcode", &second);
     browser.fill("New password", NEW);
     browser.fill("New password once more", NEW);
@@ -88,7 +92,10 @@ fn newcomer_activates_the_account_and_can_log_in_only_then() {
     assert_eq!(login(&campus.daemon, "newby", BEFORE), "Access-Reject");
     until("the confirmation", || {
         let mails = campus.post.received();
-        mails.iter().any(|mail| mail.header("subject").unwrap_or_default().ends_with("account is active")).then_some(())
+        mails
+            .iter()
+            .any(|mail| mail.header("subject").unwrap_or_default().ends_with("account is active"))
+            .then_some(())
     });
     let audit = campus.daemon.json(&["audit", "list"]).to_string();
     assert!(audit.contains("person.activate"), "{audit}");
@@ -102,7 +109,9 @@ fn newcomer_activates_the_account_and_can_log_in_only_then() {
 fn stranger_cannot_tell_unknown_disabled_and_active_usernames_apart() {
     let campus = Campus::start(&["active", "off"], "");
     let dn = line("dn", person_dn("off"));
-    campus.slapd.ldif(&format!("{dn}changetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n"));
+    campus.slapd.ldif(&format!(
+        "{dn}changetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n"
+    ));
     until("the switched-off account", || {
         (campus.daemon.json(&["person", "show", "off"])["person"]["status"] == "disabled").then_some(())
     });

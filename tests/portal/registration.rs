@@ -50,7 +50,10 @@ fn contacts_count_when_they_are_confirmed_and_both_addresses_are_told() {
     browser.type_into(&browser.css("#answer-3"), "\u{E003}");
     browser.press("update");
     let told = browser.told();
-    assert!(told.contains("no telephone number") && told.contains("Each question can be chosen once."), "{told}");
+    assert!(
+        told.contains("no telephone number") && told.contains("Each question can be chosen once."),
+        "{told}"
+    );
 
     browser.open(&campus.page("/register"));
     browser.fill("Mobile/alternate phone (for text)", "+41 79 123 45 67");
@@ -76,7 +79,11 @@ fn contacts_count_when_they_are_confirmed_and_both_addresses_are_told() {
     browser.open(&campus.page("/reset"));
     browser.fill("Username", "anna");
     browser.press("Continue");
-    assert!(browser.text().contains("Email to a••••@e••••••.org") || browser.text().contains("@e"), "{}", browser.text());
+    assert!(
+        browser.text().contains("Email to a••••@e••••••.org") || browser.text().contains("@e"),
+        "{}",
+        browser.text()
+    );
     assert!(!browser.text().contains("@h"), "{}", browser.text());
     browser.press("Cancel");
 

@@ -42,7 +42,9 @@ fn new_password_opens_the_directory_and_radius_and_the_old_one_does_not() {
     assert!(browser.text().contains("has 8 characters or more"), "{}", browser.text());
     // As typed, then at the server.
     browser.fill("New password", "longer than that");
-    browser.until("the tick", || browser.texts(".rules .met").iter().any(|rule| rule.contains("8 characters or more")));
+    browser.until("the tick", || {
+        browser.texts(".rules .met").iter().any(|rule| rule.contains("8 characters or more"))
+    });
     for (password, again, problem) in [
         ("short", "short", "Use at least 8 characters."),
         ("anna has a password", "anna has a password", "Leave your username out of it"),
@@ -88,7 +90,10 @@ fn enrolled_app_is_asked_for_as_well() {
     assert!(browser.told().contains("Password has been successfully changed."), "{}", browser.text());
     assert!(campus.opens("anna", NEW));
     let typed = format!("{NEW}{}", code(seed, 1));
-    assert_eq!(answer(&radclient(campus.daemon.address, &[("User-Name", "anna"), ("User-Password", &typed)])), "Access-Accept");
+    assert_eq!(
+        answer(&radclient(campus.daemon.address, &[("User-Name", "anna"), ("User-Password", &typed)])),
+        "Access-Accept"
+    );
 }
 
 // R-RESET-3 R-CODE-1
@@ -153,7 +158,9 @@ fn expired_password_leads_to_the_reset() {
 /// The directory wants another password at the next login.
 fn must_change(campus: &Campus, uid: &str) {
     use crate::support::slapd::{LdapTools, POLICY, line, person_dn};
-    campus.slapd.ldif(&format!("dn: {POLICY}\nchangetype: modify\nreplace: pwdMustChange\npwdMustChange: TRUE\n"));
+    campus
+        .slapd
+        .ldif(&format!("dn: {POLICY}\nchangetype: modify\nreplace: pwdMustChange\npwdMustChange: TRUE\n"));
     campus.slapd.ldif(&format!(
         "{}changetype: modify\nreplace: pwdReset\npwdReset: TRUE\n",
         line("dn", person_dn(uid))

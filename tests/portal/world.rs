@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 /// The first passcode in a text.
 pub(crate) fn code_in(text: &str) -> Option<String> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric());
-    words.filter(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit())).map(str::to_owned).next()
+    words
+        .filter(|word| word.len() == 6 && word.bytes().all(|byte| byte.is_ascii_digit()))
+        .map(str::to_owned)
+        .next()
 }
 
 /// What the demonstration sends, in files whose names sort by time.
@@ -27,7 +30,8 @@ impl Sent {
 
     fn all(&self) -> Vec<String> {
         let files = std::fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().path());
-        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
+        let mut files: Vec<_> =
+            files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
         files.sort();
         files.iter().map(|path| read(path)).collect()
     }
@@ -105,7 +109,10 @@ impl Campus {
             let line = text.lines().filter(|line| line.starts_with('{')).nth(number)?;
             let message: serde_json::Value = serde_json::from_str(line).ok()?;
             let text = message["text"].as_str().unwrap();
-            Some((message["to"].as_str().unwrap().to_owned(), code_in(text).unwrap_or_else(|| panic!("{text}"))))
+            Some((
+                message["to"].as_str().unwrap().to_owned(),
+                code_in(text).unwrap_or_else(|| panic!("{text}")),
+            ))
         })
     }
 

@@ -132,7 +132,8 @@ impl Browser {
     }
 
     fn post(&self, path: &str, body: &Value) -> Value {
-        self.ask(Method::POST, path, body).unwrap_or_else(|error| panic!("{path} {body}: {error}\n{}", self.all()))
+        self.ask(Method::POST, path, body)
+            .unwrap_or_else(|error| panic!("{path} {body}: {error}\n{}", self.all()))
     }
 
     fn get(&self, path: &str) -> Value {
@@ -177,15 +178,25 @@ impl Browser {
 
     /// Texts of all elements.
     pub(crate) fn texts(&self, css: &str) -> Vec<String> {
-        let text = |element: &Element| self.ask(Method::GET, &format!("/element/{}/text", element.0), &Value::Null);
+        let text =
+            |element: &Element| self.ask(Method::GET, &format!("/element/{}/text", element.0), &Value::Null);
         let found = self.all_by("css selector", css);
-        found.iter().filter_map(|element| text(element).ok()).map(|text| text.as_str().unwrap().to_owned()).collect()
+        found
+            .iter()
+            .filter_map(|element| text(element).ok())
+            .map(|text| text.as_str().unwrap().to_owned())
+            .collect()
     }
 
     fn all_by(&self, using: &str, value: &str) -> Vec<Element> {
         let found = self.ask(Method::POST, "/elements", &json!({"using": using, "value": value}));
         let found = found.unwrap_or(Value::Array(Vec::new()));
-        found.as_array().unwrap().iter().map(|one| Element(one[ELEMENT].as_str().unwrap().to_owned())).collect()
+        found
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| Element(one[ELEMENT].as_str().unwrap().to_owned()))
+            .collect()
     }
 
     fn one(&self, what: &str, using: &str, value: &str) -> Element {
@@ -219,7 +230,8 @@ impl Browser {
 
     /// The field with this label.
     pub(crate) fn field(&self, label: &str) -> Element {
-        let path = format!("//*[@id = //label[starts-with(normalize-space(text()), {})]/@for]", quoted(label));
+        let path =
+            format!("//*[@id = //label[starts-with(normalize-space(text()), {})]/@for]", quoted(label));
         self.one(&format!("field \"{label}\""), "xpath", &path)
     }
 
@@ -311,7 +323,9 @@ impl Browser {
     pub(crate) fn keys(&self, keys: &str) {
         let strokes: Vec<_> = keys
             .chars()
-            .flat_map(|key| [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})])
+            .flat_map(|key| {
+                [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]
+            })
             .collect();
         self.post("/actions", &json!({"actions": [{"type": "key", "id": "keys", "actions": strokes}]}));
     }
@@ -383,8 +397,12 @@ impl Browser {
     /// Addresses that were asked for since this was asked last.
     pub(crate) fn requests(&self) -> Vec<String> {
         let events = self.log("performance");
-        let message = |event: &Value| serde_json::from_str::<Value>(event["message"].as_str().unwrap()).unwrap();
-        let sent = events.iter().map(message).filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
+        let message =
+            |event: &Value| serde_json::from_str::<Value>(event["message"].as_str().unwrap()).unwrap();
+        let sent = events
+            .iter()
+            .map(message)
+            .filter(|event| event["message"]["method"] == "Network.requestWillBeSent");
         sent.map(|event| event["message"]["params"]["request"]["url"].as_str().unwrap().to_owned()).collect()
     }
 }

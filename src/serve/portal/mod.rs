@@ -37,12 +37,14 @@ pub struct State {
     /// Folder with everything that was sent; there is one in a demonstration only.
     pub sent: Option<Arc<PathBuf>>,
     rates: Arc<Rates>,
+    /// The same for questions while a password is typed.
+    typing: Arc<Rates>,
 }
 
 impl State {
     /// Nobody has asked yet.
     pub fn new(portal: Arc<Portal>, config: Arc<ArcSwap<Config>>, sent: Option<PathBuf>) -> Self {
-        Self { portal, config, sent: sent.map(Arc::new), rates: Arc::default() }
+        Self { portal, config, sent: sent.map(Arc::new), rates: Arc::default(), typing: Arc::default() }
     }
 }
 

@@ -12,6 +12,7 @@ mod reset;
 mod sent;
 mod sign_in;
 mod staff;
+pub(super) mod strength;
 
 use super::State;
 use super::browser::{Browser, redirect};
@@ -35,6 +36,7 @@ pub(super) fn routes() -> Router<State> {
         .merge(reset::routes())
         .merge(activate::routes())
         .merge(register::routes())
+        .merge(strength::routes())
         .merge(desk::routes())
         .merge(administration::routes())
 }
