@@ -141,6 +141,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         sessions: stores.records.sessions(),
         outbox: Arc::clone(&outbox),
         recent: Recent::default(),
+        mailboxes: Arc::clone(&mailboxes),
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
     };

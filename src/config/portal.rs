@@ -55,6 +55,8 @@ pub struct Portal {
     pub administrator_groups: Vec<String>,
     /// Domains of the university, lower case.
     pub domains: Vec<String>,
+    /// The PIN at the set-up of a passcode app.
+    pub pin: Presence,
 }
 
 /// Acceptable-use policies.
@@ -96,6 +98,9 @@ pub enum Presence {
     /// It must be there.
     Required,
 }
+
+const PRESENCE: [(&str, Presence); 3] =
+    [("off", Presence::Off), ("optional", Presence::Optional), ("required", Presence::Required)];
 
 /// What answers to security questions are good for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +169,7 @@ pub(super) fn portal(section: &Section<'_>, files: &Files<'_>) -> Option<Portal>
     let names = |key| Some(section.texts(key)?.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
     let (helpdesk, administrators) = (names("helpdesk_groups"), names("administrator_groups"));
     let domains = names("domains");
+    let pin = section.choice("pin", &PRESENCE);
     let (url, _) = url?;
     let acceptable_use = (!url.is_empty()).then_some(AcceptableUse { url, version: version?.0 });
     Some(Portal {
@@ -184,6 +190,7 @@ pub(super) fn portal(section: &Section<'_>, files: &Files<'_>) -> Option<Portal>
         helpdesk_groups: helpdesk?,
         administrator_groups: administrators?,
         domains: domains?.iter().map(|domain| domain.trim_start_matches('.').to_lowercase()).collect(),
+        pin: pin?,
     })
 }
 
@@ -266,9 +273,7 @@ pub(super) fn registration(section: &Section<'_>, words: Option<&Words>) -> Opti
         let place = section.place("min_new");
         section.error(place, "more answers are needed than there are `slots`", "raise `slots`, or lower it");
     }
-    let presence =
-        [("off", Presence::Off), ("optional", Presence::Optional), ("required", Presence::Required)];
-    let helpdesk = section.choice("helpdesk", &presence);
+    let helpdesk = section.choice("helpdesk", &PRESENCE);
     let questions = questions(section, words);
     if let (Some(slots), Some(questions)) = (slots, &questions)
         && questions.len() < slots

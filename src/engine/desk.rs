@@ -86,13 +86,50 @@ pub enum DeskError {
     Otp(String),
     /// The key that was touched cannot be bound.
     #[error("{0}")]
-    Touch(&'static str),
+    Touch(TouchProblem),
     /// Errors in a file.
     #[error("The file has errors; nothing was imported.")]
     Import(Vec<ImportError>),
     /// Try again later.
     #[error("{0}")]
     Unavailable(String),
+}
+
+/// Why a key that was touched cannot be bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TouchProblem {
+    /// Nobody could tell whose it is.
+    #[error("This key types no public id, so nobody could tell whose it is. Program it with one.")]
+    NoPublicId,
+    /// It was imported with another AES key.
+    #[error(
+        "This is no password of the key that was imported: its AES key is another. If the key was programmed anew, give it a new public id, and import that."
+    )]
+    Checksum,
+    /// It was imported with another private id.
+    #[error(
+        "This is no password of the key that was imported: its private id is another. Program the key with a new public id, and import that."
+    )]
+    PrivateId,
+    /// Its counter is at its end.
+    #[error(
+        "The counter of this key has come to its end, or has begun anew. Program the key anew, with a new public id, and import that, or take another."
+    )]
+    Worn,
+    /// It typed this before.
+    #[error("This password of the key was used before. Touch the key once more.")]
+    Replayed,
+    /// It is not in the inventory, and there is no validation server.
+    #[error(
+        "Nobody here knows this key. Import it first (`doorward import yubikey FILE`), or configure a validation server."
+    )]
+    NoServer,
+    /// The validation server says no.
+    #[error("The validation server does not accept this password of the key. Touch the key once more.")]
+    Refused,
+    /// It is not the one that was named.
+    #[error("This is a password of another key.")]
+    Another,
 }
 
 /// Reasons as sentences.

@@ -5,6 +5,7 @@ use super::desk::{Actor, Desk, DeskError, Result};
 use crate::base::rng::decimal_code;
 use crate::base::{Secret, Timestamp, percent_encode};
 use crate::config::Factors as Limits;
+use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{
     Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof,
 };
@@ -119,8 +120,7 @@ impl Desk {
             Device::App => {
                 let (algorithm, digits, period) =
                     (limits.totp_algorithm, limits.totp_digits, limits.totp_period);
-                let name = algorithm.as_str().to_uppercase();
-                let parameters = format!("algorithm={name}&digits={digits}&period={period}");
+                let parameters = totp_parameters(algorithm, digits, period);
                 (FactorKind::Totp, Material::Totp { seed, algorithm, digits, period }, 0, parameters)
             }
             Device::Token => {
@@ -135,22 +135,41 @@ impl Desk {
         Ok(Enrolled { id, seed: base32, uri })
     }
 
+    /// The key of a factor that waits for its first code, to be shown once more.
+    pub fn shown_again(&self, person: &Person, factor: &Factor, limits: &Limits) -> Option<Enrolled> {
+        let (FactorState::Pending, Material::Totp { seed, algorithm, digits, period }) =
+            (factor.state, &factor.material)
+        else {
+            return None;
+        };
+        let base32 = Secret::new(BASE32_NOPAD.encode(seed.expose()));
+        let parameters = totp_parameters(*algorithm, *digits, *period);
+        let uri = uri(factor.kind.as_str(), &limits.issuer, person, &base32, &parameters);
+        Some(Enrolled { id: factor.id, seed: base32, uri })
+    }
+
     /// Takes the first code of a pending factor, which counts from then on.
     pub async fn confirm(&self, actor: &Actor, id: &str, code: &str, limits: &Limits) -> Result<Factor> {
         let factor = self.factor(id).await?;
+        let mut entry = self.entry(actor, "factor.confirm", id, Some(factor.person));
+        entry.detail = factor.kind.to_string().into();
+        self.prove(&factor, code, entry, limits).await?;
+        self.factor(id).await
+    }
+
+    /// The same with an entry for the trail.
+    pub async fn prove(&self, factor: &Factor, code: &str, entry: AuditEntry, limits: &Limits) -> Result<()> {
         if factor.state != FactorState::Pending {
             return Err(DeskError::NotPending);
         }
         let code: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         let window = Window { totp_skew: limits.totp_skew, hotp_look_ahead: limits.hotp_look_ahead };
-        let proof = matching(&factor, &code, self.clock.now(), window, &self.digester);
-        let mut entry = self.entry(actor, "factor.confirm", id, Some(factor.person));
-        entry.detail = factor.kind.to_string().into();
+        let proof = matching(factor, &code, self.clock.now(), window, &self.digester);
         let Some(Proof::Position { position, .. }) = proof else { return Err(DeskError::WrongCode) };
-        if !self.factors.confirm(factor.id, position, entry).await? {
-            return Err(DeskError::NotPending);
+        match self.factors.confirm(factor.id, position, entry).await? {
+            true => Ok(()),
+            false => Err(DeskError::NotPending),
         }
-        self.factor(id).await
     }
 
     /// A new set of recovery codes, in place of an older one. This is the only time they can be read.
@@ -263,6 +282,10 @@ impl Draft {
     fn new(action: &'static str, material: Material) -> Self {
         Self { action, material, label: None, id: None, next: 0, replace: false }
     }
+}
+
+fn totp_parameters(algorithm: Algorithm, digits: u8, period: u32) -> String {
+    format!("algorithm={}&digits={digits}&period={period}", algorithm.as_str().to_uppercase())
 }
 
 /// `otpauth://TYPE/ISSUER:USER?secret=…&issuer=…`, the form that apps read from a QR code.

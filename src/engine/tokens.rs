@@ -1,6 +1,6 @@
 //! The inventory at the desk: devices are imported, given to people and taken back; a YubiKey is bound by a touch.
 
-use super::desk::{Actor, Desk, DeskError, Result};
+use super::desk::{Actor, Desk, DeskError, Result, TouchProblem};
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, Proof};
 use crate::domain::passcode::{Window, matching};
 use crate::domain::person::Person;
@@ -50,23 +50,15 @@ fn error(BadLine { line, problem }: BadLine) -> ImportError {
 /// Tokens that the entry of an import names.
 const LISTED: usize = 100;
 
-/// A sentence about a password that is none of the key.
-fn sentence(reason: Reason) -> DeskError {
+/// What is wrong with a password that is none of the key.
+const fn problem(reason: Reason) -> DeskError {
     DeskError::Touch(match reason {
-        Reason::YubikeyChecksum => {
-            "This is no password of the key that was imported: its AES key is another. If the key was programmed anew, give it a new public id, and import that."
-        }
-        Reason::YubikeyPrivateId => {
-            "This is no password of the key that was imported: its private id is another. Program the key with a new public id, and import that."
-        }
-        Reason::YubikeyWorn => {
-            "The counter of this key has come to its end, or has begun anew. Program the key anew, with a new public id, and import that, or take another."
-        }
-        Reason::PasscodeReplayed => "This password of the key was used before. Touch the key once more.",
-        Reason::YubikeyNoServer => {
-            "Nobody here knows this key. Import it first (`doorward import yubikey FILE`), or configure a validation server."
-        }
-        _ => "The validation server does not accept this password of the key. Touch the key once more.",
+        Reason::YubikeyChecksum => TouchProblem::Checksum,
+        Reason::YubikeyPrivateId => TouchProblem::PrivateId,
+        Reason::YubikeyWorn => TouchProblem::Worn,
+        Reason::PasscodeReplayed => TouchProblem::Replayed,
+        Reason::YubikeyNoServer => TouchProblem::NoServer,
+        _ => TouchProblem::Refused,
     })
 }
 
@@ -167,8 +159,7 @@ impl Desk {
             DeskError::Otp(format!("This is no password of a YubiKey: {error}. Touch the key once more."))
         })?;
         if otp.public_id.is_empty() {
-            let why = "This key types no public id, so nobody could tell whose it is. Program it with one.";
-            return Err(DeskError::Touch(why));
+            return Err(DeskError::Touch(TouchProblem::NoPublicId));
         }
         let named = otp.public_id.to_string();
         let known = self.tokens.find(&named).await?;
@@ -204,7 +195,7 @@ impl Desk {
                 DeskError::Otp(format!("This is no password of a YubiKey: {error}. Touch the key once more."))
             })?;
             if otp.public_id.to_string() != token.name {
-                return Err(DeskError::Touch("This is a password of another key."));
+                return Err(DeskError::Touch(TouchProblem::Another));
             }
             return self.position_of(token, &otp).await;
         }
@@ -231,13 +222,13 @@ impl Desk {
     async fn position_of(&self, token: &Token, otp: &Otp) -> Result<u64> {
         let Material::Yubikey { key, .. } = &token.material else { return Err(DeskError::WrongCode) };
         let said = match (key, &self.validator) {
-            (Some(key), _) => return judge(key, token.next, &otp.to_string()).map_err(sentence),
+            (Some(key), _) => return judge(key, token.next, &otp.to_string()).map_err(problem),
             (None, Some(validator)) => validator.validate(otp).await.map_err(StoreError::from)?,
             (None, None) => Validation::Bad(Reason::YubikeyNoServer),
         };
         match said {
             Validation::Good(position) => Ok(position.unwrap_or(token.next)),
-            Validation::Bad(reason) => Err(sentence(reason)),
+            Validation::Bad(reason) => Err(problem(reason)),
         }
     }
 

@@ -228,6 +228,8 @@ pub trait Factors: Send + Sync {
     async fn confirm(&self, id: FactorId, position: u64, audit: AuditEntry) -> Result<bool>;
     /// Ends one for good; its seed is erased. `NotFound` if it was already gone.
     async fn revoke(&self, id: FactorId, audit: AuditEntry) -> Result<()>;
+    /// Gives one another name. `NotFound` if it is gone.
+    async fn rename(&self, id: FactorId, label: String, audit: AuditEntry) -> Result<()>;
     /// Moves a counter forward to `next`; `false` if it is there or past it. Clears the factor's failures.
     async fn advance(&self, id: FactorId, next: u64, audit: AuditEntry) -> Result<bool>;
 }

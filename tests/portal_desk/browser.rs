@@ -210,7 +210,7 @@ pub(crate) struct Browser {
 impl Browser {
     pub(crate) fn new(campus: &Campus) -> Self {
         // There may be one already, of another test.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
         let client = client.timeout(PATIENCE).build().unwrap();
         Self { client, base: campus.base.clone(), cookie: None, token: String::new() }

@@ -113,6 +113,12 @@ pub(super) const KEYS: &[Key] = &[
         "Domains of the university, with all below them: their addresses are not taken as external ones.",
     ),
     key(
+        "portal",
+        "pin",
+        Some("\"optional\""),
+        "Whether who sets up a passcode app chooses a PIN: `off`, `optional` or `required`. Clients that ask for PIN and passcode need it.",
+    ),
+    key(
         "registration",
         "enforce",
         Some("\"remind\""),

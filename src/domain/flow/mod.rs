@@ -5,10 +5,12 @@
 //! that is sent again finds that its step was done, and any node can go on.
 
 pub mod activation;
+pub mod app;
 pub mod proving;
 pub mod reset;
 
 pub use activation::Activation;
+pub use app::App;
 pub use proving::{Asked, Proving, Shown};
 pub use reset::Reset;
 
@@ -31,7 +33,7 @@ pub struct Session {
     pub reset: Option<Reset>,
     /// An activation under way.
     pub activation: Option<Activation>,
-    /// An app that waits for its first passcode: the factor, and its key to be shown again.
+    /// A passcode app that is being set up.
     pub app: Option<App>,
     /// Where they wanted to go before a passcode was asked for.
     pub next: Option<String>,
@@ -70,8 +72,10 @@ pub struct Signed {
 pub enum Level {
     /// The password; a passcode too by whoever has registered something to get one with.
     Enrolled,
-    /// A passcode of late, if there is any way to get one.
+    /// A passcode of late. Who has no way to get one is not let in.
     Passcode,
+    /// A passcode of late, where there is a way to get one; else the password.
+    StepUp,
 }
 
 /// A contact that is being confirmed.
@@ -83,19 +87,6 @@ pub struct Contact {
     pub value: String,
     /// The passcode that is asked for.
     pub proving: Proving,
-}
-
-/// An app under way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct App {
-    /// The pending factor.
-    pub factor: String,
-    /// `otpauth://` URI.
-    pub uri: String,
-    /// The key in base32.
-    pub seed: String,
-    /// The first passcode was right; what is left is the PIN.
-    pub proven: bool,
 }
 
 /// A message to be shown once.
@@ -129,7 +120,7 @@ impl Session {
         let Some(who) = &self.who else { return true };
         match level {
             Level::Enrolled => enrolled && who.proven.is_none(),
-            Level::Passcode => offered && who.proven.is_none_or(|at| at < fresh),
+            Level::Passcode | Level::StepUp => offered && who.proven.is_none_or(|at| at < fresh),
         }
     }
 
@@ -176,5 +167,7 @@ mod tests {
         assert!(lacks(&signed(Some(999)), Level::Passcode, (true, true)), "but not to change");
         assert!(!lacks(&signed(Some(1000)), Level::Passcode, (true, true)));
         assert!(!lacks(&signed(None), Level::Passcode, (false, false)), "there is no way to ask");
+        assert!(lacks(&signed(None), Level::StepUp, (false, true)), "asked wherever it can be");
+        assert!(!lacks(&signed(None), Level::StepUp, (false, false)));
     }
 }

@@ -198,7 +198,7 @@ impl Portal {
             return Ok(vec![problem]);
         }
         let set = self
-            .set_password(visit, &person, "person.activate.password", (&last.password, &last.again))
+            .set_password(visit, &person, ("person.activate.password", None), (&last.password, &last.again))
             .await?;
         if !set.is_empty() {
             return Ok(set);

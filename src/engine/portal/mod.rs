@@ -7,14 +7,19 @@
 
 pub mod activation;
 pub mod administration;
+pub mod app;
 pub mod desk;
+pub mod factors;
+pub mod key;
+pub mod mailbox;
 pub mod notices;
 pub mod passcode;
+pub mod password;
 pub mod registration;
 pub mod reset;
 pub mod sign_in;
 
-use super::desk::{Actor, Desk};
+use super::desk::{Actor, Desk, DeskError};
 use super::login::{Gatekeeper, Undecided};
 use crate::base::{Clock, Random, Timestamp};
 use crate::config::Config;
@@ -22,6 +27,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
 use crate::domain::throttle::Counter;
+use crate::store::mailbox::MailboxProvider;
 use crate::store::{Outbox, SecurityData, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
 
@@ -39,6 +45,8 @@ pub struct Portal {
     pub outbox: Arc<dyn Outbox>,
     /// What was counted for administrators.
     pub recent: administration::Recent,
+    /// Mailboxes of alumni.
+    pub mailboxes: Arc<MailboxProvider>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Ids of messages.
@@ -81,6 +89,13 @@ impl From<StoreError> for PortalError {
     }
 }
 
+/// What the desk refuses is told beside the field where it matters; what is left over was not decided.
+impl From<DeskError> for PortalError {
+    fn from(error: DeskError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
 /// Result of a step.
 pub type Result<T> = std::result::Result<T, PortalError>;
 
@@ -100,6 +115,7 @@ impl Problem {
         Self { field: field.into(), message: message.to_owned(), values: Vec::new() }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers give numbers and references alike")]
     pub(super) fn with(mut self, name: &'static str, value: impl ToString) -> Self {
         self.values.push((name, value.to_string()));
         self
@@ -115,11 +131,7 @@ impl Portal {
 
     /// An entry for something that a person does to their own account.
     pub(super) fn entry(&self, visit: &Visit, action: &'static str, person: &Person) -> AuditEntry {
-        let actor = Actor {
-            name: format!("portal:{}@{}", person.username, visit.address),
-            request: visit.request.clone(),
-        };
-        self.desk.entry(&actor, action, person.username.as_str(), Some(person.id))
+        self.desk.entry(&actor(visit, person), action, person.username.as_str(), Some(person.id))
     }
 
     /// Writes an entry, and resets counters with it.
@@ -153,6 +165,11 @@ impl Portal {
         let same = account.filter(|account| account.person.id == id);
         same.map(|account| Arc::clone(&account.person)).ok_or(PortalError::Stale)
     }
+}
+
+/// A person who does something to their own account, for the trail.
+pub(super) fn actor(visit: &Visit, person: &Person) -> Actor {
+    Actor { name: format!("portal:{}@{}", person.username, visit.address), request: visit.request.clone() }
 }
 
 /// Whether registration is required of this person (R-TOP-4).

@@ -127,7 +127,7 @@ impl Portal {
             return Err(PortalError::Stale);
         }
         let person = self.person(visit, person, &username).await?;
-        let problems = self.set_password(visit, &person, "person.reset", (new, again)).await?;
+        let problems = self.set_password(visit, &person, ("person.reset", None), (new, again)).await?;
         if problems.is_empty() {
             session.reset = None;
             self.tell(visit, &person, Notice::PasswordChanged).await;
@@ -135,19 +135,19 @@ impl Portal {
         Ok(problems)
     }
 
-    /// Sets a password by the rules of ours and of the directory.
+    /// Sets a password by the rules of ours and of the directory; with the present one, as the person.
     pub(super) async fn set_password(
         &self,
         visit: &Visit,
         person: &Person,
-        action: &'static str,
+        (action, present): (&'static str, Option<&Secret<String>>),
         (new, again): (&Secret<String>, &Secret<String>),
     ) -> Result<Vec<Problem>> {
         if new.expose() != again.expose() {
             return Ok(vec![Problem::new("password_again", "passwords-differ")]);
         }
         let entry = self.entry(visit, action, person);
-        match self.desk.directory.change(person, None, new, entry).await {
+        match self.desk.directory.change(person, present, new, entry).await {
             Ok(()) => {
                 // A lock that the directory has put on after guesses would make the new password useless.
                 if let Err(error) = self.desk.directory.unlock(person).await {
@@ -166,7 +166,7 @@ impl Portal {
 }
 
 /// What is wrong with a new password, as it is told.
-fn told(problem: &PasswordProblem) -> Problem {
+pub(super) fn told(problem: &PasswordProblem) -> Problem {
     let field = "password";
     match problem {
         PasswordProblem::TooShort(least) => Problem::new(field, "password-short").with("count", least),

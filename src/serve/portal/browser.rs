@@ -400,7 +400,6 @@ impl Browser {
         let view = self.view();
         let text = view.say("form-stale");
         let body = maud::html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
-        drop(view);
         self.show(StatusCode::FORBIDDEN, &text, body).await
     }
 }

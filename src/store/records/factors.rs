@@ -225,6 +225,21 @@ impl Factors for Records {
         .await
     }
 
+    async fn rename(&self, id: FactorId, label: String, entry: AuditEntry) -> Result<()> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                change(transaction, id).await?;
+                let rename = Query::new("UPDATE factors SET label = $2 WHERE id = $1");
+                let renamed = rename.bind(id.to_string()).bind(label);
+                if renamed.execute(&mut transaction.connection).await? == 0 {
+                    return Err(gone());
+                }
+                audit::append(transaction, entry).await
+            })
+        })
+        .await
+    }
+
     async fn advance(&self, id: FactorId, next: u64, entry: AuditEntry) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {

@@ -173,7 +173,6 @@ async fn respond(mut browser: Browser, problems: Vec<Problem>, typed: Option<Typ
     let status = if known.problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let view = browser.view();
     let (title, body) = (view.say("activation-title"), content(&view, &known));
-    drop(view);
     browser.show(status, &title, body).await
 }
 

@@ -44,6 +44,5 @@ pub(super) async fn show(browser: Browser) -> Response {
             }
         }
     };
-    drop(view);
     browser.page(&title, body).await
 }

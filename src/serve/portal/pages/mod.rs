@@ -2,13 +2,18 @@
 
 mod activate;
 mod administration;
+mod app;
 mod desk;
 mod home;
+mod key;
+mod mailbox;
 mod passcode;
 mod password;
 mod practices;
+mod qr;
 mod register;
 mod reset;
+mod security;
 mod sent;
 mod sign_in;
 mod staff;
@@ -18,6 +23,9 @@ use super::State;
 use super::browser::{Browser, redirect};
 use super::view::View;
 use crate::base::Timestamp;
+use crate::domain::flow::Level;
+use crate::domain::login::Account;
+use crate::engine::portal::sign_in::Gate;
 use axum::Router;
 use axum::extract::{Path, Query};
 use axum::http::StatusCode;
@@ -25,6 +33,7 @@ use axum::response::Response;
 use axum::routing::get;
 use maud::html;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub(super) fn routes() -> Router<State> {
     Router::new()
@@ -39,6 +48,11 @@ pub(super) fn routes() -> Router<State> {
         .merge(strength::routes())
         .merge(desk::routes())
         .merge(administration::routes())
+        .merge(app::routes())
+        .merge(key::routes())
+        .merge(security::routes())
+        .merge(password::routes())
+        .merge(mailbox::routes())
 }
 
 /// A page that is not there.
@@ -46,7 +60,6 @@ pub(super) async fn missing(browser: Browser) -> Response {
     let view = browser.view();
     let text = view.say("page-missing");
     let body = html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
-    drop(view);
     browser.show(StatusCode::NOT_FOUND, &text, body).await
 }
 
@@ -70,10 +83,38 @@ fn first(at: &str, next: &str) -> Response {
     redirect(&format!("{at}?next={}", local(next)))
 }
 
+/// What a handler comes to; both are shown.
+type Shown = Result<Response, Response>;
+
+/// Who may see a page of this level, or where they are led first.
+async fn admitted(browser: &mut Browser, level: Level, here: &str) -> Result<Arc<Account>, Response> {
+    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
+    match portal.gate(&visit, &mut browser.session, level).await {
+        Ok(Gate::Open(account)) => Ok(account),
+        Ok(Gate::SignIn) => Err(first("/sign-in", here)),
+        Ok(Gate::Prove | Gate::Help) => Err(first("/verify", here)),
+        Err(error) => Err(browser.unavailable(&error)),
+    }
+}
+
+/// A day as people read it.
+fn day(at: Timestamp) -> String {
+    written(at, "%Y-%m-%d")
+}
+
+/// A day with the time.
+fn day_and_time(at: Timestamp) -> String {
+    written(at, "%Y-%m-%d %H:%M")
+}
+
+fn written(at: Timestamp, form: &str) -> String {
+    let moment = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
+    moment.to_zoned(jiff::tz::TimeZone::system()).strftime(form).to_string()
+}
+
 /// A moment as people read it.
 fn moment(at: Timestamp) -> String {
-    let moment = jiff::Timestamp::from_millisecond(at.millis()).unwrap_or_default();
-    moment.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M").to_string()
+    written(at, "%H:%M")
 }
 
 /// What stands where only the help desk can help: the same for everybody.

@@ -1,12 +1,30 @@
-//! The part of a page where a new password is chosen (R-RESET-4, R-RESET-5).
+//! The part of a page where a new password is chosen (R-RESET-4, R-RESET-5), and the page of who knows the present one.
 
+use super::super::State;
+use super::super::browser::{Browser, Posted};
 use super::super::view::{Field, View};
+use super::{Shown, admitted};
+use crate::domain::flow::{Level, Told};
 use crate::domain::password::Requirement;
 use crate::engine::portal::Problem;
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::get;
 use maud::{Markup, html};
+use std::sync::Arc;
+
+pub(super) fn routes() -> Router<State> {
+    Router::new().route("/password", get(show).post(change))
+}
 
 /// The username, the rules, and the new password twice.
 pub(super) fn fields(view: &View<'_>, username: &str, problems: &[Problem]) -> Markup {
+    fields_of(view, (view.say("userid"), username), problems)
+}
+
+/// The same for an account that is called something else.
+pub(super) fn fields_of(view: &View<'_>, (label, username): (String, &str), problems: &[Problem]) -> Markup {
     let password = Field {
         name: "password",
         label: view.say("new-password"),
@@ -25,7 +43,7 @@ pub(super) fn fields(view: &View<'_>, username: &str, problems: &[Problem]) -> M
     };
     html! {
         div.field {
-            label for="username" { (view.say("userid")) }
+            label for="username" { (label) }
             input id="username" name="username" type="text" value=(username) readonly autocomplete="username";
         }
         (rules(view))
@@ -58,4 +76,48 @@ fn count(requirement: &Requirement) -> String {
         Requirement::Classes { least } | Requirement::Strength { least } => least.to_string(),
         _ => String::new(),
     }
+}
+
+async fn respond(browser: Browser, username: &str, problems: &[Problem]) -> Response {
+    let view = browser.view();
+    let title = view.say("password-title");
+    let present = Field {
+        name: "present",
+        label: view.say("present-password"),
+        kind: "password",
+        autocomplete: "current-password",
+        problems,
+        ..Field::default()
+    };
+    let body = html! {
+        h1 { (title) }
+        (view.problems(problems))
+        (view.form("/password", &html! {
+            (present.show(&view)) (fields(&view, username, problems)) (view.button("change-button"))
+        }))
+        p { a href="/reset" { (view.say("topic-reset")) } }
+    };
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    browser.show(status, &title, body).await
+}
+
+async fn show(mut browser: Browser) -> Shown {
+    let account = admitted(&mut browser, Level::StepUp, "/password").await?;
+    Ok(respond(browser, account.person.username.as_str(), &[]).await)
+}
+
+async fn change(Posted { mut browser, fields }: Posted) -> Shown {
+    let account = admitted(&mut browser, Level::StepUp, "/password").await?;
+    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
+    let (present, new, again) =
+        (fields.secret("present"), fields.secret("password"), fields.secret("password_again"));
+    let change = (&*account.person, &present, &new, &again);
+    Ok(match portal.change_password(&visit, &mut browser.session, change).await {
+        Ok(problems) if problems.is_empty() => {
+            browser.renew();
+            browser.tell("/security", Told::good("password-changed", &[])).await
+        }
+        Ok(problems) => respond(browser, account.person.username.as_str(), &problems).await,
+        Err(error) => browser.failed(error, "/password").await,
+    })
 }

@@ -17,6 +17,5 @@ pub(super) async fn show(browser: Browser) -> Response {
         p { (view.say("practices-expiry")) }
         p { a href="/" { (view.say("back-to-toolkit")) } }
     };
-    drop(view);
     browser.page(&title, body).await
 }

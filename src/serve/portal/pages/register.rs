@@ -224,7 +224,6 @@ async fn respond(
             (view.button("update-button"))
         }))
     };
-    drop(view);
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     browser.show(status, &title, body).await
 }
@@ -302,7 +301,6 @@ async fn confirm(mut browser: Browser, Path(kind): Path<String>) -> Response {
         }
         None => (view.say("registration-title"), help(&view)),
     };
-    drop(view);
     browser.page(&title, body).await
 }
 

@@ -82,7 +82,6 @@ async fn show(browser: Browser) -> Response {
 async fn respond(browser: Browser, status: StatusCode, problems: &[Problem]) -> Response {
     let view = browser.view();
     let (title, body) = (view.say("reset-title"), content(&view, problems));
-    drop(view);
     browser.show(status, &title, body).await
 }
 

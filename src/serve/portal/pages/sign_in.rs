@@ -68,7 +68,6 @@ async fn show(browser: Browser, query: Next) -> Response {
     }
     let view = browser.view();
     let (title, body) = (view.say("sign-in"), form(&view, &next, "", &[]));
-    drop(view);
     browser.page(&title, body).await
 }
 
@@ -89,7 +88,6 @@ async fn sign_in(Posted { mut browser, fields }: Posted) -> Response {
                 [Problem { field: "username".into(), message: message.into(), values: Vec::new() }];
             let view = browser.view();
             let (title, body) = (view.say("sign-in"), form(&view, &next, &username, &problems));
-            drop(view);
             browser.show(StatusCode::UNPROCESSABLE_ENTITY, &title, body).await
         }
         Err(error) => browser.unavailable(&error),
@@ -120,7 +118,6 @@ async fn verify(mut browser: Browser, query: Next) -> Response {
         Gate::Help => {
             let view = browser.view();
             let (title, body) = (view.say("no-method-heading"), help(&view));
-            drop(view);
             browser.page(&title, body).await
         }
         Gate::Prove => {
@@ -131,7 +128,6 @@ async fn verify(mut browser: Browser, query: Next) -> Response {
                 h1 { (title) }
                 @if let Some(proving) = asked { (passcode::show(&view, proving, "/verify")) }
             };
-            drop(view);
             browser.page(&title, body).await
         }
     }
