@@ -48,7 +48,6 @@ fn person(username: &str, email: &str) -> Person {
         name: String::new(),
         roles: Vec::new(),
         groups: Vec::new(),
-        own: None,
         email: Some(email.to_owned()),
         phone: None,
         own: None,
