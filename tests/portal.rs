@@ -7,9 +7,19 @@ mod support;
 
 #[path = "portal/activation.rs"]
 mod activation;
+#[path = "portal/doors.rs"]
+mod doors;
+#[path = "portal/looks.rs"]
+mod looks;
+#[path = "portal/pages.rs"]
+mod pages;
 #[path = "portal/registration.rs"]
 mod registration;
 #[path = "portal/reset.rs"]
 mod reset;
+#[path = "portal/steady.rs"]
+mod steady;
+#[path = "portal/strangers.rs"]
+mod strangers;
 #[path = "portal/world.rs"]
 mod world;

@@ -5,7 +5,8 @@ use crate::support::directory::follow;
 use crate::support::slapd::{LdapTools, Slapd, line, person_dn, until};
 use crate::support::smtp::{Certificates, MailServer, Received};
 use crate::support::{Daemon, read};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The first passcode in a text.
@@ -20,27 +21,68 @@ pub(crate) fn code_in(text: &str) -> Option<String> {
 /// What the demonstration sends, in files whose names sort by time.
 pub(crate) struct Sent {
     folder: PathBuf,
-    seen: Cell<usize>,
+    seen: RefCell<BTreeSet<PathBuf>>,
+}
+
+/// The demonstration, where forms and codes are not limited for once. Fields are dropped in this order.
+pub(crate) struct Demo {
+    pub(crate) daemon: Daemon,
+    pub(crate) sent: Sent,
+    dir: tempfile::TempDir,
+}
+
+impl Demo {
+    pub(crate) fn start(more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+        let text = "[codes]\nper_person = 1000\nper_person_day = 1000\nper_destination = 1000\nper_origin = 1000\n";
+        std::fs::write(dir.path().join("conf.d/tests.toml"), format!("{text}{more}")).unwrap();
+        let daemon = Daemon::demo_in(dir.path(), &["--portal-port", "0"]);
+        let sent = Sent { folder: dir.path().join("mail"), seen: RefCell::default() };
+        Self { daemon, sent, dir }
+    }
+
+    pub(crate) fn page(&self, path: &str) -> String {
+        page(&self.daemon, path)
+    }
+
+    /// A variable of `demo.env`.
+    pub(crate) fn var(&self, name: &str) -> String {
+        self.daemon.env()[name].clone()
+    }
+
+    pub(crate) fn sign_in(&self, browser: &Browser, part: &str) {
+        browser.open(&self.page("/sign-in"));
+        browser.fill("Username", &self.var(&format!("{part}_USER")));
+        browser.fill("Password", &self.var(&format!("{part}_PASSWORD")));
+        browser.press("Sign in");
+    }
+
+    /// Ends it and starts it again, at the same place.
+    pub(crate) fn restart(&mut self) {
+        let port = self.daemon.portal.unwrap().port().to_string();
+        self.daemon.stop();
+        self.daemon = Daemon::demo_in(self.dir.path(), &["--portal-port", &port]);
+        assert_eq!(self.daemon.portal.unwrap().port().to_string(), port);
+    }
 }
 
 impl Sent {
-    pub(crate) fn of(daemon: &Daemon) -> Self {
-        Self { folder: daemon.dir.join("mail"), seen: Cell::new(0) }
-    }
-
-    fn all(&self) -> Vec<String> {
+    fn all(&self) -> Vec<PathBuf> {
         let files = std::fs::read_dir(&self.folder).unwrap().map(|file| file.unwrap().path());
         let mut files: Vec<_> =
             files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
         files.sort();
-        files.iter().map(|path| read(path)).collect()
+        files
     }
 
     /// The next message, which is waited for.
     pub(crate) fn next(&self) -> String {
-        let seen = self.seen.get();
-        self.seen.set(seen + 1);
-        until("a message", || self.all().get(seen).cloned())
+        let unseen = || self.all().into_iter().find(|path| !self.seen.borrow().contains(path));
+        let path = until("a message", unseen);
+        let text = read(&path);
+        self.seen.borrow_mut().insert(path);
+        text
     }
 
     /// The passcode of the next message that has one.
