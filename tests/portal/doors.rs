@@ -32,7 +32,8 @@ fn house(tls: bool, more: &str) -> House {
     };
     let certificates = Certificates::make(dir.path());
     std::fs::set_permissions(&certificates.key, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let protection = if tls { "certificate_file = \"cert.pem\"\nprivate_key_file = \"key.pem\"\n" } else { "" };
+    let protection =
+        if tls { "certificate_file = \"cert.pem\"\nprivate_key_file = \"key.pem\"\n" } else { "" };
     write("k1.key", "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=");
     write(
         "doorward.toml",
@@ -84,7 +85,10 @@ impl House {
         assert_eq!(answer.status(), 303);
         let cookie = cookie(&answer).expect("the session gets a new name");
         assert_ne!(cookie, guest.cookie);
-        assert!(!header(&self.get("/register", &guest), "location").is_empty(), "the name before is worth nothing");
+        assert!(
+            !header(&self.get("/register", &guest), "location").is_empty(),
+            "the name before is worth nothing"
+        );
         let guest = Guest { cookie, token: String::new() };
         let token = token(&self.get("/", &guest).text().unwrap());
         (Guest { token, ..guest }, answer)
@@ -101,7 +105,10 @@ fn cookie_is_bound_to_the_host_and_to_https_and_gets_a_new_name() {
     let answer = house.client.get(format!("{}/sign-in", house.base)).send().unwrap();
     let set = header(&answer, "set-cookie");
     assert!(set.starts_with("__Host-doorward=") && set.contains("; Secure"), "{set}");
-    assert!(set.contains("; Path=/;") && set.contains("; HttpOnly") && set.contains("; SameSite=Lax"), "{set}");
+    assert!(
+        set.contains("; Path=/;") && set.contains("; HttpOnly") && set.contains("; SameSite=Lax"),
+        "{set}"
+    );
     assert!(!set.to_lowercase().contains("domain"), "{set}");
     let (anna, _) = house.anna("/");
     assert!(house.is_signed_in(&anna));
@@ -122,7 +129,10 @@ fn every_answer_has_its_headers() {
     for path in ["/", "/sign-in", "/register", "/nothing-here", "/assets/nothing", &style, &script] {
         let answer = house.get(path, &guest);
         let policy = header(&answer, "content-security-policy");
-        assert!(policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(
+            policy.starts_with("default-src 'none'") && policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
         assert!(!policy.contains("unsafe") && !policy.contains('*'), "{path}: {policy}");
         assert!(header(&answer, "strict-transport-security").starts_with("max-age="), "{path}");
         assert_eq!(header(&answer, "x-content-type-options"), "nosniff", "{path}");
@@ -150,16 +160,21 @@ fn forms_are_taken_from_pages_of_ours_only() {
         ("another origin", cookie(house.form("/sign-in", &good)).header("origin", "https://evil.example")),
         ("an origin that is none", cookie(house.form("/sign-in", &good)).header("origin", "null")),
         ("another site", cookie(house.form("/sign-in", &good)).header("sec-fetch-site", "cross-site")),
-        ("a neighbour of the site", cookie(house.form("/sign-in", &good)).header("sec-fetch-site", "same-site")),
+        (
+            "a neighbour of the site",
+            cookie(house.form("/sign-in", &good)).header("sec-fetch-site", "same-site"),
+        ),
         ("bytes that are no text", cookie(house.form("/sign-in", &format!("{good}&x=%ff")))),
     ];
     for (what, request) in forged {
         let answer = request.send().unwrap();
         assert_eq!(answer.status(), 403, "{what}");
-        assert!(answer.text().unwrap().contains("Secure Authentication Toolkit") , "{what}");
+        assert!(answer.text().unwrap().contains("Secure Authentication Toolkit"), "{what}");
     }
     assert!(!house.is_signed_in(&guest));
-    let ours = cookie(house.form("/sign-in", &good)).header("origin", &house.base).header("sec-fetch-site", "same-origin");
+    let ours = cookie(house.form("/sign-in", &good))
+        .header("origin", &house.base)
+        .header("sec-fetch-site", "same-origin");
     assert_eq!(ours.send().unwrap().status(), 303);
 }
 
@@ -196,16 +211,33 @@ fn address_has_its_share_of_forms_and_cannot_say_that_it_is_another() {
 #[test]
 fn proxy_of_ours_says_who_asks_and_over_what() {
     let house = house(false, "rate = 5\nproxies = [\"127.0.0.1\"]\n");
-    let page = house.client.get(format!("{}/sign-in", house.base)).header("x-forwarded-proto", "https").send().unwrap();
+    let page = house
+        .client
+        .get(format!("{}/sign-in", house.base))
+        .header("x-forwarded-proto", "https")
+        .send()
+        .unwrap();
     let cookie = cookie(&page).unwrap();
     assert!(cookie.starts_with("__Host-doorward="), "{cookie}");
     let token = token(&page.text().unwrap());
     let send = |from: &str| {
-        let request = house.form("/sign-in", &format!("form={token}&username=anna&password=x")).header("cookie", &cookie);
-        request.header("x-forwarded-proto", "https").header("x-forwarded-for", from).send().unwrap().status().as_u16()
+        let request = house
+            .form("/sign-in", &format!("form={token}&username=anna&password=x"))
+            .header("cookie", &cookie);
+        request
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-for", from)
+            .send()
+            .unwrap()
+            .status()
+            .as_u16()
     };
     for number in 0..5 {
-        assert_eq!(send(&format!("203.0.113.{number}, 192.0.2.1")), 422, "what stands before it anybody can write");
+        assert_eq!(
+            send(&format!("203.0.113.{number}, 192.0.2.1")),
+            422,
+            "what stands before it anybody can write"
+        );
     }
     assert_eq!(send("203.0.113.9, 192.0.2.1"), 429);
     assert_eq!(send("192.0.2.2"), 422);
@@ -214,7 +246,9 @@ fn proxy_of_ours_says_who_asks_and_over_what() {
 #[test]
 fn nobody_is_led_to_another_host() {
     let house = house(false, "");
-    for next in ["https://evil.example/", "//evil.example", "/%5Cevil.example", "%2F%2Fevil.example", "javascript:1"] {
+    for next in
+        ["https://evil.example/", "//evil.example", "/%5Cevil.example", "%2F%2Fevil.example", "javascript:1"]
+    {
         let (_, answer) = house.anna(next);
         assert_eq!(header(&answer, "location"), "/", "{next}");
         let spoken = house.get(&format!("/language/es?next={next}"), &house.guest());
@@ -237,13 +271,44 @@ fn sessions_end_when_the_password_is_changed_or_the_account_locked() {
     assert!(!house.is_signed_in(&third));
 }
 
+/// Else whoever closes the connection at the right moment changes a password without a mail that tells of it.
+// R-RESET-6
+#[test]
+fn form_is_done_to_its_end_although_the_browser_has_gone() {
+    use std::io::Write;
+    let house = house(false, "");
+    let guest = house.guest();
+    let before = house.daemon.json(&["audit", "list"]).as_array().map_or(0, Vec::len);
+    let fields = format!("form={}&username=anna&password={PASSWORD}", guest.token);
+    let mut stream = std::net::TcpStream::connect(house.daemon.portal.unwrap()).unwrap();
+    let head = format!(
+        "POST /sign-in HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        house.daemon.portal.unwrap(),
+        guest.cookie,
+        fields.len()
+    );
+    stream.write_all((head + &fields).as_bytes()).unwrap();
+    drop(stream);
+    crate::support::slapd::until("the end of what was begun", || {
+        (house.daemon.json(&["audit", "list"]).as_array().map_or(0, Vec::len) > before).then_some(())
+    });
+}
+
 #[test]
 fn strength_is_told_to_who_chooses_a_password_only() {
     let house = house(false, "");
     let guest = house.guest();
     assert_eq!(house.post("/password/strength", &guest, "password=x").status(), 403);
     let (anna, _) = house.anna("/");
-    assert_eq!(house.form("/password/strength", "password=x").header("cookie", &anna.cookie).send().unwrap().status(), 403);
+    assert_eq!(
+        house
+            .form("/password/strength", "password=x")
+            .header("cookie", &anna.cookie)
+            .send()
+            .unwrap()
+            .status(),
+        403
+    );
     let told = |password: &str| -> serde_json::Value {
         let answer = house.post("/password/strength", &anna, &format!("password={password}"));
         assert_eq!((answer.status().as_u16(), header(&answer, "content-type")), (200, "application/json"));
@@ -252,7 +317,10 @@ fn strength_is_told_to_who_chooses_a_password_only() {
     let weak = told("password");
     assert_eq!((&weak["score"], &weak["strength"]), (&0.into(), &"Strength: very weak".into()));
     assert!(weak["advice"].as_str().unwrap().starts_with("Many people use this password"), "{weak}");
-    assert!(!weak["met"].to_string().contains("uncommon") && weak["met"].to_string().contains("min-length"), "{weak}");
+    assert!(
+        !weak["met"].to_string().contains("uncommon") && weak["met"].to_string().contains("min-length"),
+        "{weak}"
+    );
     let strong = told("copper+lantern+meadow");
     assert_eq!((&strong["score"], &strong["advice"]), (&4.into(), &serde_json::Value::Null));
     assert!(told("anna-anna-anna-pelican")["met"].to_string().find("no-username").is_none());

@@ -65,7 +65,12 @@ fn axe(browser: &Browser) -> Vec<String> {
     let violations = found["violations"].as_array().unwrap_or_else(|| panic!("axe: {found}"));
     assert!(!found["passes"].as_array().unwrap().is_empty(), "axe has looked at nothing");
     let tell = |one: &Value| {
-        let nodes: Vec<_> = one["nodes"].as_array().unwrap().iter().map(|node| node["failureSummary"].to_string() + &node["html"].to_string()).collect();
+        let nodes: Vec<_> = one["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|node| node["failureSummary"].to_string() + &node["html"].to_string())
+            .collect();
         format!("{}: {}\n  {}", one["id"], one["help"], nodes.join("\n  "))
     };
     violations.iter().map(tell).collect()
@@ -104,11 +109,15 @@ fn weighs(browser: &Browser) -> Option<String> {
 /// other hosts for.
 fn complains(browser: &Browser) -> Vec<String> {
     let host = browser.url().splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    let asked = browser.requests().into_iter().filter(|url| !url.starts_with(&host) && !url.starts_with("data:"));
+    let asked =
+        browser.requests().into_iter().filter(|url| !url.starts_with(&host) && !url.starts_with("data:"));
     let asked = asked.map(|url| format!("it asked for {url}"));
     let log = browser.log("browser");
     // A status that is no success is written there, too; tests look at those themselves.
-    let told = log.iter().map(|line| line["message"].as_str().unwrap_or_default()).filter(|line| !line.contains("the server responded with a status of"));
+    let told = log
+        .iter()
+        .map(|line| line["message"].as_str().unwrap_or_default())
+        .filter(|line| !line.contains("the server responded with a status of"));
     asked.chain(told.map(|line| format!("the console says {line}"))).collect()
 }
 
@@ -125,13 +134,22 @@ fn save(browser: &Browser, called: &str, (width, dark): (u32, bool)) {
             "clip": {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}});
         let shot = browser.devtools("Page.captureScreenshot", &clip);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap()).unwrap();
+        std::fs::write(
+            &path,
+            data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap(),
+        )
+        .unwrap();
         // A page has few colours.
-        let quantised = Command::new("pngquant").args(["--force", "--strip", "--speed", "1", "--ext", ".png", "48"]).arg(&path).status();
+        let quantised = Command::new("pngquant")
+            .args(["--force", "--strip", "--speed", "1", "--ext", ".png", "48"])
+            .arg(&path)
+            .status();
         assert!(quantised.expect("pngquant is installed").success());
         browser.dark(false);
         browser.size(1100, 900);
     }
-    let size = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; UPDATE=1 makes it", path.display())).len();
+    let size = std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; UPDATE=1 makes it", path.display()))
+        .len();
     assert!(size < LARGEST, "{} has {size} bytes", path.display());
 }

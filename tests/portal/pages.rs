@@ -18,7 +18,9 @@ fn pages_that_everybody_sees() {
     small_picture(&browser, "toolkit-telephone");
     browser.script("document.querySelectorAll('details').forEach((one) => (one.open = true))");
     look(&browser, "toolkit, all open");
-    browser.script("document.querySelectorAll('details').forEach((one) => (one.open = one.id === 'topic-reset'))");
+    browser.script(
+        "document.querySelectorAll('details').forEach((one) => (one.open = one.id === 'topic-reset'))",
+    );
     picture(&browser, "toolkit");
     for path in ["/practices", "/sent", "/nothing-here", "/sign-in", "/activate", "/reset"] {
         browser.open(&demo.page(path));
@@ -35,7 +37,11 @@ fn pages_that_everybody_sees() {
     browser.fill("Password", "x");
     browser.press("Sign in");
     picture(&browser, "sign-in");
-    assert_eq!(browser.attribute(&browser.focused(), "id").as_deref(), Some("problems"), "the focus is on what went wrong");
+    assert_eq!(
+        browser.attribute(&browser.focused(), "id").as_deref(),
+        Some("problems"),
+        "the focus is on what went wrong"
+    );
     for path in ["/activate", "/reset"] {
         browser.open(&demo.page(path));
         browser.fill("Username", "nobody");
@@ -66,7 +72,11 @@ fn pages_of_a_reset() {
     look(&browser, "a wrong passcode");
     let field = browser.focused();
     assert_eq!(browser.name(&field), "Passcode");
-    assert_eq!(browser.attribute(&field, "aria-describedby").as_deref(), Some("told"), "what was wrong is read with the field");
+    assert_eq!(
+        browser.attribute(&field, "aria-describedby").as_deref(),
+        Some("told"),
+        "what was wrong is read with the field"
+    );
     assert_eq!(browser.attribute(&field, "autocomplete").as_deref(), Some("one-time-code"));
     browser.fill("Passcode", &demo.sent.code());
     browser.press("Verify");
@@ -74,9 +84,13 @@ fn pages_of_a_reset() {
 
     // Ticks and strength as typed, in words as well.
     browser.fill("New password", "password");
-    browser.until("the strength", || browser.texts(".strength [role=status]").join("").contains("very weak. Many people use this password"));
+    browser.until("the strength", || {
+        browser.texts(".strength [role=status]").join("").contains("very weak. Many people use this password")
+    });
     browser.fill("New password", NEW);
-    browser.until("the strength", || browser.texts(".strength [role=status]").join("").contains("Strength: strong"));
+    browser.until("the strength", || {
+        browser.texts(".strength [role=status]").join("").contains("Strength: strong")
+    });
     assert_eq!(browser.texts(".rules li").len(), browser.texts(".rules li.met").len(), "all rules are met");
     assert!(browser.texts(".rules li.met")[0].contains("(done)"));
     picture(&browser, "reset-password");
@@ -185,7 +199,8 @@ fn pages_of_staff() {
     browser.open(&demo.page(&format!("/desk/person/{student}")));
     assert!(browser.text().contains(&student), "{}", browser.text());
     picture(&browser, "desk");
-    for path in ["/administration/messages", "/administration/clients", "/administration/audit", "/security"] {
+    for path in ["/administration/messages", "/administration/clients", "/administration/audit", "/security"]
+    {
         browser.open(&demo.page(path));
         look(&browser, path);
     }

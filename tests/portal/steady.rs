@@ -84,7 +84,9 @@ fn form_that_is_sent_twice_counts_once() {
     browser.fill("New password once more", NEW);
     browser.leaving(|| {
         // Both requests are under way at the same time.
-        browser.script("const f = document.querySelector('.new-password').closest('form'); f.submit(); f.submit();");
+        browser.script(
+            "const f = document.querySelector('.new-password').closest('form'); f.submit(); f.submit();",
+        );
     });
     browser.until("the end", || browser.path() == "/" || browser.told().contains("begin again"));
     assert_eq!(login(&demo, NEW), "Access-Accept");
@@ -166,7 +168,9 @@ fn what_is_begun_at_one_node_is_finished_at_another() {
     browser.choose("SMS/Text to ");
     browser.press("Continue");
     let said = dir.path().join("gateway.said");
-    let code = crate::support::slapd::until("the text", || code_in(&std::fs::read_to_string(&said).unwrap_or_default()));
+    let code = crate::support::slapd::until("the text", || {
+        code_in(&std::fs::read_to_string(&said).unwrap_or_default())
+    });
     browser.open(&page(&a, "/reset"));
     browser.fill("Passcode", &code);
     browser.press("Verify");
@@ -175,8 +179,13 @@ fn what_is_begun_at_one_node_is_finished_at_another() {
     change(&browser, NEW);
     assert!(browser.told().contains("Password has been successfully changed."), "{}", browser.text());
     for node in [&a, &b] {
-        let login = |password| answer(&radclient(node.address, &[("User-Name", "anna"), ("User-Password", password)])).to_owned();
-        assert_eq!((login(NEW), login("the old password")), ("Access-Accept".to_owned(), "Access-Reject".to_owned()));
+        let login = |password| {
+            answer(&radclient(node.address, &[("User-Name", "anna"), ("User-Password", password)])).to_owned()
+        };
+        assert_eq!(
+            (login(NEW), login("the old password")),
+            ("Access-Accept".to_owned(), "Access-Reject".to_owned())
+        );
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) fn token(body: &str) -> String {
 /// What a browser sends back of a cookie.
 pub(crate) fn cookie(answer: &Response) -> Option<String> {
     let set = answer.headers().get_all("set-cookie").iter().map(|set| set.to_str().unwrap());
-    set.filter(|set| !set.starts_with("doorward-language")).map(|set| set.split(';').next().unwrap().to_owned()).next()
+    set.filter(|set| !set.starts_with("doorward-language"))
+        .map(|set| set.split(';').next().unwrap().to_owned())
+        .next()
 }
 
 impl<'c> Visitor<'c> {
@@ -57,7 +59,11 @@ impl<'c> Visitor<'c> {
             .filter(|(name, _)| *name != "date")
             .map(|(name, value)| {
                 let value = value.to_str().unwrap();
-                let value = if name == "set-cookie" { value.split_once('=').unwrap().1.split_once(';').unwrap().1 } else { value };
+                let value = if name == "set-cookie" {
+                    value.split_once('=').unwrap().1.split_once(';').unwrap().1
+                } else {
+                    value
+                };
                 format!("{name}: {value}")
             })
             .collect();
@@ -72,7 +78,9 @@ const NAMES: [&str; 5] = ["active", "off", "nobody", "%20", "no%C3%B6dy%00"];
 fn campus() -> Campus {
     let campus = Campus::start(&["active", "off"], "");
     let dn = line("dn", person_dn("off"));
-    campus.slapd.ldif(&format!("{dn}changetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n"));
+    campus.slapd.ldif(&format!(
+        "{dn}changetype: modify\nadd: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n"
+    ));
     until("the switched-off account", || {
         (campus.daemon.json(&["person", "show", "off"])["person"]["status"] == "disabled").then_some(())
     });
@@ -91,7 +99,8 @@ fn unknown_disabled_and_other_usernames_look_the_same() {
                 let post = visitor.seen(visitor.post(path, &[("username", name)]));
                 let page = visitor.seen(visitor.get(path));
                 let choose = visitor.seen(visitor.post(&format!("{path}/choose"), &[("method", "email")]));
-                let passcode = visitor.seen(visitor.post(&format!("{path}/passcode"), &[("passcode", "123456")]));
+                let passcode =
+                    visitor.seen(visitor.post(&format!("{path}/passcode"), &[("passcode", "123456")]));
                 format!("{post}\n{page}\n{choose}\n{passcode}")
             })
             .into();
@@ -118,7 +127,9 @@ fn wrong_password_looks_the_same_for_everybody() {
         .into();
     assert!(seen[0].contains("The username or the password is not right"), "{}", seen[0]);
     // Lengths of names are in the length of the page.
-    let plain = |text: &str| text.lines().filter(|line| !line.starts_with("content-length")).collect::<Vec<_>>().join("\n");
+    let plain = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("content-length")).collect::<Vec<_>>().join("\n")
+    };
     assert!(seen.iter().all(|other| plain(other) == plain(&seen[0])), "{seen:?}");
 }
 

@@ -35,7 +35,8 @@ impl Demo {
     pub(crate) fn start(more: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("conf.d")).unwrap();
-        let text = "[codes]\nper_person = 1000\nper_person_day = 1000\nper_destination = 1000\nper_origin = 1000\n";
+        let text =
+            "[codes]\nper_person = 1000\nper_person_day = 1000\nper_destination = 1000\nper_origin = 1000\n";
         std::fs::write(dir.path().join("conf.d/tests.toml"), format!("{text}{more}")).unwrap();
         let daemon = Daemon::demo_in(dir.path(), &["--portal-port", "0"]);
         let sent = Sent { folder: dir.path().join("mail"), seen: RefCell::default() };
