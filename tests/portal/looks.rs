@@ -108,9 +108,12 @@ fn weighs(browser: &Browser) -> Option<String> {
 /// What the browser complains of: what the Content-Security-Policy has stopped, errors of the script. And what it has asked
 /// other hosts for.
 fn complains(browser: &Browser) -> Vec<String> {
+    // `chrome:` is the browser itself: the page that it begins with.
     let host = browser.url().splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
-    let asked =
-        browser.requests().into_iter().filter(|url| !url.starts_with(&host) && !url.starts_with("data:"));
+    let asked = browser
+        .requests()
+        .into_iter()
+        .filter(|url| !url.starts_with(&host) && !url.starts_with("data:") && !url.starts_with("chrome:"));
     let asked = asked.map(|url| format!("it asked for {url}"));
     let log = browser.log("browser");
     // A status that is no success is written there, too; tests look at those themselves.
