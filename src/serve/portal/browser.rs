@@ -210,7 +210,6 @@ impl Browser {
         } else {
             view::page(&view, title, &body)
         };
-        drop(view);
         // Told now, so not again.
         self.session.told = None;
         if let Err(error) = self.save().await {
@@ -399,7 +398,13 @@ impl Browser {
     async fn stale(self) -> Response {
         let view = self.view();
         let text = view.say("form-stale");
-        let body = maud::html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
+        // Where the flow stands, which another tab may have moved on.
+        let part = self.path.split('/').nth(1).filter(|part| *part != "sign-out").unwrap_or_default();
+        let body = maud::html! {
+            h1 { (text) }
+            p { a.button href={ "/" (part) } { (view.say("continue-button")) } }
+            p { a href="/" { (view.say("back-to-toolkit")) } }
+        };
         self.show(StatusCode::FORBIDDEN, &text, body).await
     }
 }

@@ -17,6 +17,9 @@ use maud::{DOCTYPE, Markup, html};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// How the star of a field that must be filled in begins.
+const STAR: &str = "<span class=\"star\"";
+
 /// Words and values of a page.
 pub(super) struct View<'b> {
     pub(super) browser: &'b Browser,
@@ -60,11 +63,13 @@ impl<'b> View<'b> {
         self.with(&problem.message, &values)
     }
 
-    /// A form of this page.
+    /// A form of this page. What its stars mean is said where there are several.
     pub(super) fn form(&self, action: &str, body: &Markup) -> Markup {
+        let stars = body.0.matches(STAR).count();
         html! {
             form method="post" action=(action) novalidate {
                 input type="hidden" name="form" value=(self.browser.token());
+                @if stars > 1 { p.note { (self.say("required-note")) } }
                 (body)
             }
         }
