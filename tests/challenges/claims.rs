@@ -33,6 +33,7 @@ claims! {
     what_is_no_attempt_gets_no_code_and_costs_nothing
     second_challenge_at_the_same_client_joins_the_code
     another_client_or_channel_or_a_later_moment_voids_the_code
+    who_asks_decides_how_old_a_code_may_be
     code_without_a_try_left_is_not_joined
     code_is_over_at_its_own_end
     void_takes_out_code_and_state
@@ -139,6 +140,25 @@ async fn another_client_or_channel_or_a_later_moment_voids_the_code(world: &Worl
         assert_eq!((old.pending, old.code), (first.pending, None));
         assert_eq!(world.take(&second.state, true, at).await.unwrap().code, second.code.map(|new| new.code));
     }
+}
+
+/// A new one is wanted at once; after a wrong answer the one that is there will do, however old.
+async fn who_asks_decides_how_old_a_code_may_be(world: &World<impl Backend>) {
+    let (alice, now) = (world.person(1), millis(1000));
+    let ask = |within: Duration, at| {
+        let mut code = world.code(Channel::Sms, "vpn", at);
+        code.resend_after = within;
+        world.challenge(&alice, at).with(code)
+    };
+    let first = ask(30 * SECOND, now);
+    assert_eq!(world.open(first.clone(), now).await, Opened::Kept);
+    let later = now + 90 * SECOND;
+    let wrong = ask(300 * SECOND, later);
+    assert_eq!(world.open(wrong, later).await, Opened::Joined(first.code.unwrap().code.id));
+    let again = ask(Duration::ZERO, later);
+    assert_eq!(world.open(again.clone(), later).await, Opened::Kept, "at the same moment, too");
+    let third = ask(30 * SECOND, later);
+    assert_eq!(world.open(third, later).await, Opened::Joined(again.code.unwrap().code.id));
 }
 
 async fn code_without_a_try_left_is_not_joined(world: &World<impl Backend>) {

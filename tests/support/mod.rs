@@ -8,6 +8,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+pub(crate) mod browser;
 pub(crate) mod directory;
 pub(crate) mod ds389;
 pub(crate) mod gateway;
@@ -40,6 +41,8 @@ pub(crate) struct Daemon {
     pub(crate) child: Child,
     pub(crate) dir: PathBuf,
     pub(crate) address: SocketAddr,
+    /// Where the portal is served.
+    pub(crate) portal: Option<SocketAddr>,
     /// What `serve` logs from now on.
     pub(crate) lines: Option<Receiver<String>>,
     _temporary: Option<tempfile::TempDir>,
@@ -64,6 +67,12 @@ fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
         }
     });
     receiver
+}
+
+/// The address in a line of the log: `address=1.2.3.4:5` in text, `"address":"1.2.3.4:5"` in JSON.
+fn logged(line: &str) -> Option<SocketAddr> {
+    let after = line.split("address").nth(1)?.trim_start_matches(['"', ':', '=']);
+    after.split(['"', ' ']).next().and_then(|text| text.parse().ok())
 }
 
 impl Daemon {
@@ -98,11 +107,13 @@ impl Daemon {
             child,
             dir: dir.to_owned(),
             address: ([127, 0, 0, 1], 0).into(),
+            portal: None,
             lines: None,
             _temporary: None,
         };
         let env = daemon.env();
         daemon.address = format!("{}:{}", env["RADIUS_HOST"], env["RADIUS_PORT"]).parse().unwrap();
+        daemon.portal = env["PORTAL_URL"].strip_prefix("http://").map(|portal| portal.parse().unwrap());
         daemon
     }
 
@@ -119,15 +130,16 @@ impl Daemon {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = lines(child.stderr.take().unwrap());
-        let mut address = None;
+        let (mut address, mut portal) = (None, None);
         let mut seen = String::new();
         loop {
             match log.recv_timeout(PATIENCE) {
                 Ok(line) => {
                     if line.contains("RADIUS is served") {
-                        // `address=1.2.3.4:5` in text, `"address":"1.2.3.4:5"` in JSON.
-                        let after = line.split("address").nth(1).unwrap().trim_start_matches(['"', ':', '=']);
-                        address = after.split(['"', ' ']).next().and_then(|text| text.parse().ok());
+                        address = logged(&line);
+                    }
+                    if line.contains("the portal is served") {
+                        portal = logged(&line);
                     }
                     let ready = line.contains("the admin socket is served");
                     seen = seen + &line + "\n";
@@ -142,7 +154,7 @@ impl Daemon {
             }
         }
         let address = address.unwrap_or(([127, 0, 0, 1], 0).into());
-        Self { child, dir: dir.to_owned(), address, lines: Some(log), _temporary: None }
+        Self { child, dir: dir.to_owned(), address, portal, lines: Some(log), _temporary: None }
     }
 
     /// Variables of `demo.env`.

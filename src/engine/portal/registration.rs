@@ -197,8 +197,16 @@ impl Portal {
         let asking = Asking { purpose: Purpose::Contact, methods: &CHANNELS, reach: Some(&only) };
         let answer = self.answer(visit, asking, proving, typed).await?;
         if let Answer::Right(person) = &answer {
-            self.prove(visit, person, (*kind, value.clone())).await?;
+            let proven = self.prove(visit, person, (*kind, value.clone())).await?;
             session.contact = None;
+            if !proven {
+                // Another contact was entered meanwhile.
+                return Ok(Answer::NotAsked);
+            }
+            // From now on pages ask who has registered a contact for a passcode. This was one.
+            if session.who.as_ref().is_some_and(|who| who.proven.is_none()) {
+                session.proven(self.now());
+            }
         }
         Ok(answer)
     }

@@ -1,5 +1,6 @@
 //! The door of the portal: a browser with its session, and the forms that it sends.
 
+use super::pages::strength;
 use super::view::{self, View};
 use super::{State, cookie};
 use crate::base::{Secret, Timestamp};
@@ -200,7 +201,15 @@ impl Browser {
 
     /// Shows a page.
     pub(super) async fn show(mut self, status: StatusCode, title: &str, body: Markup) -> Response {
-        let page = view::page(&self.view(), title, &body);
+        let view = self.view();
+        // What is wrong is said first where pages are listed and read out.
+        let wrong = status == StatusCode::UNPROCESSABLE_ENTITY
+            || self.session.told.as_ref().is_some_and(|told| told.problem);
+        let page = if wrong {
+            view::page(&view, &format!("{}: {title}", view.say("error-heading")), &body)
+        } else {
+            view::page(&view, title, &body)
+        };
         // Told now, so not again.
         self.session.told = None;
         if let Err(error) = self.save().await {
@@ -324,7 +333,9 @@ impl FromRequest<State> for Posted {
         let browser = Browser::from_request_parts(&mut parts, state).await?;
         let address = browser.visit.address.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let rate = browser.visit.config.portal.rate;
-        if let Err(wait) = state.rates.take(address, rate, Instant::now()) {
+        // What a script asks while somebody types must not use up what they need to send it.
+        let rates = if browser.path == strength::PATH { &state.typing } else { &state.rates };
+        if let Err(wait) = rates.take(address, rate, Instant::now()) {
             return Err(busy(&browser, wait));
         }
         if !is_ours(&browser.visit.config, &parts.headers, browser.secure) {
@@ -387,7 +398,13 @@ impl Browser {
     async fn stale(self) -> Response {
         let view = self.view();
         let text = view.say("form-stale");
-        let body = maud::html! { h1 { (text) } p { a href="/" { (view.say("back-to-toolkit")) } } };
+        // Where the flow stands, which another tab may have moved on.
+        let part = self.path.split('/').nth(1).filter(|part| *part != "sign-out").unwrap_or_default();
+        let body = maud::html! {
+            h1 { (text) }
+            p { a.button href={ "/" (part) } { (view.say("continue-button")) } }
+            p { a href="/" { (view.say("back-to-toolkit")) } }
+        };
         self.show(StatusCode::FORBIDDEN, &text, body).await
     }
 }

@@ -19,7 +19,10 @@ use crate::config::Config;
 use crate::engine::portal::Portal;
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
 use rates::Rates;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,13 +40,25 @@ pub struct State {
     /// Folder with everything that was sent; there is one in a demonstration only.
     pub sent: Option<Arc<PathBuf>>,
     rates: Arc<Rates>,
+    /// The same for questions while a password is typed.
+    typing: Arc<Rates>,
 }
 
 impl State {
     /// Nobody has asked yet.
     pub fn new(portal: Arc<Portal>, config: Arc<ArcSwap<Config>>, sent: Option<PathBuf>) -> Self {
-        Self { portal, config, sent: sent.map(Arc::new), rates: Arc::default() }
+        Self { portal, config, sent: sent.map(Arc::new), rates: Arc::default(), typing: Arc::default() }
     }
+}
+
+/// A form that was begun is done to its end, also if the browser goes away meanwhile: else whoever closes the connection at the
+/// right moment changes a password without the mail that tells of it.
+async fn to_the_end(request: Request, next: Next) -> Response {
+    if request.method() != Method::POST {
+        return next.run(request).await;
+    }
+    let answer = tokio::spawn(next.run(request)).await;
+    answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
 fn router(state: State) -> Router {
@@ -51,6 +66,7 @@ fn router(state: State) -> Router {
         .merge(assets::routes())
         .fallback(pages::missing)
         .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(axum::middleware::from_fn(to_the_end))
         .layer(axum::middleware::map_response(view::headers))
         .with_state(state)
 }

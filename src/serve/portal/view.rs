@@ -17,6 +17,9 @@ use maud::{DOCTYPE, Markup, html};
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// How the star of a field that must be filled in begins.
+const STAR: &str = "<span class=\"star\"";
+
 /// Words and values of a page.
 pub(super) struct View<'b> {
     pub(super) browser: &'b Browser,
@@ -60,11 +63,13 @@ impl<'b> View<'b> {
         self.with(&problem.message, &values)
     }
 
-    /// A form of this page.
+    /// A form of this page. What its stars mean is said where there are several.
     pub(super) fn form(&self, action: &str, body: &Markup) -> Markup {
+        let stars = body.0.matches(STAR).count();
         html! {
             form method="post" action=(action) novalidate {
                 input type="hidden" name="form" value=(self.browser.token());
+                @if stars > 1 { p.note { (self.say("required-note")) } }
                 (body)
             }
         }
@@ -84,12 +89,28 @@ impl<'b> View<'b> {
         }
     }
 
+    /// What is wrong with one field, right at it.
+    pub(super) fn wrong(&self, name: &str, problems: &[Problem]) -> Markup {
+        html! {
+            @if problems.iter().any(|problem| problem.field == name) {
+                p.wrong id={ (name) "-problem" } {
+                    @for problem in problems.iter().filter(|problem| problem.field == name) { (self.problem(problem)) " " }
+                }
+            }
+        }
+    }
+
+    /// Id of what [`Self::wrong`] shows, for the field that it is about.
+    pub(super) fn wrong_id(name: &str, problems: &[Problem]) -> Option<String> {
+        problems.iter().any(|problem| problem.field == name).then(|| format!("{name}-problem"))
+    }
+
     /// Everything that is wrong with a form, at its top, each leading to its field.
     pub(super) fn problems(&self, problems: &[Problem]) -> Markup {
         html! {
             @if !problems.is_empty() {
-                div.problem role="alert" tabindex="-1" id="problems" {
-                    h2 { (self.say("error-heading")) }
+                div.problem role="alert" tabindex="-1" id="problems" aria-labelledby="problems-heading" {
+                    h2 id="problems-heading" { (self.say("error-heading")) }
                     ul { @for problem in problems { li { a href={ "#" (problem.field) } { (self.problem(problem)) } } } }
                 }
             }
@@ -126,23 +147,21 @@ impl Field<'_> {
     pub(super) fn show(&self, view: &View<'_>) -> Markup {
         let Field { name, label, kind, value, hint, .. } = self;
         let kind = if kind.is_empty() { "text" } else { kind };
-        let mut problems = self.problems.iter().filter(|problem| problem.field == *name).peekable();
-        let wrong = problems.peek().is_some();
-        let (hint_id, wrong_id) = (format!("{name}-hint"), format!("{name}-problem"));
-        let about = match (hint.is_empty(), wrong) {
-            (true, false) => None,
-            (false, false) => Some(hint_id.clone()),
-            (true, true) => Some(wrong_id.clone()),
-            (false, true) => Some(format!("{wrong_id} {hint_id}")),
-        };
+        let (hint_id, wrong_id) = (format!("{name}-hint"), View::wrong_id(name, self.problems));
+        let wrong = wrong_id.is_some();
+        // What was told about the step before is about the one field that the page begins with.
+        let told = view.browser.session.told.as_ref().filter(|told| told.problem && self.focus);
+        let parts =
+            [told.map(|_| "told"), wrong_id.as_deref(), (!hint.is_empty()).then_some(hint_id.as_str())];
+        let about = parts.into_iter().flatten().collect::<Vec<_>>().join(" ");
         html! {
             div.field {
                 label for=(name) { (label) @if !self.optional { span.star aria-hidden="true" { " *" } } }
-                @if wrong { p.wrong id=(wrong_id) { @for problem in problems { (view.problem(problem)) " " } } }
+                (view.wrong(name, self.problems))
                 input id=(name) name=(name) type=(kind) value=[(!value.is_empty()).then_some(value)]
                     autocomplete=[(!self.autocomplete.is_empty()).then_some(self.autocomplete)]
                     inputmode=[(!self.inputmode.is_empty()).then_some(self.inputmode)]
-                    aria-describedby=[about] aria-invalid=[wrong.then_some("true")]
+                    aria-describedby=[(!about.is_empty()).then_some(about)] aria-invalid=[wrong.then_some("true")]
                     required[!self.optional] autofocus[self.focus]
                     autocapitalize="none" spellcheck="false";
                 @if !hint.is_empty() { p.hint id=(hint_id) { (hint) } }
@@ -156,6 +175,7 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
     let Browser { session, visit, path, .. } = view.browser;
     let Institution { name, campus, support_name, support_phone, support_email, faq, .. } = view.institution;
     let told = session.told.as_ref();
+    let version = super::assets::version(&visit.config.portal.accent);
     let markup = html! {
         (DOCTYPE)
         html lang=(visit.language) {
@@ -163,8 +183,8 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (title) " – " (name) }
-                link rel="stylesheet" href="/assets/style.css";
-                script src="/assets/portal.js" defer {}
+                link rel="stylesheet" href={ "/assets/style.css" (version) };
+                script src={ "/assets/portal.js" (version) } defer {}
             }
             body {
                 a.skip href="#content" { (view.say("skip-to-content")) }
@@ -194,14 +214,15 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
                 main id="content" tabindex="-1" {
                     @if let Some(told) = told {
                         @let values: Vec<_> = told.values.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-                        div class=(if told.problem { "told problem" } else { "told good" })
+                        div id="told" class=(if told.problem { "told problem" } else { "told good" })
                             role=(if told.problem { "alert" } else { "status" }) { p { (view.with(&told.name, &values)) } }
                     }
                     (body)
                 }
                 @if session.who.is_some() || session.reset.is_some() || session.activation.is_some() {
                     p.note.expiry role="status" data-idle=(visit.config.portal.idle.as_secs())
-                        data-warning=(view.say("session-warning")) {
+                        data-warning=(view.say("session-warning")) data-over=(view.say("session-over"))
+                        data-stay=(view.say("session-stay")) {
                         (view.with("session-ends", &[("minutes", &(visit.config.portal.idle.as_secs() / 60).to_string())]))
                     }
                 }

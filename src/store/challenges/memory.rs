@@ -51,7 +51,7 @@ struct Code {
     purpose: Purpose,
     transaction: String,
     tries: u8,
-    joined_until: Timestamp,
+    made: Timestamp,
 }
 
 impl MemoryChallenges {
@@ -149,7 +149,7 @@ impl Challenges for MemoryChallenges {
             let old = old.map(|at| place.codes.swap_remove(at));
             let joined = old.filter(|old| {
                 let same = old.transaction == new.transaction && old.code.channel == new.code.channel;
-                old.code.id == new.code.id || same && now < old.joined_until
+                old.code.id == new.code.id || same && now < old.made + new.resend_after
             });
             if let Some(old) = joined.as_ref().filter(|old| old.code.id != new.code.id) {
                 opened = Opened::Joined(old.code.id);
@@ -159,7 +159,7 @@ impl Challenges for MemoryChallenges {
                 purpose: new.purpose,
                 transaction: new.transaction,
                 tries: new.tries,
-                joined_until: now + new.resend_after,
+                made: now,
             });
             id = Some(code.code.id);
             place.codes.push(code);

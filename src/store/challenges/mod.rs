@@ -66,7 +66,7 @@ pub struct NewCode {
     pub transaction: String,
     /// Answers that are compared with it, at least 1.
     pub tries: u8,
-    /// A challenge of the same purpose, transaction and channel within this time of its making joins it.
+    /// A code of the same purpose, transaction and channel that is not older than this is joined in its place. Nothing: none is.
     pub resend_after: Duration,
 }
 
@@ -98,7 +98,7 @@ pub struct Taken {
 #[async_trait]
 pub trait Challenges: Send + Sync {
     /// Keeps a challenge, and its code or the one that it joins: of the same purpose, transaction and channel, not
-    /// older than its `resend_after`, not over, with a try left. Any other code of that purpose is voided; States that
+    /// older than the `resend_after` of this one, not over, with a try left. Any other code of that purpose is voided; States that
     /// belong to it stay, without a code.
     async fn open(&self, challenge: NewChallenge, now: Timestamp) -> Result<Opened>;
     /// Takes it out: a second call finds nothing, nor does one after it has expired. `attempt`: the answer could be the

@@ -95,8 +95,9 @@ fn deliver(view: &View<'_>, second: &Second, known: &Known) -> Markup {
         _ => None,
     };
     view.form("/activate/delivery", &html! {
-        fieldset {
+        fieldset id="delivery" tabindex="-1" aria-describedby=[View::wrong_id("delivery", &known.problems)] {
             legend { (view.say("activation-delivery")) }
+            (view.wrong("delivery", &known.problems))
             p.hint { (view.say("activation-second-intro")) }
             @for (number, (value, offer)) in known.choices.iter().enumerate() {
                 div.choice {
@@ -129,8 +130,11 @@ fn last(view: &View<'_>, (username, second): (&str, &Second), known: &Known) -> 
         (password::fields(view, username, &known.problems))
         @if view.browser.visit.config.portal.acceptable_use.is_some() {
             (view.acceptable_use())
+            (view.wrong("agree", &known.problems))
+            @let wrong = View::wrong_id("agree", &known.problems);
             div.choice {
-                input type="checkbox" name="agree" id="agree" value="1" required;
+                input type="checkbox" name="agree" id="agree" value="1" required
+                    aria-invalid=[wrong.as_ref().map(|_| "true")] aria-describedby=[wrong];
                 label for="agree" { (view.say("activation-agree")) }
             }
         }

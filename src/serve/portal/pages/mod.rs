@@ -17,6 +17,7 @@ mod security;
 mod sent;
 mod sign_in;
 mod staff;
+pub(super) mod strength;
 
 use super::State;
 use super::browser::{Browser, redirect};
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Router<State> {
         .merge(reset::routes())
         .merge(activate::routes())
         .merge(register::routes())
+        .merge(strength::routes())
         .merge(desk::routes())
         .merge(administration::routes())
         .merge(app::routes())

@@ -56,7 +56,7 @@ pub(super) fn rules(view: &View<'_>) -> Markup {
     let requirements = view.browser.state.portal.desk.rules.load().requirements();
     html! {
         p id="rules-heading" { (view.say("requirements-heading")) }
-        ul.rules aria-labelledby="rules-heading" {
+        ul.rules aria-labelledby="rules-heading" data-met=(view.say("requirement-met")) {
             @for requirement in &requirements {
                 @let count = count(requirement);
                 li data-rule=(requirement.id()) data-count=[(!count.is_empty()).then_some(&count)] {

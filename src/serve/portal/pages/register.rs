@@ -127,12 +127,14 @@ fn select(
     view: &View<'_>,
     (name, label): (&str, String),
     chosen: Option<&QuestionId>,
-    wrong: bool,
+    problems: &[Problem],
 ) -> Markup {
+    let wrong = View::wrong_id(name, problems);
     html! {
         div.field {
             label for=(name) { (label) }
-            select id=(name) name=(name) aria-invalid=[wrong.then_some("true")] {
+            (view.wrong(name, problems))
+            select id=(name) name=(name) aria-invalid=[wrong.as_ref().map(|_| "true")] aria-describedby=[wrong] {
                 option value="" { (view.say("question-choose")) }
                 @for question in &view.browser.visit.config.registration.questions {
                     option value=(question) selected[chosen == Some(question)] { (view.say(&format!("question-{question}"))) }
@@ -158,18 +160,19 @@ fn questions(
             @for slot in 1..=rules.slots {
                 @let kept = profile.questions.get(slot - 1);
                 @let chosen = match typed { Some(typed) => typed.questions.get(slot - 1).and_then(Option::as_ref), None => kept };
-                @let name = format!("question-{slot}");
-                @let wrong = problems.iter().any(|problem| problem.field == name);
-                (select(view, (&name, view.with("question-slot", &[("number", &slot.to_string())])), chosen, wrong))
-                (Field {
-                    name: &format!("answer-{slot}"),
-                    label: view.say("answer"),
-                    autocomplete: "off",
-                    hint: if kept.is_some() { view.say("answer-kept") } else { String::new() },
-                    optional: slot > least || kept.is_some(),
-                    problems,
-                    ..Field::default()
-                }.show(view))
+                @let (name, number) = (format!("question-{slot}"), slot.to_string());
+                div.slot {
+                    (select(view, (&name, view.with("question-slot", &[("number", &number)])), chosen, problems))
+                    (Field {
+                        name: &format!("answer-{slot}"),
+                        label: view.with("answer-slot", &[("number", &number)]),
+                        autocomplete: "off",
+                        hint: if kept.is_some() { view.say("answer-kept") } else { String::new() },
+                        optional: slot > least || kept.is_some(),
+                        problems,
+                        ..Field::default()
+                    }.show(view))
+                }
             }
         }
     }
@@ -187,12 +190,11 @@ fn helpdesk(
         Some(typed) => typed.helpdesk.as_ref(),
         None => kept,
     };
-    let wrong = problems.iter().any(|problem| problem.field == "helpdesk");
     html! {
         fieldset {
             legend { (view.say("helpdesk-legend")) }
             p { (view.say(if required { "helpdesk-required" } else { "helpdesk-optional" })) }
-            (select(view, ("helpdesk", view.say("helpdesk-legend")), chosen, wrong))
+            (select(view, ("helpdesk", view.say("helpdesk-legend")), chosen, problems))
             (Field {
                 name: "helpdesk-answer",
                 label: view.say("answer"),
@@ -323,6 +325,7 @@ async fn answer(Path(kind): Path<String>, Posted { mut browser, fields }: Posted
         .map(|contact| crate::engine::portal::passcode::masked(contact.kind, &contact.value));
     match portal.answer_contact(&visit, &mut browser.session, fields.text("passcode")).await {
         Ok(Answer::Right(_)) => {
+            browser.renew();
             let value = value.unwrap_or_default();
             browser.tell("/register", Told::good("contact-confirmed", &[("value", &value)])).await
         }

@@ -12,10 +12,10 @@ end
 
 local function parse_code(text)
   local head, tries, tail = string.match(text, '^(%-?%d+) (%d+) (.+)$')
-  local joined, id, binding, sealed = string.match(tail or '', '^(%-?%d+) (%S+) (%S+) (%S+)$')
+  local made, id, binding, sealed = string.match(tail or '', '^(%-?%d+) (%S+) (%S+) (%S+)$')
   local ends, left = tonumber(head), tonumber(tries)
-  if joined and ends > now and left > 0 then
+  if made and ends > now and left > 0 then
     return { ends = ends, left = left, head = head, tail = tail,
-      joined = tonumber(joined), id = id, binding = binding, sealed = sealed }
+      made = tonumber(made), id = id, binding = binding, sealed = sealed }
   end
 end

@@ -127,7 +127,7 @@ impl Challenges for RedisChallenges {
                 new.code.id.to_string(),
                 millis(new.code.expires),
                 new.tries.to_string(),
-                millis(now + new.resend_after),
+                new.resend_after.as_millis().to_string(),
                 sealed::binding(new.code.channel, &new.transaction),
                 self.seals.seal_code(handle(&state), new.purpose, &new.code)?,
             ]);

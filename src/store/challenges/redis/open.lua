@@ -1,5 +1,5 @@
 -- ARGV: now, State, its end, what is sealed, how many States may stay;
--- and of a code: purpose, id, end, tries, until when it is joined, what must be equal for that, what is sealed.
+-- and of a code: purpose, id, end, tries, how old one may be that is joined, what must be equal for that, what is sealed.
 local field, ends = 's:' .. ARGV[2], ARGV[3]
 local purpose, id = ARGV[6] or '-', ARGV[7] or '-'
 local latest, last, states, joined = tonumber(ends), 0, {}, false
@@ -17,7 +17,7 @@ for at = 1, #all, 2 do
     kept = parse_code(all[at + 1])
     if kept and name == 'c:' .. purpose then
       -- The same code again is a call that was repeated on the way: its message is yet to be sent.
-      joined = kept.id == id or (kept.binding == ARGV[11] and now < kept.joined)
+      joined = kept.id == id or (kept.binding == ARGV[11] and now < kept.made + tonumber(ARGV[10]))
       if joined then id = kept.id end
     end
   end
@@ -31,7 +31,7 @@ end
 
 redis.call('HSET', key, field, table.concat({ ends, string.format('%.0f', last + 1), purpose, id, ARGV[4] }, ' '))
 if purpose ~= '-' and not joined then
-  redis.call('HSET', key, 'c:' .. purpose, table.concat({ ARGV[8], ARGV[9], ARGV[10], id, ARGV[11], ARGV[12] }, ' '))
+  redis.call('HSET', key, 'c:' .. purpose, table.concat({ ARGV[8], ARGV[9], ARGV[1], id, ARGV[11], ARGV[12] }, ' '))
   latest = math.max(latest, tonumber(ARGV[8]))
 end
 -- The end of a place that nobody comes back to; never what decides. A day is more than anything lives.
