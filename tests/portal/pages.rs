@@ -36,12 +36,12 @@ fn pages_that_everybody_sees() {
     browser.fill("Username", "nobody");
     browser.fill("Password", "x");
     browser.press("Sign in");
-    picture(&browser, "sign-in");
     assert_eq!(
         browser.attribute(&browser.focused(), "id").as_deref(),
         Some("problems"),
         "the focus is on what went wrong"
     );
+    picture(&browser, "sign-in");
     for path in ["/activate", "/reset"] {
         browser.open(&demo.page(path));
         browser.fill("Username", "nobody");
