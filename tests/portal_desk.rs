@@ -1,6 +1,6 @@
 //! The help desk and administrators at the portal: the running daemon over HTTP, with a real mail server behind it.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 #[path = "portal_desk/browser.rs"]
 mod browser;
@@ -169,8 +169,10 @@ async fn lock_comes_at_once_and_what_else_is_done_is_told_by_mail() {
     let told = clerk.done("/desk/person/alice/code", &[("destination", "directory-email")]).await;
     assert!(told.contains("A code is on its way to a•••@e•••.edu."), "{told}");
     campus.code("alice@example.edu", 8);
-    for _ in 0..3 {
+    for number in 2..=4 {
         clerk.done("/desk/person/alice/code", &[("destination", "directory-email")]).await;
+        // One that still waits would lose its place to the next, and not count.
+        campus.codes("alice@example.edu", 8, number);
     }
     let told = clerk.done("/desk/person/alice/code", &[("destination", "directory-email")]).await;
     assert!(told.contains("No more codes can be sent there for now."), "{told}");

@@ -15,6 +15,10 @@ mod support;
 mod asking;
 #[path = "yubico/clients.rs"]
 mod clients;
+#[path = "yubico/late.rs"]
+mod late;
+#[path = "yubico/nodes.rs"]
+mod nodes;
 #[path = "yubico/service.rs"]
 mod service;
 
@@ -163,7 +167,7 @@ impl World {
             let config = config::load(&self.dir.path().join("doorward.toml"), std::iter::empty()).unwrap();
             let keyring = Keyring::new(&config.keys.master).unwrap();
             let records = Records::open(&config.store, keyring).await.unwrap();
-            records.tokens().import(vec![token.clone()], entry("token.import")).await.unwrap();
+            records.stock().import(vec![token.clone()].into(), entry("token.import")).await.unwrap();
             if let Some(owner) = owner {
                 let owner = records.people().person(&Username::parse(owner).unwrap()).await.unwrap().unwrap();
                 let factor = NewFactor {

@@ -7,6 +7,7 @@ use crate::domain::password::PasswordRules;
 use crate::engine::delivery::{self, Courier, Waker};
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
+use crate::engine::once::OnceHere;
 use crate::engine::portal::Portal;
 use crate::engine::portal::administration::Recent;
 use crate::engine::reach::Reachable;
@@ -115,11 +116,18 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         clock: clock.clone(),
         random: random.clone(),
     });
+    let enrolling = OnceHere {
+        servers: validators.clone(),
+        logins: stores.records.logins(),
+        digester: stores.records.digester(),
+        clock: clock.clone(),
+    };
     let desk = Arc::new(Desk {
         people: stores.records.people(),
         factors: stores.records.factors(),
         tokens: stores.records.tokens(),
-        validator: Some(validators.clone()),
+        stock: stores.records.stock(),
+        validator: Some(Arc::new(enrolling)),
         attempts: stores.records.attempts(),
         audit: stores.records.audit(),
         acceptances: stores.records.acceptances(),
@@ -160,6 +168,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
     let state = admin::State {
         desk,
         outbox,
+        imports: Arc::new(tokio::sync::Semaphore::new(1)),
         config: Arc::clone(&config),
         sync: followed.handles,
         mailboxes: Arc::clone(&mailboxes),
@@ -208,6 +217,7 @@ fn wsapi_state(stores: &Stores, config: &Arc<ArcSwap<Config>>) -> wsapi::State {
         tokens: stores.records.tokens(),
         logins: stores.records.logins(),
         audit: stores.records.audit(),
+        digester: stores.records.digester(),
         clock: clock.clone(),
     };
     wsapi::State::new(Arc::new(desk), Arc::clone(config), clock)

@@ -10,6 +10,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// From RFC 3339.
+    pub fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.trim().parse::<jiff::Timestamp>().ok()?.as_millisecond()))
+    }
+
     /// From milliseconds since the Unix epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)

@@ -322,6 +322,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         totp.error(totp.place("period"), "`period` must be whole seconds", "such as \"30s\"");
     }
     let skew = totp.number("skew", 0..=2);
+    let totp_resync = totp.duration("resync_window", 60 * SECOND..=7 * 24 * HOUR);
     let look_ahead = hotp.number("look_ahead", 0..=10);
     let resync_window = hotp.number("resync_window", 10..=10_000);
     let (pin_min, pin_max) = (pin.number::<u8>("min", 4..=10), pin.number::<u8>("max", 4..=10));
@@ -339,6 +340,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         totp_digits: totp_digits?,
         totp_period: u32::try_from(period?.as_secs()).ok()?,
         totp_skew: skew?,
+        totp_resync_window: totp_resync?,
         hotp_digits: hotp_digits?,
         hotp_look_ahead: look_ahead?,
         hotp_resync_window: resync_window?,

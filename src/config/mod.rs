@@ -262,6 +262,8 @@ pub struct Factors {
     pub totp_period: u32,
     /// TOTP: steps before and after the present one that are accepted, 0 to 2.
     pub totp_skew: u8,
+    /// TOTP: how far a clock may be off that is found again at a resync.
+    pub totp_resync_window: Duration,
     /// HOTP: digits of new seeds, 6 or 8.
     pub hotp_digits: u8,
     /// HOTP: counters ahead that are tried at a login, at most 10.

@@ -77,6 +77,11 @@ impl CodeDigester {
         self.of(&["otp", otp])
     }
 
+    /// Digest of a program's request to validate a YubiKey's password.
+    pub fn digest_request(&self, client: u32, nonce: &str, otp: &str) -> CodeDigest {
+        self.of(&["wsapi", &client.to_string(), nonce, otp])
+    }
+
     /// Names a person where the real id is not to be seen: the first half of a digest.
     pub fn handle(&self, person: PersonId) -> [u8; 8] {
         let digest = self.of(&["handle", &person.to_string()]);

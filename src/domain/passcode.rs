@@ -3,6 +3,10 @@
 //! A match is a [`Proof`], not a yes: only the store's atomic statement accepts it (RFC 6238 §5.2,
 //! RFC 4226 §7.2).
 
+mod clock;
+
+pub use clock::totp_resync;
+
 use super::digest::CodeDigester;
 use super::factor::{Algorithm, Factor, FactorKind, Material, Proof};
 use super::yubikey;
@@ -115,8 +119,8 @@ pub fn matching(
 ) -> Option<Proof> {
     let proof = |position| Proof::Position { factor: factor.id, position };
     match &factor.material {
-        Material::Totp { period, .. } => {
-            totp(factor, window.totp_skew)?.check(code, now.unix_secs()).filter(|_| *period > 0).map(proof)
+        Material::Totp { .. } => {
+            clock::position(factor, code, clock::steps(factor, now, window.totp_skew)).map(proof)
         }
         Material::Hotp { .. } => {
             let first = factor.next;
@@ -163,7 +167,7 @@ pub fn totp_step(factor: &Factor, now: Timestamp) -> u64 {
     }
 }
 
-/// How many steps the app's clock was ahead when the factor was last used; negative when it lags.
+/// How many steps the device's clock was ahead when the factor was last used; negative when it lags.
 pub fn drift(factor: &Factor) -> Option<i64> {
     let used = factor.used?;
     let step = i64::try_from(totp_step(factor, used)).ok()?;
@@ -233,7 +237,7 @@ pub(crate) mod tests {
         factor(FactorKind::Hotp, Material::Hotp { seed: Secret::from("12345678901234567890"), digits: 6 })
     }
 
-    fn digester() -> CodeDigester {
+    pub(super) fn digester() -> CodeDigester {
         CodeDigester::new(Secret::new(vec![7; 32]))
     }
 

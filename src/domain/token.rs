@@ -2,12 +2,17 @@
 //! one becomes a factor of theirs.
 
 mod file;
+mod personalization;
 mod pieces;
+mod plan;
 mod pskc;
+mod sealed;
 mod table;
 mod yubico;
 
-pub use file::{BadLine, File, Found};
+pub use file::{BadLine, File, Found, Origin};
+pub use plan::Plan;
+pub use sealed::{Owner, Record};
 
 use super::factor::{FactorId, FactorKind, Material};
 use super::person::{PersonId, id};
@@ -71,15 +76,18 @@ pub enum Format {
     Csv,
     /// OATH tokens in a container (RFC 6030).
     Pskc,
+    /// What another Doorward exported.
+    Sealed,
 }
 
 impl Format {
-    /// Reads a file of this format; `unlock` opens an encrypted one.
-    pub fn read(self, text: &str, unlock: Option<&Unlock>) -> File {
+    /// Reads a file of this format; `unlock` opens an encrypted one. Keys may have times before and after which they do not count.
+    pub fn read(self, text: &str, unlock: Option<&Unlock>, now: Timestamp) -> File {
         match self {
             Format::Yubikey => yubico::read(text),
             Format::Csv => table::read(text),
-            Format::Pskc => pskc::read(text, unlock),
+            Format::Pskc => pskc::read(text, unlock, now),
+            Format::Sealed => sealed::read(text, unlock),
         }
     }
 }

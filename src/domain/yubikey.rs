@@ -43,14 +43,19 @@ pub enum KeyOwner {
 /// What is wrong with it.
 pub fn judge(key: &Key, next: u64, typed: &str) -> Result<u64, Reason> {
     let otp = Otp::parse(typed).map_err(|_| Reason::YubikeyCharacters)?;
-    let token = key.open(&otp).map_err(|error| match error {
+    open(key, next, &otp).map(|token| token.position())
+}
+
+/// What a password says that is one of the key's; whether it was used before is for the store to decide.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn open(key: &Key, next: u64, otp: &Otp) -> Result<Token, Reason> {
+    let token = key.open(otp).map_err(|error| match error {
         TokenError::Crc => Reason::YubikeyChecksum,
         TokenError::PrivateId => Reason::YubikeyPrivateId,
     })?;
-    if is_worn(&token, next) {
-        return Err(Reason::YubikeyWorn);
-    }
-    Ok(token.position())
+    if is_worn(&token, next) { Err(Reason::YubikeyWorn) } else { Ok(token) }
 }
 
 /// Whether the key has come to the end of its counter, or has begun it anew: a use counter that is behind the last one by more

@@ -5,6 +5,7 @@
 //! login that joins a code holds only if the store knows its message and has not used the code up; else it opens anew.
 
 use super::login::{Gatekeeper, Round, Undecided, Verdict};
+use super::once;
 use crate::base::rng::decimal_code;
 use crate::base::{Secret, Timestamp};
 use crate::config::Config;
@@ -21,9 +22,6 @@ use std::time::Duration;
 
 /// How far the clocks of nodes may be apart.
 const MARGIN: Duration = Duration::from_secs(600);
-/// A YubiKey's password that a validation server took is not taken again here within this time, should the server have lost its
-/// memory of it.
-const OTP_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 /// A code is kept a moment before its message is written: so often and at such intervals it is looked for.
 const LOOKS: u32 = 5;
 const BETWEEN: Duration = Duration::from_millis(50);
@@ -197,7 +195,7 @@ impl Closing<'_> {
         let digest = |state: &[u8]| HEXLOWER.encode(&self.gatekeeper.digester.digest_state(state));
         let answered = self.round.state.map(|state| format!("state:{}", digest(state)));
         let code = self.ending.code.map(|(code, _)| code.mark());
-        let otp = self.ending.otp.map(|otp| (format!("otp:{}", HEXLOWER.encode(&otp)), self.at + OTP_KEPT));
+        let otp = self.ending.otp.map(|otp| once::of_otp(&otp, self.at));
         answered.into_iter().chain(code).map(|mark| (mark, until)).chain(otp).collect()
     }
 

@@ -9,7 +9,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{
     Algorithm, Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof,
 };
-use crate::domain::passcode::{Window, canonical_code, hotp_resync, matching};
+use crate::domain::passcode::{Window, canonical_code, hotp_resync, matching, totp_resync};
 use crate::domain::password::pin;
 use crate::domain::person::Person;
 use crate::store::NewFactor;
@@ -243,27 +243,42 @@ impl Desk {
         Ok(Issued { id, code, expires })
     }
 
-    /// Finds a token again whose counter has run ahead, by two codes in a row (RFC 4226 §7.4).
+    /// Finds a token again whose counter has run ahead (RFC 4226 §7.4) or whose clock is off (RFC 6238 §6), by two codes in a row.
     pub async fn resync(
         &self,
         actor: &Actor,
         id: &str,
-        first: &str,
-        second: &str,
+        (first, second): (&str, &str),
         limits: &Limits,
     ) -> Result<Factor> {
         let factor = self.factor(id).await?;
-        if factor.kind != FactorKind::Hotp {
-            return Err(DeskError::NotHotp);
-        }
-        let found = hotp_resync(&factor, first.trim(), second.trim(), limits.hotp_resync_window);
+        let (first, second, now) = (first.trim(), second.trim(), self.clock.now());
+        let found = match factor.kind {
+            FactorKind::Hotp => hotp_resync(&factor, first, second, limits.hotp_resync_window),
+            FactorKind::Totp => totp_resync(&factor, (first, second), now, limits.totp_resync_window),
+            _ => return Err(DeskError::NoCodes),
+        };
         let position = found.ok_or(DeskError::NoResync)?;
-        // Both codes are used up with it.
+        // Both codes are used up with it. When that was says how far a clock is off.
         let next = position.saturating_add(2);
+        let used = (factor.kind == FactorKind::Totp).then_some(now);
         let entry = self.entry(actor, "factor.resync", id, Some(factor.person));
-        if !self.factors.advance(factor.id, next, entry).await? {
+        if !self.factors.advance(factor.id, next, used, entry).await? {
             return Err(DeskError::NoResync);
         }
+        self.factor(id).await
+    }
+
+    /// Gives a factor another name.
+    pub async fn rename(&self, actor: &Actor, id: &str, label: &str) -> Result<Factor> {
+        let factor = self.factor(id).await?;
+        let label = label.trim();
+        if !(1..=64).contains(&label.chars().count()) || label.chars().any(char::is_control) {
+            return Err(DeskError::Label);
+        }
+        let mut entry = self.entry(actor, "factor.rename", id, Some(factor.person));
+        entry.detail = format!("{} {} is {label}", factor.kind, factor.label).into();
+        self.factors.rename(factor.id, label.to_owned(), entry).await?;
         self.factor(id).await
     }
 }

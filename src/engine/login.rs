@@ -5,8 +5,10 @@
 
 use super::closing::Closing;
 use super::delivery::Waker;
+use super::late_key::{LOCALISED, localised};
 use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
+use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, offers};
 use crate::domain::method::Reach;
@@ -16,9 +18,10 @@ use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::domain::yubikey::Validation;
-use crate::store::challenges::{Challenges, STATE_LENGTH, Taken};
+use crate::store::challenges::{Challenges, NewChallenge, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
+use crate::wire::yubico::Otp;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,14 +172,36 @@ impl Gatekeeper {
         offers(self.context(config, round), account)
     }
 
-    /// Decides one round.
+    /// Decides one round. If it cannot, the State that was answered counts as if it had not been.
     pub async fn decide(&self, config: &Config, round: Round<'_>) -> Result<Verdict, Undecided> {
+        let mut taken = None;
+        let decided = self.run(config, round, &mut taken).await;
+        if decided.is_err()
+            && let Some(taken) = taken
+        {
+            self.put_back(taken).await;
+        }
+        decided
+    }
+
+    /// Notes in `taken` what was taken out to be answered.
+    async fn run(
+        &self,
+        config: &Config,
+        round: Round<'_>,
+        taken: &mut Option<NewChallenge>,
+    ) -> Result<Verdict, Undecided> {
         let now = self.clock.now();
         let opening = match round.state {
             None => Opening::First,
             Some(state) => match <[u8; STATE_LENGTH]>::try_from(state) {
                 Ok(state) => match self.challenges.take(&state, could_be_sent(&round), now).await? {
-                    Some(Taken { pending, code }) => Opening::Answer { pending: Box::new(pending), code },
+                    Some(Taken { pending, code }) => {
+                        // A code that was handed out has cost one of its tries, which is not given back.
+                        let untouched = code.is_none().then(|| pending.clone());
+                        *taken = untouched.map(|pending| NewChallenge { state, pending, code: None });
+                        Opening::Answer { pending: Box::new(pending), code }
+                    }
                     None => Opening::Lost,
                 },
                 Err(_) => Opening::Lost,
@@ -195,10 +220,15 @@ impl Gatekeeper {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => Event::Validated(match &self.validator {
-                    Some(validator) => validator.validate(&otp).await?,
-                    None => Validation::Bad(Reason::YubikeyNoServer),
-                }),
+                Action::Validate { otp, .. } => match self.validate(&round, &login, &otp).await {
+                    Ok(validation) => Event::Validated(validation),
+                    Err(error) => {
+                        if let Undecided::Validator(_) = error {
+                            self.give_back(&login, &round).await;
+                        }
+                        return Err(error);
+                    }
+                },
                 Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
                 Action::Settle(ending) => {
                     let (subject, at) = (login.subject(), self.clock.now());
@@ -209,6 +239,30 @@ impl Gatekeeper {
             };
             action = login.handle(event);
         }
+    }
+}
+
+impl Gatekeeper {
+    /// Asks the validation server about a key that is not judged here.
+    async fn validate(
+        &self,
+        round: &Round<'_>,
+        login: &Login<'_>,
+        otp: &Otp,
+    ) -> Result<Validation, Undecided> {
+        let Some(validator) = &self.validator else { return Ok(Validation::Bad(Reason::YubikeyNoServer)) };
+        let said = validator.validate(otp).await?;
+        let audit = AuditEntry {
+            at: self.clock.now(),
+            actor: format!("{}:{}", round.front, round.client),
+            action: LOCALISED,
+            person: None,
+            subject: login.subject(),
+            outcome: "done",
+            detail: "".into(),
+            request: round.request.to_owned(),
+        };
+        Ok(localised(&*self.tokens, otp, said, audit).await?)
     }
 }
 

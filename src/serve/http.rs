@@ -277,8 +277,13 @@ impl Service {
         }
     }
 
-    async fn protect<S, P>(&self, stream: S, peer: P, protection: Protection, stopped: watch::Receiver<bool>)
-    where
+    async fn protect<S, P>(
+        &self,
+        stream: S,
+        peer: P,
+        protection: Protection,
+        mut stopped: watch::Receiver<bool>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         P: Clone + Send + Sync + 'static,
     {
@@ -286,7 +291,12 @@ impl Service {
             Protection::Refused => {}
             Protection::Plain => self.serve(stream, peer, stopped).await,
             Protection::Tls(config) => {
-                match timeout(self.limits.head, TlsAcceptor::from(config).accept(stream)).await {
+                let shaking = timeout(self.limits.head, TlsAcceptor::from(config).accept(stream));
+                let shaken = tokio::select! {
+                    shaken = shaking => shaken,
+                    () = over(&mut stopped) => return,
+                };
+                match shaken {
                     Ok(Ok(stream)) => self.serve(stream, peer, stopped).await,
                     Ok(Err(error)) => tracing::debug!(service = self.name, %error, "no TLS came about"),
                     Err(_) => {}

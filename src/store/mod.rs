@@ -16,6 +16,7 @@ pub mod mailbox;
 pub mod records;
 pub mod seal;
 mod security;
+mod stock;
 mod tls;
 mod tokens;
 pub mod yubico;
@@ -40,6 +41,7 @@ use serde::Serialize;
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
+pub use stock::{Given, Import, LateKey, Replacement, Stock, Whole};
 pub use tokens::{Assignment, NewToken, OtpValidator, TokenQuery, TokenStatus, Tokens, ValidatorError};
 
 /// Why the store could not do it.
@@ -228,10 +230,17 @@ pub trait Factors: Send + Sync {
     async fn confirm(&self, id: FactorId, position: u64, audit: AuditEntry) -> Result<bool>;
     /// Ends one for good; its seed is erased. `NotFound` if it was already gone.
     async fn revoke(&self, id: FactorId, audit: AuditEntry) -> Result<()>;
-    /// Gives one another name. `NotFound` if it is gone.
+    /// Moves a counter forward to `next`; `false` if it is there or past it. Clears the factor's failures. `used`: when a code was
+    /// taken with it, if that says something about a clock.
+    async fn advance(
+        &self,
+        id: FactorId,
+        next: u64,
+        used: Option<Timestamp>,
+        audit: AuditEntry,
+    ) -> Result<bool>;
+    /// Gives one another name.
     async fn rename(&self, id: FactorId, label: String, audit: AuditEntry) -> Result<()>;
-    /// Moves a counter forward to `next`; `false` if it is there or past it. Clears the factor's failures.
-    async fn advance(&self, id: FactorId, next: u64, audit: AuditEntry) -> Result<bool>;
 }
 
 /// One failure counter as listed.
@@ -307,6 +316,11 @@ pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
     /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
     async fn settle(&self, settlement: Settlement) -> Result<Settled>;
+    /// Uses up a mark that belongs to no round, by one statement; `false` if it was used before. Nobody is changed by it, so there
+    /// is no entry.
+    async fn mark(&self, once: (String, Timestamp)) -> Result<bool>;
+    /// Whether a mark is used; after a settlement that was `Replayed` this tells by what.
+    async fn is_marked(&self, name: &str) -> Result<bool>;
 }
 
 /// A message that a node is to send now.

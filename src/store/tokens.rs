@@ -7,7 +7,7 @@ use crate::domain::factor::{FactorKind, Material};
 use crate::domain::person::PersonId;
 use crate::domain::token::{Token, TokenId, TokenState};
 use crate::domain::yubikey::{KeyOwner, Validation};
-use crate::wire::yubico::{Otp, PublicId};
+use crate::wire::yubico::{Key, Otp, PublicId};
 use async_trait::async_trait;
 use serde::Serialize;
 
@@ -92,25 +92,26 @@ pub trait Tokens: Send + Sync {
     async fn find(&self, named: &str) -> Result<Vec<Token>>;
     /// Sorted by id, so the oldest first.
     async fn list(&self, query: &TokenQuery) -> Result<Vec<TokenStatus>>;
-    /// Which of these (kind, name) are there already.
-    async fn known(&self, names: Vec<(FactorKind, String)>) -> Result<Vec<(FactorKind, String)>>;
-    /// Adds all or none; `Conflict` if one is there already.
-    async fn import(&self, tokens: Vec<NewToken>, audit: AuditEntry) -> Result<()>;
     /// Makes a token a factor of a person, in one transaction; `Conflict` says why not: it is somebody's, was revoked, or
     /// what proved it was used before.
     async fn assign(&self, assignment: Assignment, audit: AuditEntry) -> Result<()>;
     /// Ends the factor, if it is somebody's, and marks the token; its position stays. `NotFound` if there is none.
     async fn revoke(&self, token: TokenId, audit: AuditEntry) -> Result<()>;
-    /// Uses a position of a token that is nobody's up, by one statement, and writes `audit`; `false` if it was used before or
-    /// the token is not in stock any more: then `replayed` is written. Positions of what is somebody's are used up by
-    /// [`super::Logins::settle`].
+    /// Uses a position of a token that is nobody's up, by one statement, and with it a mark, and writes `audit`; `false` if
+    /// either was used before or the token is not in stock any more: then nothing is written. Positions of what is somebody's
+    /// are used up by [`super::Logins::settle`].
     async fn use_up(
         &self,
         token: TokenId,
         position: u64,
+        once: (String, Timestamp),
         audit: AuditEntry,
-        replayed: AuditEntry,
     ) -> Result<bool>;
+    /// The AES key of a YubiKey whose own counter is not known, because a validation server has judged it so far: [`Token`] has no
+    /// key until [`Tokens::localise`].
+    async fn waiting(&self, public_id: &PublicId) -> Result<Option<Key>>;
+    /// A touch at this position was good: from it on the key is judged here, whoever has it. `false` if nothing waits any more.
+    async fn localise(&self, public_id: &PublicId, position: u64, audit: AuditEntry) -> Result<bool>;
     /// Whether somebody is active and their account not over.
     async fn owner_may_log_in(&self, person: PersonId, now: Timestamp) -> Result<bool>;
 }

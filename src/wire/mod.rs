@@ -3,5 +3,6 @@
 pub mod ldap;
 pub mod pskc;
 pub mod radius;
+pub mod sealed_lines;
 pub mod wsapi;
 pub mod yubico;

@@ -71,6 +71,70 @@ fn key_that_only_the_server_knows_is_bound_by_a_touch_to_one_person() {
     assert!(!done && why.contains("no validation server"), "{why}");
 }
 
+/// A server that says OK to the same OTP as often as it is asked, in `world`.
+struct Forgetful(std::process::Child, std::path::PathBuf);
+
+impl Forgetful {
+    fn start(namespace: &Namespace, dir: &Path) -> Self {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/yubico/forgetful.py");
+        let said = dir.join("said");
+        let mut command = namespace.command("python3");
+        let child = command.args([script, "8000", &api_key()]).arg(&said).spawn().unwrap();
+        support::slapd::until("the server listens", || {
+            let sockets = support::slapd::succeed(namespace.command("ss").args(["-Hltn"]), "");
+            sockets.contains(":8000 ").then_some(())
+        });
+        Self(child, said)
+    }
+}
+
+impl Drop for Forgetful {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+// R-YUBI-1
+#[test]
+fn otp_that_its_server_accepts_twice_is_good_once_here() {
+    let (namespace, other) = (Namespace::new(), tempfile::tempdir().unwrap());
+    let server = Forgetful::start(&namespace, other.path());
+    let settings = format!(
+        "[yubico]\nurls = [\"http://127.0.0.1:8000/wsapi/2.0/verify\"]\nclient_id = {API_ID}\n\
+         secret_file = \"api.secret\"\ntimeout = \"2s\"\n"
+    );
+    let world = World::start_in(namespace, other, &settings, &[("api.secret", &api_key())]);
+    world.add("somebody");
+    let bind = |user: &str, otp: &str, more: &[&str]| {
+        let arguments = [&["enroll", "yubikey", user], more].concat();
+        let output = world.daemon.run_with(&arguments, &format!("{otp}\n"));
+        (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (touch, next) = (BLUE.touch(1, 1), BLUE.touch(1, 2));
+    let (done, why) = bind("hannelore", &touch, &[]);
+    assert!(done, "{why}");
+    for typed in [touch.clone(), touch.to_uppercase()] {
+        assert_eq!(world.login(&with(&typed)), REJECT, "it has bound the key");
+        assert_eq!(world.reason(), "passcode-replayed");
+    }
+    assert_eq!(world.login(&with(&next)), ACCEPT);
+    assert_eq!(world.login(&with(&next)), REJECT);
+    // Nor does what was used for a login bind the key to anybody.
+    world.good(&["token", "revoke", BLUE.public_id]);
+    for used in [&touch, &next] {
+        let (done, why) = bind("somebody", used, &["--revoked"]);
+        assert!(!done && why.contains("used before"), "{why}");
+    }
+    let (done, why) = bind("somebody", &BLUE.touch(1, 3), &["--revoked"]);
+    assert!(done, "{why}");
+    // The server has said OK each time, to questions of their own.
+    let said = support::read(&server.1);
+    assert!(said.lines().count() >= 7 && said.lines().all(|line| line.starts_with("OK ")), "{said}");
+    let nonces: std::collections::BTreeSet<_> = said.lines().map(|line| line.rsplit(' ').next()).collect();
+    assert_eq!(nonces.len(), said.lines().count());
+}
+
 #[test]
 fn answer_that_is_not_signed_with_our_key_is_no_decision() {
     let key = data_encoding::BASE64.encode(b"20-bytes-of-another.");
@@ -102,6 +166,74 @@ fn server_that_is_down_is_passed_over_and_comes_back() {
         (answer(&output) == ACCEPT).then_some(())
     });
     assert!(second.position(&BLUE) >= 0x103);
+}
+
+impl World {
+    /// Answers a challenge, with little patience.
+    fn respond(&self, state: &str, otp: &str) -> String {
+        let attributes = [("User-Name", "hannelore"), ("User-Password", otp), ("State", state)];
+        let radclient = self.namespace.command("radclient");
+        answer(&radclient_by(radclient, "4", self.daemon.address, &attributes)).to_owned()
+    }
+
+    /// Failure counters that are not at zero.
+    fn failures(&self) -> Vec<serde_json::Value> {
+        self.daemon.json(&["person", "show", "hannelore"])["failures"].as_array().unwrap().clone()
+    }
+}
+
+#[test]
+fn answer_that_could_not_be_decided_is_good_when_it_is_sent_again() {
+    let (world, servers) = asking(&[8001, 8000], &[8000], &api_key());
+    drop(servers);
+    let attributes = [("User-Name", "hannelore"), ("User-Password", PASSWORD)];
+    let radclient = world.namespace.command("radclient");
+    let challenge = radclient_by(radclient, "4", world.daemon.address, &attributes);
+    let state = support::value(&challenge, "State").expect("it is a challenge");
+    let otp = BLUE.touch(1, 1);
+    for _ in 0..3 {
+        assert_eq!(world.respond(state, &otp), NOTHING);
+    }
+    let undecided = world.entries("hannelore");
+    let undecided: Vec<_> = undecided.iter().filter(|entry| entry["outcome"] == "undecided").collect();
+    assert_eq!(undecided.len(), 3);
+    assert_eq!(undecided[0]["detail"], "yubikey-not-validated");
+    assert_eq!(world.failures(), Vec::<serde_json::Value>::new(), "nothing was wrong");
+    // A wrong answer is an answer: its State is used up, servers or not.
+    let another = radclient_by(
+        world.namespace.command("radclient"),
+        "4",
+        world.daemon.address,
+        &[("User-Name", "hannelore"), ("User-Password", PASSWORD)],
+    );
+    let other = support::value(&another, "State").unwrap();
+    assert_eq!(world.respond(other, &RED.touch(1, 1)), REJECT);
+    let _server = YubiServer::start(&world.namespace, world.other.path(), 8001, &[&BLUE]);
+    support::slapd::until("the other server is asked", || {
+        let said = world.respond(state, &otp);
+        assert_ne!(said, REJECT, "it was never answered");
+        (said == ACCEPT).then_some(())
+    });
+    for used in [state, other] {
+        assert_eq!(world.respond(used, &BLUE.touch(1, 9)), REJECT);
+        assert_eq!(world.reason(), "state-invalid");
+    }
+}
+
+#[test]
+fn attempt_is_given_back_only_if_all_but_the_otp_was_right() {
+    let (world, servers) = asking(&[8000], &[8000], &api_key());
+    drop(servers);
+    for touch in 1..4 {
+        assert_eq!(world.unanswered(&with(&BLUE.touch(1, touch))), NOTHING);
+    }
+    assert_eq!(world.failures(), Vec::<serde_json::Value>::new());
+    for touch in 4..6 {
+        assert_eq!(world.login(&format!("wrong{}", BLUE.touch(1, touch))), REJECT);
+    }
+    let failures = world.failures();
+    assert_eq!(failures.len(), 2, "{failures:?}");
+    assert!(failures.iter().all(|counter| counter["count"] == 2), "{failures:?}");
 }
 
 #[test]
@@ -138,7 +270,7 @@ fn neither_otps_nor_keys_are_logged_even_at_the_finest_level() {
     world.daemon.stop();
     let log: Vec<_> = world.daemon.lines.take().unwrap().iter().collect();
     let log = log.join("\n");
-    assert!(log.contains("TRACE") && log.contains("an OTP was looked at"), "it is the whole log");
+    assert!(log.contains("TRACE") && log.contains("an OTP was used"), "it is the whole log");
     for otp in &otps {
         assert!(!log.contains(&otp[12..]), "{otp} is in the log");
     }

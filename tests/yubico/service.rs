@@ -102,12 +102,34 @@ fn of_many_requests_with_one_otp_one_gets_ok() {
 }
 
 #[test]
+fn request_that_is_asked_many_times_at_once_is_answered_with_one_ok_and_is_no_replay() {
+    let world = serving();
+    world.key(&BLUE, Some("hannelore"), true);
+    world.key(&RED, None, true);
+    for (key, otp) in [(&BLUE, BLUE.touch(1, 1)), (&RED, RED.touch(1, 1))] {
+        let question = query(1, CLIENT, &otp);
+        let statuses: Vec<_> = std::thread::scope(|scope| {
+            let (namespace, question) = (&world.namespace, &question);
+            let ask = || fetch(namespace, question)["status"].clone();
+            let asking: Vec<_> = (0..12).map(|_| scope.spawn(ask)).collect();
+            asking.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        let count = |wanted: &str| statuses.iter().filter(|status| *status == wanted).count();
+        assert_eq!((count("OK"), count("REPLAYED_REQUEST")), (1, 11), "{statuses:?}");
+        assert_eq!(world.verified(key), decided("reject", "request-repeated"));
+        // Another client, another nonce, Caps Lock: none of them is that request.
+        assert_eq!(world.ask(&otp), "REPLAYED_OTP");
+        assert_eq!(world.verified(key), decided("reject", "passcode-replayed"));
+    }
+}
+
+#[test]
 fn each_flaw_is_a_bad_otp_with_its_reason_in_the_trail() {
     let world = serving();
     world.key(&BLUE, Some("hannelore"), true);
     let reason = |otp: &str, detail: &str| {
         assert_eq!(world.ask(otp), "BAD_OTP", "{detail}");
-        let subject = if otp.len() == 44 { &otp[..12] } else { "" };
+        let subject = otp.get(..12).filter(|_| otp.len() == 44 && otp.starts_with("vv")).unwrap_or("");
         let entries = world.daemon.json(&["audit", "list", "--limit", "1000"]);
         let entries = entries["entries"].as_array().unwrap();
         let last = entries.iter().rfind(|entry| entry["action"] == "yubikey.verify").unwrap();
@@ -117,10 +139,58 @@ fn each_flaw_is_a_bad_otp_with_its_reason_in_the_trail() {
     reason(&YubiKey { aes: RED.aes, ..BLUE }.touch(1, 1), "yubikey-checksum");
     reason(&YubiKey { private_id: RED.private_id, ..BLUE }.touch(1, 1), "yubikey-private-id");
     reason(&BLUE.touch(1, 1)[1..], "yubikey-length");
+    for letters in ["jxe.uidchtnbpygk", "сивуапршолдткегм", "ψβδεφγηιξκλνρτθω"]
+    {
+        let typed = |letter: char| "cbdefghijklnrtuv".find(letter).and_then(|at| letters.chars().nth(at));
+        let otp: String = BLUE.touch(1, 1).chars().filter_map(typed).collect();
+        reason(&otp, "yubikey-keyboard-layout");
+    }
+    reason("correct horse\r\nstatus=OK", "yubikey-characters");
     world.good(&["person", "lock", "hannelore"]);
     reason(&BLUE.touch(1, 1), "person-disabled");
     world.good(&["person", "unlock", "hannelore"]);
     assert_eq!(world.ask(&BLUE.touch(1, 1)), "OK", "nothing of that used it up");
+}
+
+#[test]
+fn key_whose_counter_is_at_its_end_leaves_its_reason() {
+    let world = serving();
+    world.key(&BLUE, Some("hannelore"), true);
+    world.key(&RED, None, true);
+    for key in [&BLUE, &RED] {
+        let last = query(1, CLIENT, &key.touch(0x7fff, 255));
+        assert_eq!(world.fetch(&last)["status"], "OK");
+        assert_eq!(world.fetch(&last)["status"], "REPLAYED_REQUEST");
+        // It goes on with its first one, or stays where it is.
+        for otp in [key.touch(1, 0), key.touch(0x7fff, 255)] {
+            assert_eq!(world.ask(&otp), "REPLAYED_OTP");
+            assert_eq!(world.verified(key), decided("reject", "yubikey-counter-wrap"));
+        }
+    }
+}
+
+#[test]
+fn stranger_cannot_hold_all_connections() {
+    const HOLD: &str = "import socket, sys\n\
+        held = [socket.create_connection(('127.0.0.1', 8400), 5, ('127.0.0.3', 0)) for _ in range(600)]\n\
+        print('held', flush=True)\nsys.stdin.read()\n";
+    let mut world = serving();
+    world.key(&BLUE, Some("hannelore"), true);
+    let mut stranger = world.namespace.command("python3");
+    let mut stranger = stranger
+        .args(["-c", HOLD])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut word = [0; 4];
+    std::io::Read::read_exact(stranger.stdout.as_mut().unwrap(), &mut word).unwrap();
+    let url = format!("http://127.0.0.1:8400/wsapi/2.0/verify?{}", query(1, CLIENT, &BLUE.touch(1, 1)));
+    let body = succeed(world.namespace.command("curl").args(["-sS", "--max-time", "5", &url]), "");
+    assert!(body.contains("status=OK"), "{body}");
+    world.logs("it holds as many connections as one peer may");
+    drop(stranger.stdin.take());
+    stranger.wait().unwrap();
 }
 
 #[test]
@@ -131,6 +201,13 @@ fn service_refuses_what_is_not_signed_or_is_damaged() {
     let signed = query(1, CLIENT, &otp);
     let unsigned = signed.split("&h=").next().unwrap();
     let status = |query: &str| world.fetch(query)["status"].clone();
+    // Who has not shown the key gets nothing that is signed with it, and nothing back that it has sent.
+    let stranger = |query: &str| {
+        let answer = world.fetch(query);
+        let names: std::collections::BTreeSet<_> = answer.keys().map(String::as_str).collect();
+        assert_eq!(names, ["status", "t"].into(), "{query}");
+        answer["status"].clone()
+    };
     for query in [
         unsigned.to_owned(),
         format!("{unsigned}&h="),
@@ -139,7 +216,7 @@ fn service_refuses_what_is_not_signed_or_is_damaged() {
         format!("{signed}&timestamp=1"),
         signed.replace(&otp, &BLUE.touch(1, 2)),
     ] {
-        assert_eq!(status(&query), "BAD_SIGNATURE", "{query}");
+        assert_eq!(stranger(&query), "BAD_SIGNATURE", "{query}");
     }
     for query in [
         String::new(),
@@ -149,12 +226,14 @@ fn service_refuses_what_is_not_signed_or_is_damaged() {
         format!("{signed}&x={}", "x".repeat(2000)),
         format!("{signed}&x=%ff"),
     ] {
-        assert_eq!(status(&query), "MISSING_PARAMETER", "{query}");
+        assert_eq!(stranger(&query), "MISSING_PARAMETER", "{query}");
     }
-    assert_eq!(status(&query(3, CLIENT, &otp)), "NO_SUCH_CLIENT");
-    assert_eq!(status(&query(2, OTHER, &otp)), "OPERATION_NOT_ALLOWED");
+    assert_eq!(stranger(&query(3, CLIENT, &otp)), "NO_SUCH_CLIENT");
+    assert_eq!(stranger(&query(2, OTHER, &otp)), "OPERATION_NOT_ALLOWED");
     let smuggled = world.fetch(&query(1, CLIENT, "cc\r\nstatus=OK"));
-    assert_eq!(smuggled["status"], "MISSING_PARAMETER");
+    assert_eq!((smuggled["status"].as_str(), smuggled.get("otp")), ("BAD_OTP", None));
+    assert!(smuggled.contains_key("h"));
+    assert_eq!(status(&query(1, CLIENT, "")), "MISSING_PARAMETER");
     // Who has no key leaves no trace in the trail, and used nothing up.
     assert!(world.entries(BLUE.public_id).iter().all(|entry| entry["action"] != "yubikey.verify"));
     let answer = world.fetch(&signed);

@@ -2,15 +2,14 @@
 
 use super::commands::{Audit, Code, Enroll, Factor, KeyArgs, Person};
 use super::output::Output;
+use super::progress;
 use crate::app::client::{Client, Send};
 use crate::base::percent_encode as segment;
 use anyhow::{Context, Result};
 use hyper::Method;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Fields of a person.
 const PERSON: [(&str, &str); 10] = [
@@ -133,11 +132,8 @@ impl Admin {
         let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
         let toml = file.extension().is_some_and(|ending| ending == "toml");
         let kind = if toml { "application/toml" } else { "text/csv" };
-        // Passwords in clear take time to hash; the bar hides itself where there is no terminal.
-        let bar = ProgressBar::new_spinner().with_message("importing");
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let answer = self.client.call(Method::POST, "people/import", Send::File(kind, bytes)).await;
+        let (bar, sent) = progress::upload(bytes.len())?;
+        let answer = self.client.upload("people/import", (kind, bytes), sent).await;
         bar.finish_and_clear();
         let answer = answer?;
         self.output
@@ -223,6 +219,13 @@ impl Admin {
                 let path = format!("factors/{}", segment(&id));
                 self.client.call(Method::DELETE, &path, Send::Nothing).await?;
                 out.show(&json!({"revoked": id}), |out, _| out.line("It is revoked."))?;
+            }
+            Factor::Rename { id, name } => {
+                let path = format!("factors/{}/label", segment(&id));
+                let answer = self.client.call(Method::PUT, &path, Send::Json(json!({"label": name}))).await?;
+                out.show(&answer, |out, answer| {
+                    out.line(&format!("It is called {}.", answer["label"].as_str().unwrap_or_default()))
+                })?;
             }
             Factor::Resync { id, first, second } => {
                 let body = json!({"first": first, "second": second});

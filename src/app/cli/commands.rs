@@ -125,7 +125,7 @@ pub(super) struct TouchArgs {
 /// `doorward import …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Import {
-    /// YubiKeys, from a file that Yubico's programs wrote.
+    /// YubiKeys, from a file that Yubico's programs wrote; also keys with OATH-HOTP.
     Yubikey(ImportArgs),
     /// OATH tokens, from a table: serial,type,seed[,digits,counter,period,algorithm].
     Csv(ImportArgs),
@@ -140,6 +140,14 @@ pub(super) enum Import {
         #[arg(long, conflicts_with = "key_file")]
         passphrase: bool,
     },
+    /// What `doorward export` wrote elsewhere; its passphrase is asked for, or read from standard input.
+    Sealed(ImportArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    /// The file, which must not exist yet; `-` is standard output.
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -152,6 +160,12 @@ pub(super) struct ImportArgs {
     /// Leave bad lines out; without it, one bad line refuses the file.
     #[arg(long)]
     pub(super) skip_bad: bool,
+    /// Overwrite tokens that nobody has; somebody's are refused.
+    #[arg(long)]
+    pub(super) replace: bool,
+    /// Put this before the names of OATH tokens, where another maker has the same serial numbers.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) prefix: String,
 }
 
 /// `doorward token …`
@@ -196,6 +210,12 @@ pub(super) enum Token {
         /// Public id, serial number or id of the token.
         token: String,
     },
+    /// Remove tokens that nobody has for good, with their counters: all of them, or none.
+    Remove {
+        /// Public ids, serial numbers or ids of the tokens.
+        #[arg(required = true)]
+        tokens: Vec<String>,
+    },
 }
 
 /// `doorward factor …`
@@ -218,7 +238,14 @@ pub(super) enum Factor {
         /// Id of the factor.
         id: String,
     },
-    /// Find a counter-based token again by two codes in a row.
+    /// Give a factor another name.
+    Rename {
+        /// Id of the factor.
+        id: String,
+        /// The name, such as "blue key".
+        name: String,
+    },
+    /// Find a token again by two codes in a row: its counter has run ahead, or its clock is off.
     Resync {
         /// Id of the factor.
         id: String,

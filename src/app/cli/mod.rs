@@ -8,6 +8,7 @@ mod mailbox;
 mod outbox;
 mod output;
 mod passwords;
+mod progress;
 mod sync;
 mod tokens;
 
@@ -71,6 +72,8 @@ enum Command {
     /// Bring tokens from a file into the inventory.
     #[command(subcommand)]
     Import(commands::Import),
+    /// Write the whole inventory into a file, sealed under a passphrase, for another installation.
+    Export(commands::ExportArgs),
     /// Tokens of the inventory.
     #[command(subcommand)]
     Token(commands::Token),
@@ -262,6 +265,7 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Enroll(command) => admin.enroll(command).await,
         Command::Factor(command) => admin.factor(command).await,
         Command::Import(command) => admin.import_tokens(command).await,
+        Command::Export(args) => admin.export_tokens(args).await,
         Command::Token(command) => admin.token(command).await,
         Command::Code(command) => admin.code(command).await,
         Command::Outbox(command) => admin.outbox(command).await,

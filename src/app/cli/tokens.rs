@@ -1,15 +1,18 @@
 //! Commands about the inventory of tokens.
 
 use super::admin::Admin;
-use super::commands::{Import, ImportArgs, Token, TouchArgs};
+use super::commands::{ExportArgs, Import, ImportArgs, Token, TouchArgs};
+use super::output::Output;
+use super::progress;
 use crate::app::client::Send;
 use crate::base::percent_encode as segment;
 use anyhow::{Context, Result, bail};
 use hyper::Method;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
-use std::time::Duration;
 
 const TOKEN: [(&str, &str); 8] = [
     ("kind", "kind"),
@@ -22,12 +25,45 @@ const TOKEN: [(&str, &str); 8] = [
     ("id", "id"),
 ];
 
+/// What came of an import, line by line.
+fn imported(out: Output, answer: &Value, dry_run: bool) -> Result<()> {
+    let each = |name: &str| answer[name].as_array().into_iter().flatten();
+    for bad in each("left_out") {
+        let what = bad["what"].as_str().unwrap_or_default();
+        out.line(&format!("line {} is left out: {what}", bad["line"]))?;
+    }
+    for note in each("notes") {
+        out.line(&format!("line {}: {}", note["line"], note["what"].as_str().unwrap_or_default()))?;
+    }
+    for name in each("replaced").filter_map(Value::as_str) {
+        out.line(&match dry_run {
+            true => format!("{name} would be replaced"),
+            false => format!("{name} is replaced"),
+        })?;
+    }
+    for name in each("late_keys").filter_map(Value::as_str) {
+        out.line(&format!(
+            "{name} was judged by a validation server; from the next touch on that it accepts, it {} judged here",
+            if dry_run { "would be" } else { "is" }
+        ))?;
+    }
+    let count = &answer["imported"];
+    out.line(&match dry_run {
+        true => format!("{count} tokens would be imported; nothing was changed."),
+        false => format!("{count} tokens are imported."),
+    })
+}
+
 impl Admin {
     pub(super) async fn import_tokens(&self, command: Import) -> Result<ExitCode> {
         let (mut key, mut passphrase) = (None, None);
         let (format, args) = match command {
             Import::Yubikey(args) => ("yubikey", args),
             Import::Csv(args) => ("csv", args),
+            Import::Sealed(args) => {
+                passphrase = Some(self.output.present_secret("Passphrase of the file")?);
+                ("sealed", args)
+            }
             Import::Pskc { args, key_file, passphrase: asks } => {
                 if let Some(file) = key_file {
                     let text = std::fs::read_to_string(&file);
@@ -39,35 +75,60 @@ impl Admin {
                 ("pskc", args)
             }
         };
-        let ImportArgs { file, dry_run, skip_bad } = args;
+        let ImportArgs { file, dry_run, skip_bad, replace, prefix } = args;
         let shown = file.display();
         let content = std::fs::read(&file).with_context(|| format!("{shown} cannot be read"))?;
         let Ok(content) = String::from_utf8(content) else {
             bail!("{shown} is not UTF-8 text; save it as that")
         };
-        let lines = content.lines().count();
         let body = json!({
             "format": format, "content": content, "key": key, "passphrase": passphrase,
-            "dry_run": dry_run, "skip_bad": skip_bad,
+            "dry_run": dry_run, "skip_bad": skip_bad, "replace": replace, "prefix": prefix,
         });
-        // All or nothing is written at once, so there is no half of the way; the bar hides itself where there is no terminal.
-        let bar = ProgressBar::new_spinner().with_message(format!("importing {lines} lines"));
-        bar.set_style(ProgressStyle::with_template("{spinner} {msg} {elapsed}")?);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let answer = self.client.call(Method::POST, "tokens/import", Send::Json(body)).await;
+        let body = serde_json::to_vec(&body)?;
+        let (bar, sent) = progress::upload(body.len())?;
+        let answer = self.client.upload("tokens/import", ("application/json", body), sent).await;
         bar.finish_and_clear();
-        self.output.show(&answer?, |out, answer| {
-            for bad in answer["left_out"].as_array().into_iter().flatten() {
-                let what = bad["what"].as_str().unwrap_or_default();
-                out.line(&format!("line {} is left out: {what}", bad["line"]))?;
-            }
-            let count = &answer["imported"];
-            out.line(&match dry_run {
-                true => format!("{count} tokens would be imported; nothing was changed."),
-                false => format!("{count} tokens are imported."),
-            })
+        self.output.show(&answer?, |out, answer| imported(out, answer, dry_run))?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Writes the file as it comes. What broke off is no file: it is removed.
+    pub(super) async fn export_tokens(&self, ExportArgs { file }: ExportArgs) -> Result<ExitCode> {
+        let body = json!({"passphrase": self.output.secret("passphrase of the file")?});
+        if file.as_os_str() == "-" {
+            let mut out = BufWriter::new(std::io::stdout().lock());
+            self.export_to(body, &mut out).await?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let shown = file.display();
+        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file);
+        let mut out = BufWriter::new(made.with_context(|| format!("{shown} cannot be made"))?);
+        let written = self.export_to(body, &mut out).await;
+        let whole = written.and_then(|count| Ok((count, out.get_ref().sync_all()?)));
+        let Ok((count, ())) = whole else {
+            let _ = std::fs::remove_file(&file);
+            return Err(whole.err().unwrap_or_else(|| anyhow::anyhow!("{shown} was not written")));
+        };
+        self.output.show(&json!({"exported": count}), |out, _| {
+            out.line(&format!(
+                "{count} tokens are in {shown}. Whoever has its passphrase has them all; what they show here from now on is not \
+                 known there."
+            ))
         })?;
         Ok(ExitCode::SUCCESS)
+    }
+
+    /// How many tokens were written: lines without the first and the last.
+    async fn export_to(&self, body: Value, out: &mut impl Write) -> Result<usize> {
+        let mut lines = 0;
+        let write = |piece: &[u8]| {
+            lines += piece.iter().filter(|byte| **byte == b'\n').count();
+            Ok(out.write_all(piece)?)
+        };
+        self.client.pieces(Method::POST, "tokens/export", Send::Json(body), write).await?;
+        out.flush()?;
+        Ok(lines.saturating_sub(2))
     }
 
     pub(super) async fn token(&self, command: Token) -> Result<ExitCode> {
@@ -87,6 +148,13 @@ impl Admin {
                 let answer = self.client.call(Method::POST, &path, Send::Json(body)).await?;
                 out.show(&answer, |out, _| {
                     out.line(&format!("{token} belongs to {user}, and counts from now on."))
+                })?;
+            }
+            Token::Remove { tokens } => {
+                let body = json!({"tokens": tokens});
+                let answer = self.client.call(Method::POST, "tokens/remove", Send::Json(body)).await?;
+                out.show(&answer, |out, answer| {
+                    out.line(&format!("{} tokens are removed for good.", answer["removed"]))
                 })?;
             }
             Token::Revoke { token } => {

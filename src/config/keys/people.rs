@@ -267,6 +267,12 @@ pub(super) const KEYS: &[Key] = &[
     key("totp", "digits", Some("6"), "6 or 8."),
     key("totp", "period", Some("\"30s\""), "How long a code is shown, 15 s to 2 minutes."),
     key("totp", "skew", Some("1"), "Codes before and after the present one that are accepted, 0 to 2."),
+    key(
+        "totp",
+        "resync_window",
+        Some("\"24h\""),
+        "How far the clock of a token may be off, either way, to be found again by a resync, 1 minute to 7 days.",
+    ),
     key("hotp", "digits", Some("6"), "6 or 8."),
     key("hotp", "look_ahead", Some("10"), "Codes ahead that are tried at a login, 0 to 10."),
     key("hotp", "resync_window", Some("1000"), "Codes ahead that are searched at a resync, 10 to 10000."),

@@ -1,10 +1,11 @@
 //! How a round ends: the decision, and what the store must write with it.
 
 use super::answer::Offer;
-use super::{Action, Login, Opening, Person, PersonId, Reason, Timestamp, Username};
+use super::{Action, Login, Opening, Reason, Timestamp, Username};
 use crate::domain::contact::Destination;
 use crate::domain::factor::{CodeDigest, FactorKind, Proof};
 use crate::domain::method::Channel;
+use crate::domain::person::{Person, PersonId};
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::Counter;
 use std::sync::Arc;

@@ -2,6 +2,7 @@
 
 use super::{Action, First, Login, LoginKind, Matched, State};
 use crate::domain::factor::{Factor, FactorId, Material, Proof};
+use crate::domain::person::PersonId;
 use crate::domain::reason::Reason;
 use crate::domain::throttle::Counter;
 use crate::domain::yubikey::{self, End, KeyOwner, Validation};
@@ -43,6 +44,15 @@ impl Login<'_> {
     ) -> Action {
         self.state = State::AwaitValidation(Asked { first, counter, factor, otp });
         Action::Validate { factor, otp }
+    }
+
+    /// What may be given back while nobody says whether the password of a key is good, and to whom: the key's own counter, and that
+    /// of the password or PIN, which was right.
+    pub fn unvalidated(&self) -> Option<(PersonId, Vec<Counter>)> {
+        let State::AwaitValidation(Asked { factor, counter, .. }) = &self.state else { return None };
+        let person = self.account.as_ref()?.person.id;
+        let right = [Some(Counter::Factor(*factor)), *counter].into_iter().flatten();
+        Some((person, right.filter(|counter| self.charged.contains(counter)).collect()))
     }
 
     /// Takes the server's word. Without a position, everything that was accepted since is in the way of this login, and the

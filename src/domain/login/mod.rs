@@ -22,133 +22,25 @@ mod answer;
 mod ending;
 mod key;
 mod reading;
+mod steps;
 #[cfg(test)]
 mod tests;
 
 pub use answer::{Choice, Offer};
 pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
 use reading::spellings;
+pub use steps::{Account, Action, Context, Event, Opening};
 
-use super::digest::CodeDigester;
-use super::directory::Realms;
-use super::factor::{Factor, FactorId, Proof};
-use super::method::Reach;
-use super::passcode::Window;
+use super::factor::{FactorId, Proof};
 use super::password::PasswordVerdict;
-use super::person::{Person, PersonId, Status, Username};
-use super::policy::{ClientPolicy, LoginKind, LoginPolicy, LoginTexts, SecondFactor};
+use super::person::{Status, Username};
+use super::policy::{LoginKind, LoginPolicy, SecondFactor};
 use super::reason::Reason;
-use super::sent::{CodeId, Purpose, SentCode};
+use super::sent::{CodeId, Purpose};
 use super::throttle::{Counter, Gate};
-use super::yubikey::{KeyOwner, Validation};
 use crate::base::{Secret, Timestamp};
-use crate::wire::yubico::{Otp, PublicId};
+use crate::wire::yubico::Otp;
 use std::sync::Arc;
-
-/// A person with everything a login needs.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The person.
-    pub person: Arc<Person>,
-    /// Their active factors, with opened material.
-    pub factors: Vec<Factor>,
-}
-
-/// What is the same for every login at a client.
-#[derive(Debug, Clone, Copy)]
-pub struct Context<'a> {
-    /// Name of the client.
-    pub client: &'a str,
-    /// What it is for.
-    pub purpose: Purpose,
-    /// Its policy.
-    pub policy: &'a ClientPolicy,
-    /// Texts to show.
-    pub texts: &'a LoginTexts,
-    /// How far codes may be off.
-    pub window: Window,
-    /// Where people can be sent codes.
-    pub reach: &'a dyn Reach,
-    /// Digests of codes.
-    pub digester: &'a CodeDigester,
-    /// Realms of the directories, taken off names.
-    pub realms: &'a Realms,
-    /// The present moment.
-    pub now: Timestamp,
-}
-
-/// Whether this request answers a challenge.
-#[derive(Debug, Clone)]
-pub enum Opening {
-    /// It opens a login.
-    First,
-    /// It answers a challenge.
-    Answer {
-        /// The login that waits.
-        pending: Box<Pending>,
-        /// The code that was sent with it, if a try of it is left.
-        code: Option<SentCode>,
-    },
-    /// It carries a State that nobody waits for.
-    Lost,
-}
-
-/// What the engine must do next.
-#[derive(Debug)]
-#[must_use]
-pub enum Action {
-    /// Find the account: [`Event::Account`].
-    LookUp(Username),
-    /// Charge one attempt on each counter: [`Event::Charged`].
-    Charge {
-        /// Whose; `None` is the stranger.
-        person: Option<PersonId>,
-        /// The counters, without repeats.
-        counters: Vec<Counter>,
-    },
-    /// Check the password: [`Event::Password`].
-    CheckPassword {
-        /// Whose; `None`: do the same work for nothing.
-        person: Option<Arc<Person>>,
-        /// Spellings to try in order.
-        candidates: Vec<Secret<Vec<u8>>>,
-    },
-    /// Check a PIN: [`Event::Pin`].
-    CheckPin {
-        /// Its hash; `None`: do the same work for nothing.
-        hash: Option<Secret<String>>,
-        /// As typed.
-        pin: Secret<Vec<u8>>,
-    },
-    /// Ask the validation server of a YubiKey: [`Event::Validated`].
-    Validate {
-        /// The factor that it is about.
-        factor: FactorId,
-        /// What the key typed.
-        otp: Otp,
-    },
-    /// Find out whose this YubiKey is: [`Event::KeyOwner`].
-    FindKey(PublicId),
-    /// Write the end of the round; [`Ending::decision`] tells what to answer.
-    Settle(Box<Ending>),
-}
-
-/// What came of the last action.
-#[derive(Debug)]
-pub enum Event {
-    /// The account, if there is one.
-    Account(Option<Arc<Account>>),
-    /// One gate for each counter.
-    Charged(Vec<Gate>),
-    /// The password's verdict.
-    Password(PasswordVerdict),
-    /// Whether the PIN is right.
-    Pin(bool),
-    /// What the validation server says.
-    Validated(Validation),
-    /// Whose the YubiKey is.
-    KeyOwner(KeyOwner),
-}
 
 /// A login under way.
 #[derive(Debug)]

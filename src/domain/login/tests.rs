@@ -5,10 +5,17 @@ mod sent;
 
 use super::*;
 use crate::domain::contact::Destination;
-use crate::domain::factor::{Algorithm, FactorKind, Material, OneTimeCode};
+use crate::domain::digest::CodeDigester;
+use crate::domain::directory::Realms;
+use crate::domain::factor::{Algorithm, Factor, FactorKind, Material, OneTimeCode};
 use crate::domain::method::{Channel, Reach};
 use crate::domain::passcode::tests::{factor, hotp_factor, totp_factor};
-use crate::domain::passcode::{self, canonical_code, code_at};
+use crate::domain::passcode::{self, Window, canonical_code, code_at};
+use crate::domain::person::{Person, PersonId};
+use crate::domain::policy::{ClientPolicy, LoginTexts};
+use crate::domain::sent::SentCode;
+use crate::domain::yubikey::{KeyOwner, Validation};
+use crate::wire::yubico::PublicId;
 use std::time::Duration;
 
 const SEED: &str = "12345678901234567890";

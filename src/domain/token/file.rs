@@ -2,8 +2,9 @@
 //! with its number and without its secrets.
 
 use super::pieces;
-use crate::base::Secret;
+use crate::base::{Secret, Timestamp};
 use crate::domain::factor::{FactorKind, Material};
+use crate::wire::yubico::Key;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use zeroize::Zeroizing;
@@ -23,9 +24,47 @@ pub struct Found {
     pub material: Material,
     /// The first position that is acceptable.
     pub next: u64,
+    /// Who made it, where the file says so.
+    pub maker: Option<String>,
+    /// Where it was before, if another installation says so.
+    pub origin: Option<Origin>,
 }
 
-/// What is wrong in a line.
+/// What another installation knew of a token.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// Username of the owner.
+    pub user: Option<String>,
+    /// Name that the owner knows it by.
+    pub label: Option<String>,
+    /// When it last let the owner in.
+    pub used: Option<Timestamp>,
+    /// It was revoked.
+    pub revoked: bool,
+    /// An AES key that waits for a touch that its validation server accepts.
+    pub waiting: Option<Key>,
+}
+
+/// What a line describes.
+pub(super) struct Described {
+    pub(super) serial: String,
+    /// Where it is not the serial number or a YubiKey's own.
+    pub(super) name: Option<String>,
+    pub(super) material: Material,
+    pub(super) next: u64,
+    pub(super) maker: Option<String>,
+    /// What an administrator should know of it.
+    pub(super) notes: Vec<String>,
+    pub(super) origin: Option<Origin>,
+}
+
+impl From<(String, Material, u64)> for Described {
+    fn from((serial, material, next): (String, Material, u64)) -> Self {
+        Self { serial, name: None, material, next, maker: None, notes: Vec::new(), origin: None }
+    }
+}
+
+/// What is wrong in a line, or should be known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
     /// From 1.
@@ -41,23 +80,46 @@ pub struct File {
     pub found: Vec<Found>,
     /// What cannot.
     pub bad: Vec<BadLine>,
+    /// What an administrator should know of what can.
+    pub notes: Vec<BadLine>,
 }
 
 impl File {
     /// Takes what was made of a line. A number that contains secrets is never repeated.
-    pub(super) fn take(&mut self, line: usize, read: Result<(String, Material, u64), String>) {
-        let checked = read.and_then(|(serial, material, next)| {
-            let serial = pieces::label(&serial, "serial number")?;
-            let (kind, own) = material.token().ok_or("no token has such a key")?;
-            let name = own.unwrap_or_else(|| serial.clone());
+    pub(super) fn take(&mut self, line: usize, read: Result<impl Into<Described>, String>) {
+        let checked = read.map(Into::into).and_then(|described: Described| {
+            let serial = pieces::label(&described.serial, "serial number")?;
+            let (kind, own) = described.material.token().ok_or("no token has such a key")?;
+            let name = own.or(described.name).unwrap_or_else(|| serial.clone());
+            let name = pieces::label(&name, "name")?;
             if name.is_empty() {
                 return Err("the serial number is missing, by which the token would be found".to_owned());
             }
-            Ok(Found { line, name, serial, kind, material, next })
+            let Described { material, next, maker, notes, origin, .. } = described;
+            Ok((Found { line, name, serial, kind, material, next, maker, origin }, notes))
         });
         match checked {
-            Ok(found) => self.found.push(found),
-            Err(problem) => self.bad.push(BadLine { line, problem }),
+            Ok((found, notes)) => {
+                self.found.push(found);
+                self.notes.extend(notes.into_iter().map(|problem| BadLine { line, problem }));
+            }
+            Err(problem) => self.reject(line, problem),
+        }
+    }
+
+    /// Says what is wrong in a line.
+    pub(super) fn reject(&mut self, line: usize, problem: impl Into<String>) {
+        self.bad.push(BadLine { line, problem: problem.into() });
+    }
+
+    /// Puts something before the names of OATH tokens, so that they are told from another maker's with the same serial numbers.
+    pub fn prefix(&mut self, prefix: &str) {
+        for found in std::mem::take(&mut self.found) {
+            let own = found.kind == FactorKind::Yubikey;
+            match pieces::label(&format!("{}{}", if own { "" } else { prefix }, found.name), "name") {
+                Ok(name) => self.found.push(Found { name, ..found }),
+                Err(problem) => self.bad.push(BadLine { line: found.line, problem }),
+            }
         }
     }
 
@@ -68,11 +130,18 @@ impl File {
             // Several may stand in one line.
             match first.entry((found.kind, found.name.clone())) {
                 Entry::Vacant(place) => {
-                    place.insert(found.line);
+                    place.insert((found.line, found.maker.clone()));
                     self.found.push(found);
                 }
                 Entry::Occupied(before) => {
-                    let problem = format!("the same token is in line {} already", before.get());
+                    let (line, maker) = before.get();
+                    let problem = match *maker == found.maker {
+                        true => format!("the same token is in line {line} already"),
+                        false => format!(
+                            "another maker's token in line {line} has the same serial number; put this maker's into a file of \
+                             their own, and import that with --prefix"
+                        ),
+                    };
                     self.bad.push(BadLine { line: found.line, problem });
                 }
             }

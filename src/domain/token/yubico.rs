@@ -3,10 +3,12 @@
 //! - `serial,public id,private id,AES key,access code,time,…`: "Yubico format" of the Personalization Tool, the key server's
 //!   provisioning format (`# ykksm 1`), and `ykman otp yubiotp --config-output`;
 //! - `Yubico OTP,time,slot,public id,private id,AES key,…`: "Traditional format" of the Personalization Tool;
+//! - other lines of the Personalization Tool's log ([`personalization`]): OATH-HOTP, and what is no token;
 //! - a line of column names, and then lines with the columns in that order;
 //! - what `ykman otp yubiotp` tells on a terminal: `… public ID: vv…`, `… private ID: …`, `… secret key: …`.
 
 use super::file::{File, fields, lines, separator};
+use super::personalization;
 use super::pieces::{key, public_id};
 use crate::domain::factor::Material;
 use zeroize::Zeroizing;
@@ -99,8 +101,9 @@ const UNKNOWN: &str = "this is no line of a YubiKey with Yubico OTP (serial,publ
 pub(crate) fn read(text: &str) -> File {
     let (mut file, mut columns, mut told) = (File::default(), None, Told::default());
     for (line, content) in lines(text) {
-        if let Some((what, value)) =
-            content.split_once(':').filter(|(what, _)| !what.contains([',', ';', '\t']))
+        if let Some((what, value)) = content
+            .split_once(':')
+            .filter(|(what, _)| !what.contains([',', ';', '\t']) && !personalization::is_event(what))
         {
             let (what, value) = (what.to_lowercase(), value.trim());
             let again = match () {
@@ -110,7 +113,7 @@ pub(crate) fn read(text: &str) -> File {
                 () if what.ends_with("serial number") => told.is_whole(),
                 () if what.starts_with("using ") || what.starts_with("program ") => continue,
                 () => {
-                    file.take(line, Err(UNKNOWN.to_owned()));
+                    file.reject(line, UNKNOWN);
                     continue;
                 }
             };
@@ -137,8 +140,12 @@ pub(crate) fn read(text: &str) -> File {
         } else if first.starts_with("logging start") {
         } else if first == "yubico otp" {
             file.take(line, TRADITIONAL.read(&fields));
+        } else if let Some(read) = personalization::traditional(&first, &fields) {
+            file.take(line, read);
         } else if first.chars().next().is_some_and(char::is_alphabetic) && columns.is_none() {
-            file.take(line, Err(UNKNOWN.to_owned()));
+            file.reject(line, UNKNOWN);
+        } else if let Some(read) = personalization::yubico(&fields).filter(|_| columns.is_none()) {
+            file.take(line, read);
         } else {
             file.take(line, columns.unwrap_or(YUBICO).read(&fields));
         }
@@ -225,7 +232,7 @@ mod tests {
         let text = format!(
             "1,vvccccbcdefg,{PRIVATE},{AES}\n2,vvccccbcdefz,{PRIVATE},{AES}\n3,vvccccbcdefh,{PRIVATE}00,{AES}\n\
              4,vvccccbcdefi,{PRIVATE},{AES}00\n5,,{PRIVATE},{AES}\n6,vvccccbcdefj,{PRIVATE}\n7,vvccccbcdefg,{PRIVATE},{AES}\n\
-             OATH-HOTP,1/1/2013,1,,,{AES}\n9,vvccccccccccccccccdefg,{PRIVATE},{AES}\n501:vvccccbcdefk:{PRIVATE}:{AES}"
+             Something else,1/1/2013,1,,,{AES}\n9,vvccccccccccccccccdefg,{PRIVATE},{AES}\n501:vvccccbcdefk:{PRIVATE}:{AES}"
         );
         let file = read(&text);
         assert_eq!(file.found.len(), 1);

@@ -444,6 +444,9 @@ activity-factor-revoked = A second factor was removed
 activity-factor-resync = A token was brought into step
 activity-code = The help desk gave out a code
 activity-question = The help desk looked at the verification question
+activity-desk-verified = The help desk verified a caller
+activity-desk-reset = The help desk started a new password
+activity-reset-question = The security question was asked
 activity-mailbox = The password of the mailbox was to be set
 
 ## Best practices

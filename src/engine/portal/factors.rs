@@ -82,7 +82,7 @@ impl From<&Factor> for Own {
 }
 
 /// Actions that a person understands, and what they are called. Others are for those who run the service.
-const ACTIONS: [(&str, &str); 22] = [
+const ACTIONS: [(&str, &str); 26] = [
     ("login", "activity-login"),
     ("portal", "activity-portal"),
     ("reset", "activity-reset"),
@@ -103,7 +103,11 @@ const ACTIONS: [(&str, &str); 22] = [
     ("factor.resync", "activity-factor-resync"),
     ("token.assign", "activity-factor-added"),
     ("code.issue", "activity-code"),
-    ("helpdesk.question", "activity-question"),
+    ("code.send", "activity-code"),
+    ("helpdesk.look", "activity-question"),
+    ("helpdesk.verify", "activity-desk-verified"),
+    ("helpdesk.reset", "activity-desk-reset"),
+    ("reset.question", "activity-reset-question"),
     ("mailbox.password", "activity-mailbox"),
 ];
 

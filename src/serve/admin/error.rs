@@ -85,6 +85,11 @@ impl Failure {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
+    pub(super) fn import_running() -> Self {
+        let message = "Another import is under way. Wait until it has ended, and import again.";
+        Self::new(StatusCode::CONFLICT, "import-running", message)
+    }
+
     pub(super) fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", message)
     }
@@ -104,7 +109,9 @@ impl From<DeskError> for Failure {
             DeskError::Seed => (StatusCode::UNPROCESSABLE_ENTITY, "bad-key"),
             DeskError::WrongCode => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-code"),
             DeskError::NotPending => (StatusCode::CONFLICT, "not-pending"),
-            DeskError::NotHotp => (StatusCode::CONFLICT, "not-hotp"),
+            DeskError::NoCodes => (StatusCode::CONFLICT, "no-codes"),
+            DeskError::Label => (StatusCode::UNPROCESSABLE_ENTITY, "bad-name"),
+            DeskError::Passphrase(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-passphrase"),
             DeskError::NoResync => (StatusCode::UNPROCESSABLE_ENTITY, "no-resync"),
             DeskError::Lifetime(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-lifetime"),
             DeskError::NoToken(_) => (StatusCode::NOT_FOUND, "token-not-found"),

@@ -5,7 +5,8 @@ use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::people::body;
 use super::types::{
-    Factor, FactorList, FirstCode, Id, Key, NewCode, NewKey, NewPin, RecoveryCodes, TemporaryCode, TwoCodes,
+    Factor, FactorList, FirstCode, Id, Key, NewCode, NewKey, NewLabel, NewPin, RecoveryCodes, TemporaryCode,
+    TwoCodes,
 };
 use crate::base::Secret;
 use crate::engine::enroll::{Device, Enrolled, KeyDetails};
@@ -158,7 +159,7 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Finds a counter-based token again by two codes in a row.
+/// Finds a token again by two codes in a row, whose counter has run ahead or whose clock is off.
 #[utoipa::path(post, path = "/v1/factors/{id}/resync", params(("id" = String, Path)), request_body = TwoCodes, responses((status = 200, body = Factor), (status = "default", body = Body)))]
 pub(super) async fn resync(
     With(state): With<State>,
@@ -170,7 +171,23 @@ pub(super) async fn resync(
     let TwoCodes { first, second } = caller.audited(&state, "factor.resync", &id, body(codes)).await?;
     let (first, second) = (Secret::new(first), Secret::new(second));
     let limits = state.config.load().factors.clone();
-    let done = state.desk.resync(&caller.actor, &id, first.expose(), second.expose(), &limits).await;
+    let done = state.desk.resync(&caller.actor, &id, (first.expose(), second.expose()), &limits).await;
     let factor = caller.audited(&state, "factor.resync", &id, done).await?;
+    Ok(Json(Factor::new(&factor, &[], state.desk.clock.now())))
+}
+
+/// Gives a factor another name.
+#[utoipa::path(put, path = "/v1/factors/{id}/label", params(("id" = String, Path)), request_body = NewLabel, responses((status = 200, body = Factor), (status = "default", body = Body)))]
+pub(super) async fn rename(
+    With(state): With<State>,
+    caller: Caller,
+    Path(id): Path<String>,
+    new: Result<Json<NewLabel>, JsonRejection>,
+) -> Result<Json<Factor>, Failure> {
+    const ACTION: &str = "factor.rename";
+    caller.must(&state, Permission::Help, ACTION, &id).await?;
+    let NewLabel { label } = caller.audited(&state, ACTION, &id, body(new)).await?;
+    let done = state.desk.rename(&caller.actor, &id, &label).await;
+    let factor = caller.audited(&state, ACTION, &id, done).await?;
     Ok(Json(Factor::new(&factor, &[], state.desk.clock.now())))
 }

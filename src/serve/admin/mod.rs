@@ -14,6 +14,7 @@ mod socket;
 mod sync;
 mod tokens;
 mod trail;
+mod turn;
 mod types;
 
 pub use socket::{Handle as Running, SocketError, serve};
@@ -28,6 +29,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::{get, post, put};
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use utoipa::OpenApi;
 
 /// What every call can reach.
@@ -43,6 +45,8 @@ pub struct State {
     pub outbox: Arc<dyn Outbox>,
     /// Where the mailboxes of alumni are.
     pub mailboxes: Arc<MailboxProvider>,
+    /// One place, for whoever imports.
+    pub imports: Arc<Semaphore>,
     /// Where counters come from.
     pub status: Arc<dyn Fn() -> Status + Send + Sync>,
 }
@@ -72,10 +76,13 @@ pub struct State {
         factors::confirm,
         factors::revoke,
         factors::resync,
+        factors::rename,
         tokens::list,
         tokens::import,
         tokens::assign,
         tokens::revoke,
+        tokens::remove,
+        tokens::export,
         tokens::enroll,
         sync::status,
         sync::once,
@@ -98,9 +105,10 @@ pub fn document() -> String {
     text
 }
 
-/// Longest body; a file of people may be larger.
+/// Longest body; a file of people may be larger, and one of tokens: a hundred thousand in a container.
 const BODY: usize = 1 << 20;
 const IMPORT: usize = 64 << 20;
+const TOKENS: usize = 160 << 20;
 
 fn router(state: State) -> Router {
     use axum::extract::DefaultBodyLimit;
@@ -121,9 +129,12 @@ fn router(state: State) -> Router {
         .route("/v1/factors/{id}", axum::routing::delete(factors::revoke))
         .route("/v1/factors/{id}/confirm", post(factors::confirm))
         .route("/v1/factors/{id}/resync", post(factors::resync))
+        .route("/v1/factors/{id}/label", put(factors::rename))
         .route("/v1/people/{username}/factors/yubikey", post(tokens::enroll))
         .route("/v1/tokens", get(tokens::list))
-        .route("/v1/tokens/import", post(tokens::import).layer(DefaultBodyLimit::max(IMPORT)))
+        .route("/v1/tokens/import", post(tokens::import).layer(DefaultBodyLimit::max(TOKENS)))
+        .route("/v1/tokens/export", post(tokens::export))
+        .route("/v1/tokens/remove", post(tokens::remove))
         .route("/v1/tokens/{token}", axum::routing::delete(tokens::revoke))
         .route("/v1/tokens/{token}/assign", post(tokens::assign))
         .route("/v1/sync", get(sync::status).post(sync::once))

@@ -3,6 +3,7 @@
 use super::State;
 use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
+use super::turn::Turn;
 use super::types::{Imported, NewPassword, NewPerson, Overview, People, PeopleQuery, Person};
 use crate::base::Secret;
 use crate::engine::desk::{DeskError, PersonDetails};
@@ -67,11 +68,10 @@ pub(super) async fn add(
 #[utoipa::path(post, path = "/v1/people/import", request_body(content = String, content_type = "text/csv"), responses((status = 200, body = Imported), (status = "default", body = Body)))]
 pub(super) async fn import(
     With(state): With<State>,
-    caller: Caller,
+    Turn { caller, place }: Turn,
     headers: HeaderMap,
     text: Result<String, axum::extract::rejection::StringRejection>,
 ) -> Result<Json<Imported>, Failure> {
-    caller.must(&state, Permission::Manage, "person.import", "").await?;
     let text = text.map_err(|error| Failure::bad_request(format!("{}.", error.body_text())));
     let text = Secret::new(caller.audited(&state, "person.import", "", text).await?);
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
@@ -86,6 +86,7 @@ pub(super) async fn import(
         Err(errors) => Err(DeskError::Import(errors)),
     };
     let imported = caller.audited(&state, "person.import", "", done).await?;
+    drop(place);
     Ok(Json(Imported { imported }))
 }
 

@@ -4,18 +4,27 @@ use super::State;
 use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::people::{body, query};
-use super::types::{AssignToken, Id, ImportedTokens, TokenFile, TokenList, TokenPage, Touch};
+use super::turn::Turn;
+use super::types::{
+    AssignToken, Id, ImportedTokens, NewExport, RemoveTokens, RemovedTokens, TokenFile, TokenList, TokenPage,
+    Touch,
+};
 use crate::base::Secret;
 use crate::config::Factors;
 use crate::domain::passcode::Window;
-use crate::engine::tokens::{ImportRules, Wanted};
+use crate::engine::inventory::ImportRules;
+use crate::engine::tokens::Wanted;
+use crate::serve::http::Pages;
 use crate::store::TokenQuery;
 use crate::wire::pskc::Unlock;
 use axum::Json;
+use axum::body::{Body as HttpBody, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State as With};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use data_encoding::HEXLOWER_PERMISSIVE;
+use std::sync::Arc;
 
 fn window(limits: &Factors) -> Window {
     Window { totp_skew: limits.totp_skew, hotp_look_ahead: limits.hotp_look_ahead }
@@ -66,26 +75,33 @@ fn unlock(key: Option<String>, passphrase: Option<String>) -> Result<Option<Unlo
 #[utoipa::path(post, path = "/v1/tokens/import", request_body = TokenFile, responses((status = 200, body = ImportedTokens), (status = "default", body = Body)))]
 pub(super) async fn import(
     With(state): With<State>,
-    caller: Caller,
+    Turn { caller, place }: Turn,
     file: Result<Json<TokenFile>, JsonRejection>,
 ) -> Result<Json<ImportedTokens>, Failure> {
     const ACTION: &str = "token.import";
-    caller.must(&state, Permission::Manage, ACTION, "").await?;
-    let TokenFile { format, content, key, passphrase, dry_run, skip_bad } =
+    let TokenFile { format, content, key, passphrase, dry_run, skip_bad, replace, prefix } =
         caller.audited(&state, ACTION, "", body(file)).await?;
     let unlock = caller.audited(&state, ACTION, "", unlock(key, passphrase)).await?;
     let content = Secret::new(content);
+    let now = state.desk.clock.now();
     // Keys of a large file take a moment to read; the sockets do not wait for it.
-    let read = tokio::task::spawn_blocking(move || format.read(content.expose(), unlock.as_ref())).await;
+    let reading = Arc::clone(&place);
+    let read = tokio::task::spawn_blocking(move || {
+        let file = format.read(content.expose(), unlock.as_ref(), now);
+        drop(reading);
+        file
+    })
+    .await;
     let read = read.map_err(|_| Failure::bad_request("The file could not be read."));
     let file = caller.audited(&state, ACTION, "", read).await?;
-    let rules = ImportRules { dry_run, skip_bad };
-    let done = state.desk.import_tokens(&caller.actor, file, rules).await;
+    let rules = ImportRules { dry_run, skip_bad, replace, prefix };
+    let done = state.desk.import_tokens(&caller.actor, file, &rules).await;
     let done = caller.audited(&state, ACTION, "", done).await?;
-    if dry_run || done.imported == 0 {
-        let detail = format!("{} would be added, {} left out", done.imported, done.left_out.len());
+    if dry_run || done.is_nothing() {
+        let detail = format!("would be: {}", done.summary());
         caller.note(&state, ACTION, "dry run", "done", &detail).await?;
     }
+    drop(place);
     Ok(Json(ImportedTokens::new(done, dry_run)))
 }
 
@@ -123,6 +139,53 @@ pub(super) async fn revoke(
     let done = state.desk.revoke_token(&caller.actor, &token).await;
     caller.audited(&state, "token.revoke", &token, done).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The whole inventory, sealed under a passphrase, for `doorward import sealed` elsewhere.
+#[utoipa::path(post, path = "/v1/tokens/export", request_body = NewExport, responses((status = 200, body = String, content_type = "text/plain"), (status = "default", body = Body)))]
+pub(super) async fn export(
+    With(state): With<State>,
+    caller: Caller,
+    wanted: Result<Json<NewExport>, JsonRejection>,
+) -> Result<Response, Failure> {
+    const ACTION: &str = "token.export";
+    caller.must(&state, Permission::Manage, ACTION, "").await?;
+    let passphrase = Secret::new(caller.audited(&state, ACTION, "", body(wanted)).await?.passphrase);
+    let begun = state.desk.export_tokens(&caller.actor, passphrase).await;
+    let mut export = caller.audited(&state, ACTION, "", begun).await?;
+    let (sender, receiver) = tokio::sync::mpsc::channel(4);
+    tokio::spawn(async move {
+        loop {
+            let page = match export.next().await {
+                Ok(None) => return,
+                Ok(Some(text)) => Ok(Bytes::from(text)),
+                // Breaking off shows the reader that something is missing; an end would not.
+                Err(error) => Err(std::io::Error::other(error.to_string())),
+            };
+            let failed = page.is_err();
+            if sender.send(page).await.is_err() || failed {
+                return;
+            }
+        }
+    });
+    let body = HttpBody::from_stream(Pages(receiver));
+    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
+}
+
+/// Removes tokens that nobody has for good, with their counters: all of them, or none.
+#[utoipa::path(post, path = "/v1/tokens/remove", request_body = RemoveTokens, responses((status = 200, body = RemovedTokens), (status = "default", body = Body)))]
+pub(super) async fn remove(
+    With(state): With<State>,
+    caller: Caller,
+    wanted: Result<Json<RemoveTokens>, JsonRejection>,
+) -> Result<Json<RemovedTokens>, Failure> {
+    const ACTION: &str = "token.remove";
+    caller.must(&state, Permission::Manage, ACTION, "").await?;
+    let RemoveTokens { tokens } = caller.audited(&state, ACTION, "", body(wanted)).await?;
+    let subject = tokens.first().cloned().unwrap_or_default();
+    let done = state.desk.remove_tokens(&caller.actor, &tokens).await;
+    let removed = caller.audited(&state, ACTION, &subject, done).await?;
+    Ok(Json(RemovedTokens { removed }))
 }
 
 /// Binds the YubiKey that has just been touched.

@@ -1,11 +1,8 @@
-//! How often a client may ask, and which requests were answered with a yes before.
+//! How often a client may ask.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
-
-/// Requests that are remembered; an OTP is good once whether its request is remembered or not.
-const REMEMBERED: usize = 16_384;
 
 /// So many requests a second for each client, and as many at once after a pause.
 #[derive(Debug, Default)]
@@ -27,39 +24,6 @@ impl Rates {
     }
 }
 
-/// Client, nonce and OTP.
-type Known = (u32, String, String);
-
-#[derive(Debug, Default)]
-struct Accepted {
-    known: HashSet<Known>,
-    order: VecDeque<Known>,
-}
-
-/// Requests that were answered with a yes: one that comes again is told so, and not that its OTP is old.
-#[derive(Debug, Default)]
-pub(super) struct Recent(Mutex<Accepted>);
-
-impl Recent {
-    pub(super) fn has(&self, client: u32, nonce: &str, otp: &str) -> bool {
-        let accepted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        accepted.known.contains(&(client, nonce.to_owned(), otp.to_owned()))
-    }
-
-    pub(super) fn add(&self, client: u32, nonce: &str, otp: &str) {
-        let mut accepted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = (client, nonce.to_owned(), otp.to_owned());
-        if accepted.known.insert(one.clone()) {
-            accepted.order.push_back(one);
-        }
-        if accepted.order.len() > REMEMBERED
-            && let Some(oldest) = accepted.order.pop_front()
-        {
-            accepted.known.remove(&oldest);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,19 +38,5 @@ mod tests {
         assert!(rates.admit(1, 5, now + Duration::from_millis(300)));
         let later = now + Duration::from_secs(3600);
         assert_eq!((0..10).filter(|_| rates.admit(1, 5, later)).count(), 5, "a pause saves nothing up");
-    }
-
-    #[test]
-    fn request_is_known_by_all_its_parts_until_many_others_came() {
-        let recent = Recent::default();
-        recent.add(1, "nonce", "otp");
-        assert!(recent.has(1, "nonce", "otp"));
-        assert!(
-            !recent.has(2, "nonce", "otp") && !recent.has(1, "other", "otp") && !recent.has(1, "nonce", "x")
-        );
-        for number in 0..REMEMBERED {
-            recent.add(1, "nonce", &number.to_string());
-        }
-        assert!(!recent.has(1, "nonce", "otp") && recent.has(1, "nonce", "0"));
     }
 }

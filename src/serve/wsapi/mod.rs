@@ -2,7 +2,8 @@
 //! and HTTPS beyond it, so that programs that know YubiCloud can ask Doorward instead.
 //!
 //! Checks in this order: who asks, from where, signed by whom, how often, what is missing; only then is the OTP looked at,
-//! which uses it up. Whoever has no key causes a log line now and then, and no entry in the audit trail.
+//! which uses it up. Whoever has no key causes a log line now and then, no entry in the audit trail, and gets nothing that is
+//! signed with the client's.
 
 mod limits;
 mod listener;
@@ -18,7 +19,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::routing::get;
-use limits::{Rates, Recent};
+use limits::Rates;
 use std::sync::Arc;
 
 /// What every request can reach.
@@ -37,7 +38,6 @@ pub struct State {
 #[derive(Default)]
 struct Kept {
     rates: Rates,
-    recent: Recent,
     warnings: Warnings,
 }
 

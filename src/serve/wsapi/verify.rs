@@ -1,8 +1,8 @@
 //! One request.
 
 use super::State;
-use crate::config::WsapiClient;
-use crate::engine::validation::Validated;
+use crate::config::{Config, WsapiClient};
+use crate::engine::validation::{self, Validated};
 use crate::wire::wsapi::{ApiKey, Counters, Reply, Request, Status};
 use axum::extract::{ConnectInfo, RawQuery, State as With};
 use axum::http::header;
@@ -31,60 +31,65 @@ pub(super) async fn verify(
 ) -> Response {
     let config = state.config.load_full();
     let request = Request::parse(query.as_deref().unwrap_or_default());
-    let client = request.as_ref().and_then(|request| config.wsapi.clients.get(&request.client));
-    let said = match (&request, client) {
-        (Some(request), Some(client)) => decide(&state, peer, request, client).await,
-        (Some(_), None) => {
-            warn(&state, peer, "it names a client that is not in [wsapi]");
-            Status::NoSuchClient.into()
+    match entitled(&config, peer, request.as_ref()) {
+        Ok((request, client)) => {
+            let said = decide(&state, &config, peer, request).await;
+            reply(&state, &said, Some((request, &client.key)))
         }
-        (None, _) => {
-            warn(&state, peer, "it is no request of the protocol");
-            Status::MissingParameter.into()
+        Err((status, why)) => {
+            warn(&state, peer, why);
+            reply(&state, &status.into(), None)
         }
-    };
-    reply(&state, request.as_ref(), client.map(|client| &client.key), &said)
+    }
 }
 
-async fn decide(state: &State, peer: SocketAddr, request: &Request, client: &WsapiClient) -> Said {
-    let id = request.client;
+/// Who asks, if it has shown that it has its client's key; else what it is told, and why.
+fn entitled<'a>(
+    config: &'a Config,
+    peer: SocketAddr,
+    request: Option<&'a Request>,
+) -> Result<(&'a Request, &'a WsapiClient), (Status, &'static str)> {
+    let Some(request) = request else {
+        return Err((Status::MissingParameter, "it is no request of the protocol"));
+    };
+    let Some(client) = config.wsapi.clients.get(&request.client) else {
+        return Err((Status::NoSuchClient, "it names a client that is not in [wsapi]"));
+    };
     if !client.asks_from(peer.ip()) {
-        warn(state, peer, "its client may not ask from there");
-        return Status::OperationNotAllowed.into();
+        return Err((Status::OperationNotAllowed, "its client may not ask from there"));
     }
     if !request.is_signed(&client.key) {
-        warn(state, peer, "it is not signed with its client's key");
-        return Status::BadSignature.into();
+        return Err((Status::BadSignature, "it is not signed with its client's key"));
     }
-    let config = state.config.load();
-    if !state.kept.rates.admit(id, config.wsapi.rate, Instant::now()) {
+    Ok((request, client))
+}
+
+async fn decide(state: &State, config: &Config, peer: SocketAddr, request: &Request) -> Said {
+    let client = request.client;
+    if !state.kept.rates.admit(client, config.wsapi.rate, Instant::now()) {
         warn(state, peer, "its client asks more often than wsapi.rate");
         return Status::BackendError.into();
     }
-    let (Some(otp), Some(nonce), None) = (&request.otp, &request.nonce, request.missing()) else {
+    let (Some(typed), Some(nonce), None) = (&request.typed, &request.nonce, request.missing()) else {
         return Status::MissingParameter.into();
     };
-    if state.kept.recent.has(id, nonce, otp) {
-        return Status::ReplayedRequest.into();
-    }
-    let number = Uuid::now_v7().to_string();
-    let looking = state.desk.use_up(id, otp, &number);
-    let validated = tokio::time::timeout(config.radius.request_deadline, looking).await;
-    match validated {
+    let id = Uuid::now_v7().to_string();
+    let looking = state.desk.use_up(validation::Request { client, typed, nonce, id: &id });
+    match tokio::time::timeout(config.radius.request_deadline, looking).await {
         Ok(Ok(Validated::Good(token))) => {
-            state.kept.recent.add(id, nonce, otp);
             let counters =
                 Counters { timestamp: token.timestamp, session: token.use_ctr, usage: token.session_ctr };
             Said { status: Status::Ok, counters: request.counters.then_some(counters) }
         }
         Ok(Ok(Validated::Replayed)) => Status::ReplayedOtp.into(),
+        Ok(Ok(Validated::Repeated)) => Status::ReplayedRequest.into(),
         Ok(Ok(Validated::Bad)) => Status::BadOtp.into(),
         Ok(Err(error)) => {
-            tracing::error!(client = id, request = number, %error, "a YubiKey could not be validated");
+            tracing::error!(client, request = id, %error, "a YubiKey could not be validated");
             Status::BackendError.into()
         }
         Err(_) => {
-            tracing::error!(client = id, request = number, "validating a YubiKey took too long");
+            tracing::error!(client, request = id, "validating a YubiKey took too long");
             Status::BackendError.into()
         }
     }
@@ -96,7 +101,10 @@ fn warn(state: &State, peer: SocketAddr, what: &'static str) {
     }
 }
 
-fn reply(state: &State, request: Option<&Request>, key: Option<&ApiKey>, said: &Said) -> Response {
+/// Signed, and about what was asked, only for whoever has the key. A stranger's answer says nothing that a stranger has chosen,
+/// and gives nothing away that only the key's owner could make.
+fn reply(state: &State, said: &Said, asked: Option<(&Request, &ApiKey)>) -> Response {
+    let (request, key) = asked.unzip();
     let reply = Reply {
         status: said.status,
         otp: request.and_then(|request| request.otp.as_deref()),

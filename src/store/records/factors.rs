@@ -230,23 +230,32 @@ impl Factors for Records {
             Box::pin(async move {
                 change(transaction, id).await?;
                 let rename = Query::new("UPDATE factors SET label = $2 WHERE id = $1");
-                let renamed = rename.bind(id.to_string()).bind(label);
-                if renamed.execute(&mut transaction.connection).await? == 0 {
-                    return Err(gone());
+                let rename = rename.bind(id.to_string()).bind(label);
+                match rename.execute(&mut transaction.connection).await? {
+                    0 => Err(gone()),
+                    _ => audit::append(transaction, entry).await,
                 }
-                audit::append(transaction, entry).await
             })
         })
         .await
     }
 
-    async fn advance(&self, id: FactorId, next: u64, entry: AuditEntry) -> Result<bool> {
+    async fn advance(
+        &self,
+        id: FactorId,
+        next: u64,
+        used: Option<Timestamp>,
+        entry: AuditEntry,
+    ) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
                 let person = change(transaction, id).await?;
-                let done = Query::new("UPDATE positions SET next = $2 WHERE factor = $1 AND next < $2")
+                let text =
+                    "UPDATE positions SET next = $2, used = COALESCE($3, used) WHERE factor = $1 AND next < $2";
+                let done = Query::new(text)
                     .bind(id.to_string())
                     .bind(number(next))
+                    .bind(used.map(Timestamp::millis))
                     .execute(&mut transaction.connection)
                     .await?;
                 if done == 0 {

@@ -249,4 +249,20 @@ impl Logins for Records {
         let end = Some(Box::new(End { settlement, sealed }));
         self.0.writer.round(|answer| Round::Settle(end, answer)).await
     }
+
+    async fn mark(&self, (name, expires): (String, Timestamp)) -> Result<bool> {
+        self.write(move |transaction| {
+            Box::pin(async move {
+                let mark = "INSERT INTO once (id, expires) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
+                let mark = Query::new(mark).bind(name).bind(expires.millis());
+                Ok(mark.execute(&mut transaction.connection).await? == 1)
+            })
+        })
+        .await
+    }
+
+    async fn is_marked(&self, name: &str) -> Result<bool> {
+        let row = Query::new("SELECT 1 FROM once WHERE id = $1").bind(name);
+        Ok(row.fetch_optional(&self.0.readers).await?.is_some())
+    }
 }

@@ -29,6 +29,20 @@ struct Sealed {
     aes: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     private_id: Option<String>,
+    /// The key is not used before a touch has said where its counter stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    waits: bool,
+}
+
+impl Sealed {
+    fn key(&self) -> Result<Option<Key>> {
+        Ok(match (&self.aes, &self.private_id) {
+            (Some(aes), Some(private_id)) => {
+                Some(Key { aes: bytes(aes, "a key")?, private_id: bytes(private_id, "a private id")? })
+            }
+            _ => None,
+        })
+    }
 }
 
 impl Drop for Sealed {
@@ -83,15 +97,44 @@ pub(super) fn seal(records: &Records, place: Place<'_>, material: &Material) -> 
         Material::Pin { hash } => sealed.hash = Some(hash.expose().clone()),
         Material::Codes(_) => {}
     }
-    let mut json = serde_json::to_vec(&sealed).map_err(|_| damaged("material"))?;
+    written(records, place, &sealed)
+}
+
+fn written(records: &Records, place: Place<'_>, sealed: &Sealed) -> Result<String> {
+    let mut json = serde_json::to_vec(sealed).map_err(|_| damaged("material"))?;
     let text = records.seal(place, &json);
     json.zeroize();
     text
 }
 
-pub(super) fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: &str) -> Result<Material> {
+/// A YubiKey without a key, whose key waits.
+pub(super) fn seal_waiting(
+    records: &Records,
+    place: Place<'_>,
+    public_id: PublicId,
+    Key { aes, private_id }: &Key,
+) -> Result<String> {
+    let mut sealed = Sealed::default();
+    sealed.public_id = Some(public_id.to_string());
+    sealed.aes = Some(HEXLOWER.encode(aes.expose()));
+    sealed.private_id = Some(HEXLOWER.encode(private_id.expose()));
+    sealed.waits = true;
+    written(records, place, &sealed)
+}
+
+/// The key that waits, if one does.
+pub(super) fn open_waiting(records: &Records, place: Place<'_>, text: &str) -> Result<Option<Key>> {
+    let sealed = read(records, place, text)?;
+    if sealed.waits { sealed.key() } else { Ok(None) }
+}
+
+fn read(records: &Records, place: Place<'_>, text: &str) -> Result<Sealed> {
     let json = records.0.keyring.open(place, text)?;
-    let sealed: Sealed = serde_json::from_slice(json.expose()).map_err(|_| damaged("material"))?;
+    serde_json::from_slice(json.expose()).map_err(|_| damaged("material"))
+}
+
+pub(super) fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: &str) -> Result<Material> {
+    let sealed = read(records, place, text)?;
     let seed = || {
         let text = sealed.seed.as_deref().ok_or_else(|| damaged("seed"))?;
         BASE32_NOPAD.decode(text.as_bytes()).map(Secret::new).map_err(|_| damaged("seed"))
@@ -111,12 +154,7 @@ pub(super) fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: 
                 .as_deref()
                 .and_then(|id| PublicId::parse(id).ok())
                 .ok_or_else(|| damaged("a public id"))?,
-            key: match (&sealed.aes, &sealed.private_id) {
-                (Some(aes), Some(private_id)) => {
-                    Some(Key { aes: bytes(aes, "a key")?, private_id: bytes(private_id, "a private id")? })
-                }
-                _ => None,
-            },
+            key: if sealed.waits { None } else { sealed.key()? },
         },
         FactorKind::Pin => {
             Material::Pin { hash: Secret::new(sealed.hash.clone().ok_or_else(|| damaged("hash"))?) }

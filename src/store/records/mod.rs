@@ -33,6 +33,7 @@ mod search;
 mod security;
 mod sessions;
 mod sqlite;
+mod stock;
 mod subjects;
 #[cfg(test)]
 mod tests;
@@ -48,7 +49,7 @@ pub use open::OpenError;
 use super::seal::{Keyring, Place};
 use super::{
     Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result,
-    SecurityData, Sessions, StoreError, Tokens, Upkeep,
+    SecurityData, Sessions, Stock, StoreError, Tokens, Upkeep,
 };
 use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
@@ -120,6 +121,8 @@ views! {
     security: SecurityData,
     /// Sessions of the portal.
     sessions: Sessions,
+    /// What comes into the inventory and goes out.
+    stock: Stock,
     /// The audit trail.
     audit: Audit,
     /// Acceptances of the acceptable-use policy.

@@ -17,6 +17,7 @@ mod schema;
 mod security;
 mod semantics;
 mod sessions;
+mod stock;
 mod subjects;
 mod tls;
 mod tokens;

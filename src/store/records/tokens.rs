@@ -4,37 +4,37 @@ use super::accounts::Change;
 use super::audit;
 use super::connection::{Connection, Row};
 use super::factors;
-use super::material::{of_factor, of_token, open, seal};
+use super::material::{of_factor, of_token, open, open_waiting, seal};
 use super::query::{Query, Script, Value, places};
 use super::transaction::Transaction;
 use super::{Records, damaged, number};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::domain::factor::{FactorId, FactorKind};
+use crate::domain::factor::{FactorId, FactorKind, Material};
 use crate::domain::person::PersonId;
 use crate::domain::token::{Token, TokenId, TokenState};
 use crate::domain::yubikey::KeyOwner;
 use crate::store::{Assignment, NewFactor, NewToken, Result, StoreError, TokenQuery, TokenStatus, Tokens};
-use crate::wire::yubico::PublicId;
+use crate::wire::yubico::{Key, PublicId};
 use async_trait::async_trait;
 
 /// Tokens in one statement at most.
-const PART: usize = 64;
-const COLUMNS: &str = "SELECT t.id, t.kind, t.name, t.serial, t.state, t.created, t.person, t.factor, t.next, t.material FROM tokens t";
+pub(super) const PART: usize = 64;
+pub(super) const COLUMNS: &str = "SELECT t.id, t.kind, t.name, t.serial, t.state, t.created, t.person, t.factor, COALESCE(o.next, t.next), t.material FROM tokens t LEFT JOIN positions o ON o.factor = t.factor";
 
-fn gone() -> StoreError {
+pub(super) fn gone() -> StoreError {
     StoreError::NotFound("there is no such token; `doorward token list` shows which there are".into())
 }
 
-fn kind(text: &str) -> Result<FactorKind> {
+pub(super) fn kind(text: &str) -> Result<FactorKind> {
     text.parse().map_err(|()| damaged("a token's kind"))
 }
 
-fn state(text: &str) -> Result<TokenState> {
+pub(super) fn state(text: &str) -> Result<TokenState> {
     text.parse().map_err(|()| damaged("a token's state"))
 }
 
-fn token(records: &Records, row: &Row) -> Result<Token> {
+pub(super) fn token(records: &Records, row: &Row) -> Result<Token> {
     let (id, kind) = (row.text(0)?, kind(row.text(1)?)?);
     let person = row.optional_text(6)?.map(str::parse).transpose();
     let factor = row.optional_text(7)?.map(str::parse).transpose();
@@ -53,7 +53,7 @@ fn token(records: &Records, row: &Row) -> Result<Token> {
 }
 
 /// A new row; nobody's yet.
-fn columns(records: &Records, new: &NewToken) -> Result<[Value; 7]> {
+pub(super) fn columns(records: &Records, new: &NewToken) -> Result<[Value; 7]> {
     let id = new.id.to_string();
     let sealed = seal(records, of_token(&id, new.kind), &new.material)?;
     Ok([
@@ -67,7 +67,7 @@ fn columns(records: &Records, new: &NewToken) -> Result<[Value; 7]> {
     ])
 }
 
-async fn insert(connection: &mut Connection, rows: Vec<[Value; 7]>) -> Result<()> {
+pub(super) async fn insert(connection: &mut Connection, rows: Vec<[Value; 7]>) -> Result<()> {
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let part: Vec<_> = rows.by_ref().take(PART).collect();
@@ -125,7 +125,7 @@ fn next(token: &Row, wanted: &Assignment) -> Result<i64> {
     }
 }
 
-async fn assign(
+pub(super) async fn assign(
     transaction: &mut Transaction,
     mut wanted: Assignment,
     (new, sealed): (Option<[Value; 7]>, String),
@@ -155,6 +155,45 @@ async fn assign(
         1 => Ok(()),
         _ => Err(StoreError::Conflict("this token has just been given to somebody".into())),
     }
+}
+
+fn named(public_id: &PublicId) -> Query {
+    Query::new("SELECT id, person, factor, material FROM tokens WHERE kind = 'yubikey' AND name = $1")
+        .bind(public_id.to_string())
+}
+
+/// The key counts from now on, here and in the factor that it is; nothing before `position` is good.
+async fn localise(
+    records: &Records,
+    transaction: &mut Transaction,
+    public_id: PublicId,
+    position: u64,
+    mut entry: AuditEntry,
+) -> Result<bool> {
+    let Some(row) = named(&public_id).fetch_optional(&mut transaction.connection).await? else {
+        return Ok(false);
+    };
+    let (id, kind) = (row.text(0)?.to_owned(), FactorKind::Yubikey);
+    let Some(key) = open_waiting(records, of_token(&id, kind), row.text(3)?)? else { return Ok(false) };
+    let material = Material::Yubikey { public_id, key: Some(key) };
+    let sealed = seal(records, of_token(&id, kind), &material)?;
+    let token = Query::new(
+        "UPDATE tokens SET material = $2, next = CASE WHEN next < $3 THEN $3 ELSE next END WHERE id = $1",
+    );
+    let token = token.bind(&id).bind(sealed).bind(number(position));
+    token.execute(&mut transaction.connection).await?;
+    if let (Some(person), Some(factor)) = (row.optional_text(1)?, row.optional_text(2)?) {
+        let owner: PersonId = person.parse().map_err(|_| damaged("a person's id"))?;
+        entry.person = Some(owner);
+        transaction.change(Change::Person(owner));
+        let sealed = seal(records, of_factor(factor, person, kind), &material)?;
+        let known = Query::new("UPDATE factors SET material = $2 WHERE id = $1").bind(factor).bind(sealed);
+        known.execute(&mut transaction.connection).await?;
+        let at = Query::new("UPDATE positions SET next = $2 WHERE factor = $1 AND next < $2");
+        at.bind(factor).bind(number(position)).execute(&mut transaction.connection).await?;
+    }
+    audit::append(transaction, entry).await?;
+    Ok(true)
 }
 
 fn listing(query: &TokenQuery) -> Query {
@@ -225,35 +264,6 @@ impl Tokens for Records {
         rows.iter().map(status).collect()
     }
 
-    async fn known(&self, names: Vec<(FactorKind, String)>) -> Result<Vec<(FactorKind, String)>> {
-        let mut known = Vec::new();
-        for part in names.chunks(PART) {
-            let count = places(part.len());
-            let pairs: Vec<_> = (0..count).map(|at| format!("(${}, ${})", 2 * at + 1, 2 * at + 2)).collect();
-            let text =
-                format!("SELECT kind, name FROM tokens WHERE (kind, name) IN (VALUES {})", pairs.join(", "));
-            let named = part.iter().map(|(kind, name)| (kind.as_str(), name.as_str()));
-            // Nothing is of no kind.
-            let filled = named.chain(std::iter::repeat_n(("", ""), count - part.len()));
-            let query = filled.fold(Query::new(text), |query, (kind, name)| query.bind(kind).bind(name));
-            for row in &query.fetch_all(&self.0.readers).await? {
-                known.push((kind(row.text(0)?)?, row.text(1)?.to_owned()));
-            }
-        }
-        Ok(known)
-    }
-
-    async fn import(&self, tokens: Vec<NewToken>, entry: AuditEntry) -> Result<()> {
-        let rows = tokens.iter().map(|new| columns(self, new)).collect::<Result<Vec<_>>>()?;
-        self.write(move |transaction| {
-            Box::pin(async move {
-                insert(&mut transaction.connection, rows).await?;
-                audit::append(transaction, entry).await
-            })
-        })
-        .await
-    }
-
     async fn assign(&self, wanted: Assignment, entry: AuditEntry) -> Result<()> {
         let (id, person) = (wanted.factor.id.to_string(), wanted.factor.person.to_string());
         let sealed = seal(self, of_factor(&id, &person, wanted.factor.kind), &wanted.factor.material)?;
@@ -288,19 +298,38 @@ impl Tokens for Records {
         &self,
         id: TokenId,
         position: u64,
+        (mark, expires): (String, Timestamp),
         entry: AuditEntry,
-        replayed: AuditEntry,
     ) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
                 let accept = Query::new(
-                    "UPDATE tokens SET next = $2 + 1 WHERE id = $1 AND next <= $2 AND state = 'stock' AND factor IS NULL",
+                    "UPDATE tokens SET next = $2 + 1 WHERE id = $1 AND next <= $2 AND state = 'stock' AND factor IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM once WHERE once.id = $3)",
                 );
-                let accept = accept.bind(id.to_string()).bind(number(position));
-                let used = accept.execute(&mut transaction.connection).await? == 1;
-                audit::append(transaction, if used { entry } else { replayed }).await?;
-                Ok(used)
+                let accept = accept.bind(id.to_string()).bind(number(position)).bind(&mark);
+                if accept.execute(&mut transaction.connection).await? != 1 {
+                    return Ok(false);
+                }
+                let used = Query::new("INSERT INTO once (id, expires) VALUES ($1, $2)");
+                used.bind(mark).bind(expires.millis()).execute(&mut transaction.connection).await?;
+                audit::append(transaction, entry).await?;
+                Ok(true)
             })
+        })
+        .await
+    }
+
+    async fn waiting(&self, public_id: &PublicId) -> Result<Option<Key>> {
+        let row = named(public_id).fetch_optional(&self.0.readers).await?;
+        let Some(row) = row else { return Ok(None) };
+        open_waiting(self, of_token(row.text(0)?, FactorKind::Yubikey), row.text(3)?)
+    }
+
+    async fn localise(&self, public_id: &PublicId, position: u64, entry: AuditEntry) -> Result<bool> {
+        let (records, public_id) = (self.clone(), *public_id);
+        self.write(move |transaction| {
+            Box::pin(async move { localise(&records, transaction, public_id, position, entry).await })
         })
         .await
     }

@@ -29,6 +29,8 @@ const LARGEST: usize = 4097;
 
 /// One server.
 struct Server {
+    /// Which of the list.
+    number: usize,
     url: Url,
     /// For log and errors.
     name: String,
@@ -53,12 +55,12 @@ impl Servers {
         // The deadline of the question is ours to keep; one that cannot be connected to shall be known as such before it.
         let limits = (settings.timeout / 2, settings.timeout * 2);
         let client = http::client(&settings.authorities, limits, IDLE)?;
-        let server = |url: &Url| {
+        let server = |(number, url): (usize, &Url)| {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             let name = format!("{}{port}", url.host_str().unwrap_or_default());
-            Arc::new(Server { url: url.clone(), name, breaker: Mutex::default() })
+            Arc::new(Server { number, url: url.clone(), name, breaker: Mutex::default() })
         };
-        let list = settings.urls.iter().map(server).collect();
+        let list = settings.urls.iter().enumerate().map(server).collect();
         Ok(Self { settings: settings.clone(), list, client })
     }
 
@@ -90,7 +92,7 @@ impl Servers {
                 if outcome == Outcome::Decided(Verdict::Valid) {
                     return Ok(Verdict::Valid);
                 }
-                if tally.add(&server.name, outcome) {
+                if tally.add((server.number, &server.name), outcome) {
                     servers.push(server);
                 }
             }

@@ -1,15 +1,19 @@
 //! What the answers of several servers to one question come to.
 //!
 //! ```text
-//!   any yes                                           good
-//!   replayed, and every other server has said no
-//!     or was not reached                              replayed
-//!   replayed, and a server may have taken it          undecided: our own question may be what was replayed
-//!   wrong, and nothing but that                       wrong
-//!   nothing that decides                              undecided
+//!   any yes                                                    good
+//!   a no, and a server may have taken it without telling       undecided
+//!   replayed, and every other server says no or was not asked  replayed
+//!   wrong, likewise                                            wrong
+//!   nothing that decides                                       undecided
 //! ```
+//!
+//! Servers are one service and know the same keys, so the no of one that answers is the service's. It is not where another
+//! may have said yes and was not heard: then a replay may be of our own question, and who says that it is none may have lost
+//! sight of its keys (yubikey-val says BAD_OTP while its key storage is down).
 
 use crate::wire::wsapi::{Status, Undecided, Verdict};
+use std::collections::BTreeSet;
 
 /// What came of asking one server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +33,14 @@ pub(super) enum Outcome {
 pub(super) struct Tally {
     replayed: bool,
     wrong: bool,
-    /// A server may have used the OTP up without our knowing.
-    doubt: bool,
+    /// Servers that may have used the OTP up without our knowing, by their numbers.
+    doubts: BTreeSet<usize>,
     reasons: Vec<String>,
 }
 
 impl Tally {
-    /// Counts an answer; `true` if the server should be asked again, should there be no verdict.
-    pub(super) fn add(&mut self, server: &str, outcome: Outcome) -> bool {
+    /// Counts an answer of a server, by its number and name; `true` if it should be asked again, should there be no verdict.
+    pub(super) fn add(&mut self, (number, server): (usize, &str), outcome: Outcome) -> bool {
         let (why, doubt, again) = match outcome {
             // The caller has taken it already.
             Outcome::Decided(Verdict::Valid) => return false,
@@ -46,6 +50,8 @@ impl Tally {
             }
             Outcome::Decided(Verdict::Wrong) => {
                 self.wrong = true;
+                // Had it taken the question when it was asked before, it would say so now.
+                self.doubts.remove(&number);
                 return false;
             }
             Outcome::Unreached(why) => (why, false, true),
@@ -68,7 +74,9 @@ impl Tally {
                 (undecided.to_string(), doubt, again)
             }
         };
-        self.doubt |= doubt;
+        if doubt {
+            self.doubts.insert(number);
+        }
         self.reasons.push(format!("{server}: {why}"));
         again
     }
@@ -76,7 +84,7 @@ impl Tally {
     /// What it comes to once every server that was asked has answered or was given up, and none said yes.
     pub(super) fn verdict(&self) -> Option<Verdict> {
         match self {
-            Self { replayed: true, doubt: true, .. } => None,
+            _ if !self.doubts.is_empty() => None,
             Self { replayed: true, .. } => Some(Verdict::Replayed),
             Self { wrong: true, .. } => Some(Verdict::Wrong),
             _ => None,
@@ -85,12 +93,16 @@ impl Tally {
 
     /// Why there is none.
     pub(super) fn reasons(&self) -> String {
-        match (self.reasons.is_empty(), self.replayed) {
-            (true, _) => "all rest after failures".to_owned(),
-            (false, true) => {
-                format!("one has seen the OTP, perhaps in this very question ({})", self.reasons.join("; "))
+        let reasons = self.reasons.join("; ");
+        match self {
+            _ if self.reasons.is_empty() => "all rest after failures".to_owned(),
+            Self { replayed: true, .. } => {
+                format!("one has seen the OTP, perhaps in this very question ({reasons})")
             }
-            (false, false) => self.reasons.join("; "),
+            Self { wrong: true, .. } => {
+                format!("one says that it is no OTP, and another may know it ({reasons})")
+            }
+            _ => reasons,
         }
     }
 }
@@ -99,10 +111,11 @@ impl Tally {
 mod tests {
     use super::*;
 
-    fn verdict(outcomes: &[Outcome]) -> Option<Verdict> {
+    /// Of servers that were asked once each.
+    fn verdict(outcomes: &[&Outcome]) -> Option<Verdict> {
         let mut tally = Tally::default();
-        for outcome in outcomes {
-            let _ = tally.add("s", outcome.clone());
+        for (number, outcome) in outcomes.iter().enumerate() {
+            let _ = tally.add((number, "s"), (*outcome).clone());
         }
         tally.verdict()
     }
@@ -114,26 +127,69 @@ mod tests {
         Outcome::Undecided(Undecided::Said(status))
     }
 
+    /// What cannot have taken the OTP.
+    fn harmless() -> Vec<Outcome> {
+        let refuses = [
+            Status::BadSignature,
+            Status::MissingParameter,
+            Status::NoSuchClient,
+            Status::OperationNotAllowed,
+        ];
+        refuses.map(said).into_iter().chain([Outcome::Unreached("down".into())]).collect()
+    }
+
+    /// What may have.
+    fn doubtful() -> Vec<Outcome> {
+        let doubts = [Status::ReplayedRequest, Status::NotEnoughAnswers, Status::BackendError].map(said);
+        let elsewhere = Undecided::Elsewhere { status: Status::Ok, what: "nonce" };
+        let disbelieved = [Undecided::Unsigned(Status::Ok), Undecided::Unsigned(Status::BadOtp), elsewhere];
+        let disbelieved = disbelieved.map(Outcome::Undecided);
+        doubts.into_iter().chain(disbelieved).chain([Outcome::Lost("late".into())]).collect()
+    }
+
+    /// Each of two and each of three answers, in each order.
     #[test]
     fn refusal_holds_only_if_nobody_else_can_have_accepted() {
-        let (down, lost) = (Outcome::Unreached("down".into()), Outcome::Lost("late".into()));
-        assert_eq!(verdict(&[REPLAYED]), Some(Verdict::Replayed));
-        assert_eq!(verdict(&[REPLAYED, WRONG, down.clone()]), Some(Verdict::Replayed));
-        assert_eq!(verdict(&[REPLAYED, said(Status::NoSuchClient)]), Some(Verdict::Replayed));
-        assert_eq!(verdict(&[lost.clone(), REPLAYED]), None);
-        for doubt in [Status::ReplayedRequest, Status::NotEnoughAnswers, Status::BackendError] {
-            assert_eq!(verdict(&[REPLAYED, said(doubt)]), None, "{doubt}");
+        let (harmless, doubtful) = (harmless(), doubtful());
+        let nos = [REPLAYED, WRONG];
+        let all: Vec<_> = nos.iter().chain(&harmless).chain(&doubtful).collect();
+        let threes = all.iter().flat_map(|a| all.iter().flat_map(|b| all.iter().map(|c| [*a, *b, *c])));
+        let twos = all.iter().flat_map(|a| all.iter().map(|b| vec![*a, *b]));
+        for outcomes in threes.map(|three| three.to_vec()).chain(twos) {
+            let has = |wanted: &Outcome| outcomes.contains(&wanted);
+            let expected = match () {
+                () if doubtful.iter().any(has) => None,
+                () if has(&REPLAYED) => Some(Verdict::Replayed),
+                () if has(&WRONG) => Some(Verdict::Wrong),
+                () => None,
+            };
+            assert_eq!(verdict(&outcomes), expected, "{outcomes:?}");
         }
-        let forged = Outcome::Undecided(Undecided::Unsigned(Status::Ok));
-        assert_eq!(verdict(&[forged.clone(), REPLAYED]), None);
-        assert_eq!(verdict(&[WRONG, lost.clone()]), Some(Verdict::Wrong));
-        assert_eq!(verdict(&[down, lost, forged, said(Status::BackendError)]), None);
         assert_eq!(verdict(&[]), None);
+        let lost = Outcome::Lost("late".into());
+        assert_eq!(verdict(&[&WRONG, &lost]), None);
+        assert_eq!(verdict(&[&WRONG, &Outcome::Unreached("down".into())]), Some(Verdict::Wrong));
+    }
+
+    #[test]
+    fn server_that_says_at_last_that_it_is_none_has_not_taken_it() {
+        let asked = |first: &Outcome, then: Outcome| {
+            let mut tally = Tally::default();
+            tally.add((0, "a"), first.clone());
+            tally.add((1, "b"), WRONG);
+            tally.add((0, "a"), then);
+            tally.verdict()
+        };
+        for first in [Outcome::Lost("broke off".into()), said(Status::BackendError)] {
+            assert_eq!(asked(&first, WRONG), Some(Verdict::Wrong));
+            assert_eq!(asked(&first, REPLAYED), None, "of our own question");
+            assert_eq!(asked(&first, Outcome::Unreached("down".into())), None);
+        }
     }
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let again = |outcome| Tally::default().add("s", outcome);
+        let again = |outcome| Tally::default().add((0, "s"), outcome);
         assert!(again(Outcome::Unreached(String::new())) && again(Outcome::Lost(String::new())));
         assert!(again(said(Status::BackendError)));
         for status in [Status::NoSuchClient, Status::BadSignature, Status::ReplayedRequest] {
@@ -147,8 +203,8 @@ mod tests {
     fn reasons_name_the_servers() {
         let mut tally = Tally::default();
         assert_eq!(tally.reasons(), "all rest after failures");
-        tally.add("a.example.org", said(Status::NoSuchClient));
-        tally.add("b.example.org", Outcome::Lost("too late".into()));
+        tally.add((0, "a.example.org"), said(Status::NoSuchClient));
+        tally.add((1, "b.example.org"), Outcome::Lost("too late".into()));
         assert_eq!(tally.reasons(), "a.example.org: it answers NO_SUCH_CLIENT; b.example.org: too late");
     }
 }

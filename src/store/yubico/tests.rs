@@ -240,6 +240,23 @@ async fn replay_beside_a_server_that_hangs_is_not_decided() {
 }
 
 #[tokio::test]
+async fn no_otp_beside_a_server_that_hangs_is_not_decided() {
+    let hangs = Double::start(&[Act::Hangs]).await;
+    let works = Double::start(&[Act::Says(Status::BadOtp)]).await;
+    let why = ask(&servers(&[hangs.address, works.address], SHORT)).await.unwrap_err();
+    assert!(why.to_string().contains("another may know it"), "{why}");
+    // One that is not there, or does not serve us, cannot say yes: the other one is the service.
+    let refuses = Double::start(&[Act::Says(Status::NoSuchClient)]).await;
+    for other in [nobody().await, refuses.address] {
+        let works = Double::start(&[Act::Says(Status::BadOtp)]).await;
+        assert_eq!(ask(&servers(&[other, works.address], LONG)).await.unwrap(), WRONG);
+    }
+    // Asked once more, it says so itself.
+    let (verdict, double) = one(&[Act::Closes, Act::Says(Status::BadOtp)], LONG).await;
+    assert_eq!((verdict.unwrap(), double.asked()), (WRONG, 2));
+}
+
+#[tokio::test]
 async fn deadline_holds_whatever_the_servers_do() {
     let (hangs, slow) = (Double::start(&[Act::Hangs]).await, Double::start(&[Act::Hangs]).await);
     let begun = Instant::now();

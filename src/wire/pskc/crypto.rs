@@ -1,4 +1,4 @@
-//! Opening encrypted values (RFC 6030 §6): the MAC first, then AES-CBC.
+//! Opening encrypted values (RFC 6030 §6): AES-CBC after its MAC, or AES Key Wrap.
 
 use super::Unlock;
 use crate::base::Secret;
@@ -131,7 +131,7 @@ fn decrypt(cipher: &str, key: &[u8], bytes: &[u8]) -> Result<Secret<Vec<u8>>, St
         "aes128-cbc" => 16,
         "aes192-cbc" => 24,
         "aes256-cbc" => 32,
-        other => return Err(format!("it is encrypted with `{other}`; AES-CBC is known")),
+        other => return Err(format!("it is encrypted with `{other}`; AES-CBC and AES Key Wrap are known")),
     };
     if bytes.len() < 32 || !bytes.len().is_multiple_of(16) {
         return Err(wrong());
@@ -154,6 +154,40 @@ fn decrypt(cipher: &str, key: &[u8], bytes: &[u8]) -> Result<Secret<Vec<u8>>, St
     Ok(Secret::new(plain.to_vec()))
 }
 
+/// AES Key Wrap, plain (RFC 3394) or padded (RFC 5649), if that is what it is.
+fn unwrap(cipher: &str, key: &[u8], bytes: &[u8]) -> Option<Result<Secret<Vec<u8>>, String>> {
+    let (bits, padded) = match short(cipher) {
+        "kw-aes128" => (16, false),
+        "kw-aes192" => (24, false),
+        "kw-aes256" => (32, false),
+        "kw-aes-128-pad" => (16, true),
+        "kw-aes-192-pad" => (24, true),
+        "kw-aes-256-pad" => (32, true),
+        _ => return None,
+    };
+    if key.len() != bits {
+        return Some(Err(format!("its key must have {bits} bytes, not {}", key.len())));
+    }
+    let mut buffer = Zeroizing::new(vec![0; bytes.len()]);
+    macro_rules! opened {
+        ($cipher:ty) => {
+            <$cipher>::new_from_slice(key)
+                .ok()
+                .and_then(|wrap| Some(wrap.unwrap_key(bytes, &mut buffer).ok()?.to_vec()))
+        };
+    }
+    let plain = match (bits, padded) {
+        (16, false) => opened!(aes_kw::KwAes128),
+        (24, false) => opened!(aes_kw::KwAes192),
+        (_, false) => opened!(aes_kw::KwAes256),
+        (16, true) => opened!(aes_kw::KwpAes128),
+        (24, true) => opened!(aes_kw::KwpAes192),
+        (_, true) => opened!(aes_kw::KwpAes256),
+    };
+    let wrong = || "the key or passphrase is wrong, or the file is damaged: it does not unwrap".to_owned();
+    Some(plain.map(Secret::new).ok_or_else(wrong))
+}
+
 /// The keys of an encrypted container; none if it is plain.
 #[derive(Debug)]
 pub(super) struct Keys(Option<Pair>);
@@ -162,7 +196,7 @@ pub(super) struct Keys(Option<Pair>);
 struct Pair {
     encryption: Secret<Vec<u8>>,
     mac: Secret<Vec<u8>>,
-    mac_name: String,
+    mac_name: Option<String>,
 }
 
 impl Keys {
@@ -183,13 +217,13 @@ impl Keys {
             (_, None) => return Err("the file is encrypted under a key; give it".to_owned()),
         };
         let mac = match &protection.mac_key {
-            Some(value) => decrypt(&value.cipher, encryption.expose(), &value.bytes)?,
+            Some(value) => match unwrap(&value.cipher, encryption.expose(), &value.bytes) {
+                Some(unwrapped) => unwrapped?,
+                None => decrypt(&value.cipher, encryption.expose(), &value.bytes)?,
+            },
             None => encryption.clone(),
         };
-        let mac_name = protection.mac.clone().ok_or(
-            "the file names no MAC, so that changed bytes would not be noticed; ask for one that does (RFC 6030 §6.1.1)",
-        )?;
-        Ok(Self(Some(Pair { encryption, mac, mac_name })))
+        Ok(Self(Some(Pair { encryption, mac, mac_name: protection.mac.clone() })))
     }
 
     /// Whether secrets that are not encrypted may stand in the container.
@@ -197,13 +231,19 @@ impl Keys {
         self.0.is_none()
     }
 
-    /// Opens a value if its MAC is right.
+    /// Opens a value if its MAC, or what it has for one, is right.
     pub(super) fn open(&self, value: &Value) -> Result<Secret<Vec<u8>>, String> {
         let Some(keys) = &self.0 else {
             return Err("it is encrypted, but the file does not say how".to_owned());
         };
-        let hash = Hash::of(&keys.mac_name, keys.mac.expose());
-        let hash = hash.ok_or_else(|| format!("its MAC is `{}`, which is not known", keys.mac_name))?;
+        if let Some(unwrapped) = unwrap(&value.cipher, keys.encryption.expose(), &value.bytes) {
+            return unwrapped;
+        }
+        let name = keys.mac_name.as_deref().ok_or(
+            "the file names no MAC, so that changed bytes would not be noticed; ask for one that does (RFC 6030 §6.1.1)",
+        )?;
+        let hash = Hash::of(name, keys.mac.expose());
+        let hash = hash.ok_or_else(|| format!("its MAC is `{name}`, which is not known"))?;
         let mac = value.mac.as_ref().ok_or("its encrypted secret has no MAC")?;
         if !bool::from(hash.digest(&[&value.bytes]).ct_eq(mac)) {
             return Err("the key or passphrase is wrong, or the file is damaged: the MAC differs".to_owned());

@@ -1,11 +1,14 @@
 //! Portable Symmetric Key Container (RFC 6030): the files in which makers deliver the seeds of tokens.
 //!
-//! Plain, or encrypted (AES-CBC, each value with its MAC) under a key agreed on beforehand or under one derived from a passphrase
-//! (PBKDF2). Not read: AES Key Wrap, certificates, signatures of the container. A document type is refused, and with it every
-//! entity that could grow; depth, numbers and work are bounded.
+//! Plain, or encrypted under a key agreed on beforehand or under one derived from a passphrase (PBKDF2): by AES-CBC, each value with
+//! its MAC, or by AES Key Wrap (RFC 3394, RFC 5649), which has its own. Not read: certificates. Signatures are told and not verified. A
+//! document type is refused, and with it every entity that could grow; depth, numbers and work are bounded.
 
 mod crypto;
+mod policy;
 mod xml;
+
+pub use policy::Validity;
 
 use crate::base::Secret;
 
@@ -35,6 +38,12 @@ pub struct Package {
     pub counter: u64,
     /// Seconds that a code lasts.
     pub period: Option<u32>,
+    /// Who made the device.
+    pub maker: Option<String>,
+    /// Steps by which its clock is said to be off.
+    pub drift: i64,
+    /// When it may be used.
+    pub validity: Validity,
     /// The key.
     pub secret: Secret<Vec<u8>>,
 }
@@ -48,24 +57,35 @@ pub struct Problem {
     pub what: String,
 }
 
-/// The keys of a container, each for itself.
+/// What a container holds.
+#[derive(Debug)]
+pub struct Contents {
+    /// Its keys, each for itself.
+    pub keys: Vec<Result<Package, Problem>>,
+    /// Where a signature begins. It is not verified.
+    pub signature: Option<usize>,
+}
+
+/// Reads a container.
 ///
 /// # Errors
 /// What is wrong with the container as a whole: no XML, no container, or no way to open it.
-pub fn read(text: &str, unlock: Option<&Unlock>) -> Result<Vec<Result<Package, Problem>>, Problem> {
+pub fn read(text: &str, unlock: Option<&Unlock>) -> Result<Contents, Problem> {
     let container = xml::parse(text)?;
     let keys = crypto::Keys::of(&container.protection, unlock).map_err(|what| Problem { line: 1, what })?;
     let open = |raw: xml::Raw| {
         let line = raw.line;
         package(raw, &keys).map_err(|what| Problem { line, what })
     };
-    Ok(container.packages.into_iter().map(open).collect())
+    let signature = container.signature;
+    Ok(Contents { keys: container.packages.into_iter().map(open).collect(), signature })
 }
 
 fn package(raw: xml::Raw, keys: &crypto::Keys) -> Result<Package, String> {
     if let Some(problem) = raw.problem {
         return Err(problem);
     }
+    let validity = raw.policy.judge()?;
     let algorithm = raw.algorithm.rsplit([':', '#', '/']).next().unwrap_or_default().to_ascii_lowercase();
     if raw.encoding.as_deref().is_some_and(|encoding| encoding != "DECIMAL") {
         return Err("its codes are not decimal digits".to_owned());
@@ -85,6 +105,9 @@ fn package(raw: xml::Raw, keys: &crypto::Keys) -> Result<Package, String> {
         digits: raw.digits.unwrap_or(6),
         counter: raw.counter.unwrap_or(0),
         period: raw.period,
+        maker: raw.maker,
+        drift: raw.drift,
+        validity,
         secret,
     })
 }

@@ -112,7 +112,9 @@ impl Question {
 pub struct Request {
     /// Whose it says it is.
     pub client: u32,
-    /// The OTP as typed, if it is one that can be repeated in an answer.
+    /// What was typed, whatever it is.
+    pub typed: Option<String>,
+    /// The same, if it can be repeated in an answer.
     pub otp: Option<String>,
     /// The nonce, if it is one.
     pub nonce: Option<String>,
@@ -147,16 +149,17 @@ impl Request {
         let signature = fields.remove("h").map(|signature| signature.replace(' ', "+"));
         let client = fields.get("id").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
         let client = client.parse().ok().filter(|client| *client > 0)?;
-        let otp = fields.get("otp").filter(|otp| answer::repeatable(otp)).cloned();
+        let typed = fields.get("otp").filter(|otp| !otp.is_empty()).cloned();
+        let otp = typed.clone().filter(|otp| answer::repeatable(otp));
         let nonce = fields.get("nonce").filter(|nonce| is_nonce(nonce)).cloned();
         let counters = fields.get("timestamp").is_some_and(|wanted| wanted == "1");
         let sync = fields.get("sl").cloned();
-        Some(Self { client, otp, nonce, counters, fields, raw, signature, sync })
+        Some(Self { client, typed, otp, nonce, counters, fields, raw, signature, sync })
     }
 
     /// What is missing or wrong in it; `None`: nothing.
     pub fn missing(&self) -> Option<&'static str> {
-        match (&self.otp, &self.nonce, &self.sync) {
+        match (&self.typed, &self.nonce, &self.sync) {
             (None, ..) => Some("otp"),
             (_, None, _) => Some("nonce"),
             (.., Some(sync)) if sync.parse::<SyncLevel>().is_err() => Some("sl"),
@@ -250,7 +253,8 @@ mod tests {
             let query = format!("h={signature}&otp=cc%20cc&id=7&nonce={NONCE}");
             let request = Request::parse(&query).unwrap();
             assert!(request.is_signed(&key(1)), "{query}");
-            assert_eq!(request.missing(), Some("otp"), "it could not be repeated in an answer");
+            assert_eq!((request.missing(), request.typed.as_deref()), (None, Some("cc cc")));
+            assert_eq!(request.otp, None, "it cannot be repeated in an answer");
         }
     }
 
@@ -285,7 +289,7 @@ mod tests {
         let missing = |query: &str| Request::parse(query).unwrap().missing();
         assert_eq!(missing(&format!("id=1&nonce={NONCE}")), Some("otp"));
         assert_eq!(missing(&format!("id=1&otp=&nonce={NONCE}")), Some("otp"));
-        assert_eq!(missing(&format!("id=1&otp=c%0d%0astatus=OK&nonce={NONCE}")), Some("otp"));
+        assert_eq!(missing(&format!("id=1&otp=c%0d%0astatus=OK&nonce={NONCE}")), None, "it is a wrong one");
         assert_eq!(missing(&format!("id=1&otp={OTP}")), Some("nonce"));
         assert_eq!(missing(&format!("id=1&otp={OTP}&nonce=short")), Some("nonce"));
         assert_eq!(missing(&format!("id=1&otp={OTP}&nonce={}", "a".repeat(41))), Some("nonce"));

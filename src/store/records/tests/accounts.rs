@@ -66,7 +66,7 @@ async fn change_of_a_factor_is_seen_by_the_next_login() {
     assert!(store.factors().confirm(pending, 3, entry("factor.confirm")).await.unwrap());
     assert_eq!(account(&store, "alice").await.factors.len(), 2, "confirmed");
     keep(&store, "alice").await;
-    assert!(store.factors().advance(id, 5, entry("factor.resync")).await.unwrap());
+    assert!(store.factors().advance(id, 5, None, entry("factor.resync")).await.unwrap());
     assert_eq!(account(&store, "alice").await.factors[0].next, 5, "advanced");
     keep(&store, "alice").await;
     store.factors().revoke(id, entry("factor.revoke")).await.unwrap();

@@ -152,7 +152,7 @@ mod in_a_file {
         charge().await;
         store.passwords().changed(alice, entry("password.changed")).await.unwrap();
         assert_eq!(count(&store, alice).await, 1);
-        assert!(store.factors().advance(id, 7, entry("factor.resync")).await.unwrap());
+        assert!(store.factors().advance(id, 7, None, entry("factor.resync")).await.unwrap());
         assert_eq!(count(&store, alice).await, 0);
         charge().await;
         assert_eq!(count(&store, alice).await, 2);

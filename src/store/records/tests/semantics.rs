@@ -184,8 +184,8 @@ async fn counter_advances_only_forward_and_clears_failures(kit: Kit) {
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let _ = store.attempts().charge(Some(alice), &[Counter::Factor(id)], &rules(), NOW).await.unwrap();
-    assert!(store.factors().advance(id, 5, entry("factor.resync")).await.unwrap());
-    assert!(!store.factors().advance(id, 5, entry("factor.resync")).await.unwrap());
+    assert!(store.factors().advance(id, 5, None, entry("factor.resync")).await.unwrap());
+    assert!(!store.factors().advance(id, 5, None, entry("factor.resync")).await.unwrap());
     assert_eq!((count(&store, alice).await, store.factors().factor(id).await.unwrap().next), (0, 5));
 }
 

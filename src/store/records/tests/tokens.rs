@@ -24,16 +24,16 @@ claims! {
     of_many_that_want_a_token_one_gets_it
 }
 
-fn public_id(number: u8) -> PublicId {
+pub(super) fn public_id(number: u8) -> PublicId {
     PublicId::new(&[0xff, 0, 0, 0, 0, number]).unwrap()
 }
 
-fn material(number: u8) -> Material {
+pub(super) fn material(number: u8) -> Material {
     let key = Key { aes: Secret::new([number; 16]), private_id: Secret::new([number; 6]) };
     Material::Yubikey { public_id: public_id(number), key: Some(key) }
 }
 
-fn new_token(number: u8) -> NewToken {
+pub(super) fn new_token(number: u8) -> NewToken {
     NewToken {
         id: TokenId::from_uuid(uuid::Uuid::now_v7()),
         kind: FactorKind::Yubikey,
@@ -45,7 +45,7 @@ fn new_token(number: u8) -> NewToken {
     }
 }
 
-fn to(person: PersonId, token: &NewToken) -> Assignment {
+pub(super) fn to(person: PersonId, token: &NewToken) -> Assignment {
     let material = token.material.clone();
     Assignment {
         token: token.id,
@@ -57,13 +57,13 @@ fn to(person: PersonId, token: &NewToken) -> Assignment {
 }
 
 impl Store {
-    async fn import(&self, number: u8) -> NewToken {
+    pub(super) async fn import(&self, number: u8) -> NewToken {
         let new = new_token(number);
-        self.tokens().import(vec![new.clone()], entry("token.import")).await.unwrap();
+        self.stock().import(vec![new.clone()].into(), entry("token.import")).await.unwrap();
         new
     }
 
-    async fn assign(&self, wanted: Assignment) -> Result<FactorId, StoreError> {
+    pub(super) async fn assign(&self, wanted: Assignment) -> Result<FactorId, StoreError> {
         let id = wanted.factor.id;
         self.tokens().assign(wanted, entry("token.assign")).await.map(|()| id)
     }
@@ -72,12 +72,12 @@ impl Store {
         self.tokens().owner(&public_id(number)).await.unwrap()
     }
 
-    async fn login(&self, person: PersonId, factor: FactorId, at: u64) -> Settled {
+    pub(super) async fn login(&self, person: PersonId, factor: FactorId, at: u64) -> Settled {
         self.logins().settle(settlement(person, Some(position(factor, at)))).await.unwrap()
     }
 }
 
-fn conflict(result: Result<FactorId, StoreError>) -> String {
+pub(super) fn conflict(result: Result<FactorId, StoreError>) -> String {
     let Err(StoreError::Conflict(why)) = result else { panic!("{result:?}") };
     why
 }
@@ -103,16 +103,19 @@ async fn imported_key_comes_back_whole_and_its_secrets_only_in_its_row(kit: Kit)
 async fn import_adds_all_or_none(kit: Kit) {
     let store = kit.store().await;
     store.import(7).await;
-    let refused = store.tokens().import((1..=200).map(new_token).collect(), entry("token.import")).await;
+    let refused = store
+        .stock()
+        .import((1..=200).map(new_token).collect::<Vec<_>>().into(), entry("token.import"))
+        .await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     let names = |numbers: &mut dyn Iterator<Item = u8>| {
         numbers.map(|number| (FactorKind::Yubikey, public_id(number).to_string())).collect::<Vec<_>>()
     };
-    let known = store.tokens().known(names(&mut (1..=200))).await.unwrap();
-    assert_eq!(known, names(&mut std::iter::once(7)));
-    let rest = (1..=200).filter(|number| *number != 7).map(new_token).collect();
-    store.tokens().import(rest, entry("token.import")).await.unwrap();
-    assert_eq!(store.tokens().known(names(&mut (1..=200))).await.unwrap().len(), 200);
+    let known = store.stock().known(names(&mut (1..=200))).await.unwrap();
+    assert_eq!(known.iter().map(|token| token.name.clone()).collect::<Vec<_>>(), [public_id(7).to_string()]);
+    let rest = (1..=200).filter(|number| *number != 7).map(new_token).collect::<Vec<_>>();
+    store.stock().import(rest.into(), entry("token.import")).await.unwrap();
+    assert_eq!(store.stock().known(names(&mut (1..=200))).await.unwrap().len(), 200);
     assert_eq!(store.actions().await, ["token.import", "token.import"], "one entry for each file");
 }
 
@@ -215,7 +218,7 @@ async fn inventory_is_listed_by_kind_state_owner_and_number(kit: Kit) {
         material: Material::Hotp { seed: Secret::new(vec![1; 20]), digits: 6 },
         ..new_token(2)
     };
-    store.tokens().import(vec![hotp.clone(), new_token(3)], entry("token.import")).await.unwrap();
+    store.stock().import(vec![hotp.clone(), new_token(3)].into(), entry("token.import")).await.unwrap();
     store.assign(to(alice, &one)).await.unwrap();
     let names = async |query: TokenQuery| -> Vec<String> {
         store.tokens().list(&query).await.unwrap().into_iter().map(|token| token.name).collect()
@@ -274,8 +277,12 @@ async fn of_many_that_want_a_token_one_gets_it(kit: Kit) {
 
 impl Store {
     async fn use_up(&self, token: TokenId, at: u64) -> bool {
-        self.tokens().use_up(token, at, entry("used"), entry("replayed")).await.unwrap()
+        self.tokens().use_up(token, at, mark(&format!("{token} {at}")), entry("used")).await.unwrap()
     }
+}
+
+fn mark(name: &str) -> (String, Timestamp) {
+    (name.to_owned(), NOW)
 }
 
 async fn position_of_a_token_in_stock_only_rises_and_its_entry_says_so(kit: Kit) {
@@ -289,10 +296,15 @@ async fn position_of_a_token_in_stock_only_rises_and_its_entry_says_so(kit: Kit)
     }
     assert_eq!(used, [true, false, false, true, false]);
     assert!(store.use_up(other, 0).await, "each has its own");
-    let actions = store.actions().await;
-    let entries: Vec<_> =
-        actions.iter().filter(|action| *action == "used" || *action == "replayed").collect();
-    assert_eq!(entries, ["used", "replayed", "replayed", "used", "replayed", "used"]);
+    assert_eq!(store.actions().await.iter().filter(|action| *action == "used").count(), 3);
+    // The mark comes with the position, and holds by itself.
+    let marked = async |name: String| store.logins().is_marked(&name).await.unwrap();
+    assert!(marked(format!("{one} 5")).await && !marked(format!("{one} 4")).await);
+    assert!(!store.tokens().use_up(one, 7, mark(&format!("{one} 5")), entry("used")).await.unwrap());
+    assert!(
+        store.logins().mark(mark("otp")).await.unwrap() && !store.logins().mark(mark("otp")).await.unwrap()
+    );
+    assert!(marked("otp".to_owned()).await);
     // Given to somebody, it goes on where it stood, and not here.
     let factor = store.assign(to(alice, &token)).await.unwrap();
     assert!(!store.use_up(one, 100).await, "it is somebody's");
@@ -323,7 +335,7 @@ async fn of_many_that_use_one_position_of_a_token_in_stock_one_does(kit: Kit) {
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..24 {
         let tokens = nodes[number % 2].tokens();
-        tasks.spawn(async move { tokens.use_up(token, 7, entry("used"), entry("replayed")).await.unwrap() });
+        tasks.spawn(async move { tokens.use_up(token, 7, mark("request"), entry("used")).await.unwrap() });
     }
     assert_eq!(tasks.join_all().await.into_iter().filter(|used| *used).count(), 1);
 }

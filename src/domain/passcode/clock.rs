@@ -1,0 +1,98 @@
+//! Clocks of devices that show TOTP codes: where their codes are expected, and how one that is off is found again.
+
+use super::{drift, totp, totp_step};
+use crate::base::Timestamp;
+use crate::domain::factor::Factor;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// The steps whose codes a TOTP factor may show now.
+///
+/// A device whose clock is off by more than the window, as a resync has found out, is expected where its last code was. A person who types
+/// late makes a clock look slower than it is, so one that was just ahead may be one step more ahead; one whose clock is right never
+/// moves the window.
+pub(super) fn steps(factor: &Factor, now: Timestamp, skew: u8) -> RangeInclusive<u64> {
+    let (skew, off) = (i64::from(skew), drift(factor).unwrap_or(0));
+    let (first, last) = match off {
+        _ if off < -skew || off > skew => (off.saturating_sub(skew), off.saturating_add(skew)),
+        _ if off > 0 && off == skew => (-skew, off + 1),
+        _ => (-skew, skew),
+    };
+    let step = totp_step(factor, now);
+    step.saturating_add_signed(first)..=step.saturating_add_signed(last)
+}
+
+/// The step in `range` whose code is `code`.
+pub(super) fn position(factor: &Factor, code: &str, mut range: RangeInclusive<u64>) -> Option<u64> {
+    let generator = totp(factor, 0)?;
+    range.find(|step| generator.check(code, step.saturating_mul(generator.step())).is_some())
+}
+
+/// The first of two consecutive steps, not used before, whose codes these are, where a clock may be off so far (RFC 6238 §6).
+pub fn totp_resync(
+    factor: &Factor,
+    (first, second): (&str, &str),
+    now: Timestamp,
+    window: Duration,
+) -> Option<u64> {
+    let generator = totp(factor, 0)?;
+    let (step, wide) = (totp_step(factor, now), window.as_secs() / generator.step().max(1));
+    let is = |code: &str, step: u64| generator.check(code, step.saturating_mul(generator.step())).is_some();
+    let begin = step.saturating_sub(wide).max(factor.next);
+    (begin..=step.saturating_add(wide)).find(|step| is(first, *step) && is(second, step.saturating_add(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{digester, totp_factor};
+    use super::super::{Window, code_at, matching};
+    use super::*;
+    use crate::domain::factor::Algorithm;
+
+    /// As it is after a code of `step` was taken at `at`.
+    fn seen(step: u64, at: u64) -> Factor {
+        let mut factor = totp_factor(Algorithm::Sha1, 6, "12345678901234567890");
+        (factor.next, factor.used) = (step + 1, Some(Timestamp::from_secs(i64::try_from(at * 30).unwrap())));
+        factor
+    }
+
+    fn accepted(factor: &Factor, now: u64, steps: std::ops::RangeInclusive<u64>) -> Vec<u64> {
+        let at = Timestamp::from_secs(i64::try_from(now * 30).unwrap());
+        let takes = |step: &u64| {
+            let code = code_at(factor, *step).unwrap();
+            matching(factor, &code, at, Window::default(), &digester()).is_some()
+        };
+        steps.filter(takes).collect()
+    }
+
+    #[test]
+    fn clock_that_a_resync_found_is_followed_and_a_right_one_never_moves_the_window() {
+        assert_eq!(accepted(&seen(40, 100), 200, 130..=210), [139, 140, 141], "an hour behind");
+        assert_eq!(accepted(&seen(160, 100), 200, 190..=270), [259, 260, 261]);
+        // Typed late again and again, the codes of a clock that is right stay good.
+        assert_eq!(accepted(&seen(99, 100), 200, 190..=210), [199, 200, 201]);
+        assert_eq!(accepted(&seen(100, 100), 200, 190..=210), [199, 200, 201]);
+        assert_eq!(
+            accepted(&seen(101, 100), 200, 190..=210),
+            [199, 200, 201, 202],
+            "perhaps two ahead, typed late"
+        );
+    }
+
+    #[test]
+    fn token_whose_clock_is_off_is_found_by_two_unused_codes_in_a_row() {
+        let (day, now) = (Duration::from_secs(86_400), Timestamp::from_secs(10_000 * 30));
+        let factor = totp_factor(Algorithm::Sha1, 6, "12345678901234567890");
+        let code = |step| code_at(&factor, step).unwrap();
+        let found = |first, second| totp_resync(&factor, (&code(first), &code(second)), now, day);
+        assert_eq!((found(7_500, 7_501), found(12_500, 12_501)), (Some(7_500), Some(12_500)));
+        assert_eq!((found(7_500, 7_502), found(7_501, 7_500), found(12_900, 12_901)), (None, None, None));
+        let used = Factor { next: 7_501, ..factor.clone() };
+        assert_eq!(
+            totp_resync(&used, (&code(7_500), &code(7_501)), now, day),
+            None,
+            "a used code proves nothing"
+        );
+        assert_eq!(totp_resync(&used, (&code(7_501), &code(7_502)), now, day), Some(7_501));
+    }
+}

@@ -1,0 +1,22 @@
+//! JSON of the calls, by what they are about.
+
+mod factors;
+mod people;
+mod sync;
+mod tokens;
+mod trail;
+
+pub(super) use factors::*;
+pub(super) use people::*;
+pub(super) use sync::*;
+pub(super) use tokens::*;
+pub use trail::Status;
+pub(super) use trail::*;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Id {
+    pub(super) id: String,
+}

@@ -1,0 +1,147 @@
+//! A browser for tests of the portal: cookies, redirects and forms, over plain HTTP on this machine, without JavaScript.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use super::PATIENCE;
+
+/// A page that came of a request and the redirects after it.
+#[derive(Debug, Clone)]
+pub(crate) struct Page {
+    pub(crate) status: u16,
+    /// Where it is, without a query.
+    pub(crate) path: String,
+    pub(crate) headers: String,
+    pub(crate) body: String,
+}
+
+impl Page {
+    /// What a person reads: the body without its tags, entities decoded, in single spaces.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        for part in self.body.split('<') {
+            text.push_str(part.split_once('>').map_or(part, |(_, rest)| rest));
+            text.push(' ');
+        }
+        decoded(&text).split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    pub(crate) fn says(&self, words: &str) -> bool {
+        self.text().contains(words)
+    }
+
+    /// Fails with the whole page if these words are not on it.
+    #[track_caller]
+    pub(crate) fn must_say(&self, words: &str) {
+        assert!(self.says(words), "`{words}` is not on {} ({}): {}", self.path, self.status, self.text());
+    }
+
+    /// The value of the first hidden field of this name.
+    pub(crate) fn hidden(&self, name: &str) -> Option<String> {
+        let start = self.body.find(&format!("name=\"{name}\" value=\""))?;
+        self.body[start..].split('"').nth(3).map(decoded)
+    }
+
+    /// Everything between these two marks, wherever they are.
+    pub(crate) fn between(&self, start: &str, end: &str) -> Vec<String> {
+        self.body.split(start).skip(1).filter_map(|rest| Some(decoded(rest.split_once(end)?.0))).collect()
+    }
+}
+
+fn decoded(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&quot;", "\"")
+        .replace("&#39;", "'")
+        .replace("&amp;", "&")
+}
+
+fn encoded(text: &str) -> String {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    text.bytes()
+        .map(|byte| if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// A browser. A clone of it is another tab: the same cookies as they are then.
+#[derive(Debug, Clone)]
+pub(crate) struct Browser {
+    address: SocketAddr,
+    cookies: BTreeMap<String, String>,
+    token: String,
+}
+
+impl Browser {
+    /// Of `http://HOST:PORT`.
+    pub(crate) fn new(url: &str) -> Self {
+        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Self { address, cookies: BTreeMap::new(), token: String::new() }
+    }
+
+    /// One request, without following where it leads.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Page {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let host = self.address;
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: {}\r\nOrigin: http://{host}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            cookies.join("; "),
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).unwrap();
+        let answer = String::from_utf8(bytes).unwrap();
+        let (headers, body) = answer.split_once("\r\n\r\n").unwrap();
+        for line in headers.lines() {
+            let Some((name, value)) = line.split_once(": ") else { continue };
+            if name.eq_ignore_ascii_case("set-cookie") {
+                let (name, value) = value.split(';').next().unwrap().split_once('=').unwrap();
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let status = headers.split(' ').nth(1).unwrap().parse().unwrap();
+        let path = path.split('?').next().unwrap().to_owned();
+        Page { status, path, headers: headers.to_owned(), body: body.to_owned() }
+    }
+
+    fn follow(&mut self, mut page: Page) -> Page {
+        for _ in 0..8 {
+            if page.status != 303 {
+                if let Some(token) = page.hidden("form") {
+                    self.token = token;
+                }
+                return page;
+            }
+            let to =
+                page.headers.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned();
+            page = self.ask("GET", &to, "");
+        }
+        panic!("no end of redirects at {}", page.path)
+    }
+
+    /// Opens a page.
+    pub(crate) fn get(&mut self, path: &str) -> Page {
+        let page = self.ask("GET", path, "");
+        self.follow(page)
+    }
+
+    /// Sends a form with the token of the page that was seen last.
+    pub(crate) fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let token = self.token.clone();
+        let pairs = fields.iter().copied().chain([("form", token.as_str())]);
+        let pairs: Vec<_> =
+            pairs.map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let page = self.ask("POST", path, &pairs.join("&"));
+        self.follow(page)
+    }
+
+    /// Goes to a page that asks for a password first.
+    pub(crate) fn sign_in(&mut self, user: &str, password: &str, next: &str) -> Page {
+        self.get(next).must_say("Username");
+        self.post("/sign-in", &[("username", user), ("password", password), ("next", next)])
+    }
+}
