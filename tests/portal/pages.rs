@@ -36,12 +36,12 @@ fn pages_that_everybody_sees() {
     browser.fill("Username", "nobody");
     browser.fill("Password", "x");
     browser.press("Sign in");
-    picture(&browser, "sign-in");
     assert_eq!(
         browser.attribute(&browser.focused(), "id").as_deref(),
         Some("problems"),
         "the focus is on what went wrong"
     );
+    picture(&browser, "sign-in");
     for path in ["/activate", "/reset"] {
         browser.open(&demo.page(path));
         browser.fill("Username", "nobody");
@@ -146,8 +146,11 @@ fn pages_of_an_activation() {
     browser.choose("I have read the Acceptable Use Policies");
     browser.press("Submit");
     look(&browser, "activation, no second passcode yet");
+    browser.choose("SMS/Text to ");
     browser.press("Send passcode");
     picture(&browser, "activation-password");
+    let chosen = browser.field("SMS/Text to ");
+    assert_eq!(browser.property(&chosen, "checked"), true, "once more means to the same place");
 }
 
 // R-REG-2 R-REG-3 R-REG-4

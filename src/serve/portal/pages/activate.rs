@@ -94,6 +94,11 @@ fn deliver(view: &View<'_>, second: &Second, known: &Known) -> Markup {
         Second::Enter { proving, .. } => proving.asked.as_ref(),
         _ => None,
     };
+    // Once more means to the same place, not to the first of the list.
+    let chosen = known
+        .choices
+        .iter()
+        .position(|(_, offer)| asked.is_some_and(|asked| asked.shown == Shown::from(offer)));
     view.form("/activate/delivery", &html! {
         fieldset id="delivery" tabindex="-1" aria-describedby=[View::wrong_id("delivery", &known.problems)] {
             legend { (view.say("activation-delivery")) }
@@ -101,7 +106,7 @@ fn deliver(view: &View<'_>, second: &Second, known: &Known) -> Markup {
             p.hint { (view.say("activation-second-intro")) }
             @for (number, (value, offer)) in known.choices.iter().enumerate() {
                 div.choice {
-                    input type="radio" name="delivery" id={ "delivery-" (value) } value=(value) checked[number == 0];
+                    input type="radio" name="delivery" id={ "delivery-" (value) } value=(value) checked[number == chosen.unwrap_or(0)];
                     label for={ "delivery-" (value) } { (passcode::name(view, &Shown::from(offer))) }
                 }
             }

@@ -43,10 +43,10 @@ fn factors(view: &View<'_>, factors: &[Own]) -> Markup {
         h2 { (view.say("factors-heading")) }
         @if factors.is_empty() { p { (view.say("factors-none")) } }
         @else {
-            table {
+            div.wide tabindex="0" role="region" aria-label=(view.say("factors-heading")) { table {
                 thead { tr {
                     th scope="col" { (view.say("factor-kind")) } th scope="col" { (view.say("factor-name")) }
-                    th scope="col" { (view.say("factor-since")) } th scope="col" { (view.say("factor-used")) } th {}
+                    th scope="col" { (view.say("factor-since")) } th scope="col" { (view.say("factor-used")) } td {}
                 } }
                 tbody { @for factor in factors {
                     @let name = name(view, factor);
@@ -65,7 +65,7 @@ fn factors(view: &View<'_>, factors: &[Own]) -> Markup {
                         }
                     }
                 } }
-            }
+            } }
         }
         ul {
             li { a href="/app" { (view.say("factor-add-app")) } }
@@ -135,7 +135,7 @@ fn activity(view: &View<'_>, entries: &[Activity]) -> Markup {
         p { (view.say("activity-intro")) }
         @if entries.is_empty() { p { (view.say("activity-none")) } }
         @else {
-            table {
+            div.wide tabindex="0" role="region" aria-label=(view.say("activity-heading")) { table {
                 thead { tr { @for column in ["activity-when", "activity-what", "activity-where", "activity-result"] {
                     th scope="col" { (view.say(column)) }
                 } } }
@@ -143,7 +143,7 @@ fn activity(view: &View<'_>, entries: &[Activity]) -> Markup {
                     td { (day_and_time(entry.at)) } td { (view.say(entry.what)) }
                     td { (place(view, &entry.place)) } td { (view.say(entry.result)) }
                 } } }
-            }
+            } }
         }
     }
 }
