@@ -1,7 +1,12 @@
 //! The portal as people use it: Debian's Chromium on pages of the real daemon, with real mail, a real directory, RADIUS, and two
 //! nodes on one PostgreSQL.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking"
+)]
 
 mod support;
 

@@ -50,7 +50,8 @@ fn driver() -> (Child, u16) {
             return (driver, port.trim_end_matches('.').parse().unwrap());
         }
     }
-    panic!("chromedriver does not start")
+    let _ = driver.kill();
+    panic!("chromedriver does not start: {:?}", driver.wait())
 }
 
 impl Browser {
