@@ -2,7 +2,7 @@
 
 use crate::strangers::{cookie, token};
 use crate::support::Daemon;
-use crate::support::browser::client;
+use crate::support::http::client;
 use crate::support::smtp::Certificates;
 use reqwest::blocking::{Client, RequestBuilder, Response};
 use std::os::unix::fs::PermissionsExt;

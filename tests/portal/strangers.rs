@@ -1,7 +1,8 @@
 //! What strangers can learn: nothing about who has an account.
 
 use crate::registration::register;
-use crate::support::browser::{Browser, client};
+use crate::support::browser::Browser;
+use crate::support::http::client;
 use crate::support::slapd::{LdapTools, line, person_dn, until};
 use crate::world::Campus;
 use reqwest::blocking::{Client, Response};

@@ -5,11 +5,11 @@
 //! the page, so that the same steps can be made with them switched off.
 
 use super::PATIENCE;
+use super::http::client;
 use reqwest::Method;
 use reqwest::blocking::Client;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,8 +20,6 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub(crate) mod key {
     pub(crate) const TAB: &str = "\u{E004}";
     pub(crate) const ENTER: &str = "\u{E007}";
-    pub(crate) const SHIFT: &str = "\u{E008}";
-    pub(crate) const DOWN: &str = "\u{E015}";
     pub(crate) const SPACE: &str = " ";
 }
 
@@ -38,28 +36,6 @@ pub(crate) struct Browser {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Element(String);
 
-/// A client of HTTP that follows nothing, keeps nothing and trusts whom it is told to.
-pub(crate) fn client(authority: Option<&Path>) -> Client {
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut roots = rustls::RootCertStore::empty();
-    if let Some(path) = authority {
-        use rustls::pki_types::{CertificateDer, pem::PemObject};
-        roots.add(CertificateDer::from_pem_file(path).unwrap()).unwrap();
-    }
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Client::builder()
-        .tls_backend_preconfigured(tls)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .timeout(PATIENCE)
-        .build()
-        .unwrap()
-}
-
 fn driver() -> (Child, u16) {
     let mut driver = Command::new("chromedriver")
         .args(["--port=0", "--log-level=SEVERE"])
@@ -75,23 +51,17 @@ fn driver() -> (Child, u16) {
         }
     }
     let _ = driver.kill();
-    let _ = driver.wait();
-    panic!("chromedriver does not start")
+    panic!("chromedriver does not start: {:?}", driver.wait())
 }
 
 impl Browser {
     /// A window of a desk, in English, light.
     pub(crate) fn start() -> Self {
-        Self::with_arguments(&[])
-    }
-
-    /// The same with more arguments for Chromium.
-    pub(crate) fn with_arguments(more: &[&str]) -> Self {
         let profile = tempfile::tempdir().unwrap();
         let (driver, port) = driver();
         let mut browser = Self { driver, http: client(None), session: String::new(), _profile: profile };
         let data = format!("--user-data-dir={}", browser._profile.path().display());
-        let mut arguments = vec![
+        let arguments = [
             "--headless",
             "--no-sandbox",
             "--disable-gpu",
@@ -107,7 +77,6 @@ impl Browser {
             "--accept-lang=en",
             data.as_str(),
         ];
-        arguments.extend(more);
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "goog:chromeOptions": {"binary": "/usr/bin/chromium", "args": arguments},
             "goog:loggingPrefs": {"performance": "ALL", "browser": "ALL"},
@@ -367,13 +336,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &features);
     }
 
-    /// The whole page as PNG.
-    pub(crate) fn picture(&self) -> Vec<u8> {
-        let shot = self.devtools("Page.captureScreenshot", &json!({"captureBeyondViewport": true}));
-        data_encoding::BASE64.decode(shot["data"].as_str().unwrap().as_bytes()).unwrap()
-    }
-
-    /// Opens another tab and goes there; `None`: a new one. The tab before it, and this one.
+    /// Opens another tab and goes there. The tab before it, and this one.
     pub(crate) fn new_tab(&self) -> (String, String) {
         let before = self.get("/window").as_str().unwrap().to_owned();
         let new = self.post("/window/new", &json!({"type": "tab"}));

@@ -12,6 +12,7 @@ pub(crate) mod browser;
 pub(crate) mod directory;
 pub(crate) mod ds389;
 pub(crate) mod gateway;
+pub(crate) mod http;
 pub(crate) mod namespace;
 pub(crate) mod portal;
 pub(crate) mod postgres;
@@ -88,7 +89,10 @@ impl Daemon {
     /// `doorward demo` in a folder that outlives it.
     pub(crate) fn demo_in(dir: &Path, more: &[&str]) -> Self {
         let mut command = Command::new(DOORWARD);
-        command.args(["demo", "--radius-port", "0", "--portal-port", "0", "--dir"]).arg(dir).args(more);
+        command.args(["demo", "--radius-port", "0", "--dir"]).arg(dir).args(more);
+        if !more.contains(&"--portal-port") {
+            command.args(["--portal-port", "0"]);
+        }
         let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("the demo starts");

@@ -446,7 +446,7 @@ activity-code = La mesa de ayuda entregó un código
 activity-question = La mesa de ayuda consultó la pregunta de verificación
 activity-desk-verified = La mesa de ayuda verificó quién llamaba
 activity-desk-reset = La mesa de ayuda inició un restablecimiento de la contraseña
-activity-reset-question = Pregunta de seguridad para una contraseña nueva
+activity-reset-question = Se hizo la pregunta de seguridad
 activity-mailbox = Se iba a establecer la contraseña del buzón
 
 ## Best practices

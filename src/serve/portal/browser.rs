@@ -1,6 +1,6 @@
-//! The door of the portal: a browser with its session, and the forms that it sends.
+//! The door of the portal: a browser with its session.
 
-use super::pages::strength;
+pub(super) use super::form::{Fields, Posted};
 use super::view::{self, View};
 use super::{State, cookie};
 use crate::base::{Secret, Timestamp};
@@ -9,8 +9,8 @@ use crate::domain::flow::{Session, Told};
 use crate::domain::words::Language;
 use crate::engine::portal::{PortalError, Visit};
 use crate::store::{KeptSession, SessionKey};
-use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, Request};
-use axum::http::header::{ACCEPT_LANGUAGE, LOCATION, ORIGIN, RETRY_AFTER, SET_COOKIE};
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::{ACCEPT_LANGUAGE, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -19,8 +19,6 @@ use maud::Markup;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use subtle::ConstantTimeEq;
-use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// A session that was looked at is written again so often, so that it does not end while somebody reads.
@@ -42,10 +40,10 @@ pub(super) struct Browser {
     /// What the cookie holds, or will hold.
     cookie: String,
     /// The browser does not have this cookie yet.
-    fresh: bool,
+    pub(super) fresh: bool,
     /// The session must get a new name.
     renewed: Option<SessionKey>,
-    secure: bool,
+    pub(super) secure: bool,
 }
 
 /// Name of a session in the store.
@@ -297,114 +295,4 @@ fn set_cookie(headers: &mut HeaderMap, text: &str) {
 pub(super) fn redirect(to: &str) -> Response {
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
-}
-
-/// A form that a browser has sent.
-pub(super) struct Posted {
-    pub(super) browser: Browser,
-    pub(super) fields: Fields,
-}
-
-/// The fields of a form.
-pub(super) struct Fields(Vec<(String, Zeroizing<String>)>);
-
-impl Fields {
-    /// As sent; empty if it is not there.
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value.as_str())
-    }
-
-    /// The same for what must not be seen.
-    pub(super) fn secret(&self, name: &str) -> Secret<String> {
-        Secret::new(self.text(name).to_owned())
-    }
-
-    /// Whether a box was checked, or a button pressed.
-    pub(super) fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(known, _)| known == name)
-    }
-}
-
-impl FromRequest<State> for Posted {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
-        let (mut parts, body) = request.into_parts();
-        let browser = Browser::from_request_parts(&mut parts, state).await?;
-        let address = browser.visit.address.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
-        let rate = browser.visit.config.portal.rate;
-        // What a script asks while somebody types must not use up what they need to send it.
-        let rates = if browser.path == strength::PATH { &state.typing } else { &state.rates };
-        if let Err(wait) = rates.take(address, rate, Instant::now()) {
-            return Err(busy(&browser, wait));
-        }
-        if !is_ours(&browser.visit.config, &parts.headers, browser.secure) {
-            return Err(browser.stale().await);
-        }
-        let bytes = axum::body::Bytes::from_request(Request::from_parts(parts, body), state).await;
-        let bytes = bytes.map_err(IntoResponse::into_response)?;
-        let fields: Vec<(String, String)> = match serde_urlencoded(&bytes) {
-            Some(fields) => fields,
-            None => return Err(browser.stale().await),
-        };
-        let fields = Fields(fields.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect());
-        let token = browser.token();
-        // Without the cookie no page of ours can have been there.
-        if browser.fresh || !bool::from(token.as_bytes().ct_eq(fields.text("form").as_bytes())) {
-            return Err(browser.stale().await);
-        }
-        Ok(Self { browser, fields })
-    }
-}
-
-/// `application/x-www-form-urlencoded`.
-fn serde_urlencoded(bytes: &[u8]) -> Option<Vec<(String, String)>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let decode = |part: &str| crate::base::percent_decode(&part.replace('+', " "));
-    let pair = |pair: &str| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        Some((decode(name)?, decode(value)?))
-    };
-    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
-}
-
-/// Whether the page that a form was on is one of ours, as browsers say (Fetch Metadata; RFC 6454).
-fn is_ours(config: &Config, headers: &HeaderMap, secure: bool) -> bool {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let host = text("host").unwrap_or_default();
-    let scheme = if secure { "https" } else { "http" };
-    let wanted = match config.portal.origin.as_str() {
-        "" => format!("{scheme}://{host}"),
-        origin => origin.to_owned(),
-    };
-    // Some browsers say `null` where the referrer policy hides where a form was.
-    let from = headers
-        .get(ORIGIN)
-        .is_none_or(|origin| origin.to_str().is_ok_and(|origin| origin.eq_ignore_ascii_case(&wanted)));
-    site && from
-}
-
-fn busy(browser: &Browser, wait: Duration) -> Response {
-    let seconds = wait.as_secs().max(1).to_string();
-    let view = browser.view();
-    let text = view.with("too-many", &[("seconds", &seconds)]);
-    let page = view::page(&view, &text, &maud::html! { h1 { (text) } });
-    (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, seconds)], page).into_response()
-}
-
-impl Browser {
-    /// A form from a page that is too old, or not ours.
-    async fn stale(self) -> Response {
-        let view = self.view();
-        let text = view.say("form-stale");
-        // Where the flow stands, which another tab may have moved on.
-        let part = self.path.split('/').nth(1).filter(|part| *part != "sign-out").unwrap_or_default();
-        let body = maud::html! {
-            h1 { (text) }
-            p { a.button href={ "/" (part) } { (view.say("continue-button")) } }
-            p { a href="/" { (view.say("back-to-toolkit")) } }
-        };
-        self.show(StatusCode::FORBIDDEN, &text, body).await
-    }
 }

@@ -1,6 +1,6 @@
 //! The portal: the self-service pages, over HTTPS. Rendered here, usable without JavaScript, from this host only.
 //!
-//! A request goes through one door ([`browser`]): who asks and from where, their session, the language; for a form also how often,
+//! A request goes through one door ([`browser`], [`form`]): who asks and from where, their session, the language; for a form also how often,
 //! whether the page that it was on is ours, and its size. Then a page shows where a flow stands, or a form moves it on and
 //! leads to the page with a redirect, so that nothing is sent twice by a reload. What happens is the engine's
 //! ([`crate::engine::portal`]).
@@ -8,6 +8,7 @@
 mod assets;
 mod browser;
 mod cookie;
+mod form;
 mod listener;
 mod pages;
 mod rates;

@@ -25,6 +25,21 @@ pub(super) fn fields(view: &View<'_>, username: &str, problems: &[Problem]) -> M
 
 /// The same for an account that is called something else.
 pub(super) fn fields_of(view: &View<'_>, (label, username): (String, &str), problems: &[Problem]) -> Markup {
+    html! { (account(&label, username)) (twice(view, problems)) }
+}
+
+/// Whose password it is. First, so that password managers know.
+fn account(label: &str, username: &str) -> Markup {
+    html! {
+        div.field {
+            label for="username" { (label) }
+            input id="username" name="username" type="text" value=(username) readonly autocomplete="username";
+        }
+    }
+}
+
+/// The rules, and the new password twice.
+fn twice(view: &View<'_>, problems: &[Problem]) -> Markup {
     let password = Field {
         name: "password",
         label: view.say("new-password"),
@@ -42,10 +57,6 @@ pub(super) fn fields_of(view: &View<'_>, (label, username): (String, &str), prob
         ..Field::default()
     };
     html! {
-        div.field {
-            label for="username" { (label) }
-            input id="username" name="username" type="text" value=(username) readonly autocomplete="username";
-        }
         (rules(view))
         div.new-password data-show=(view.say("show-password")) { (password.show(view)) (again.show(view)) }
     }
@@ -93,7 +104,8 @@ async fn respond(browser: Browser, username: &str, problems: &[Problem]) -> Resp
         h1 { (title) }
         (view.problems(problems))
         (view.form("/password", &html! {
-            (present.show(&view)) (fields(&view, username, problems)) (view.button("change-button"))
+            (account(&view.say("userid"), username)) (present.show(&view)) (twice(&view, problems))
+            (view.button("change-button"))
         }))
         p { a href="/reset" { (view.say("topic-reset")) } }
     };

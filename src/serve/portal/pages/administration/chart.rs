@@ -41,7 +41,7 @@ pub(super) fn show(view: &View<'_>, activity: &Activity) -> Markup {
         @if let Some(since) = activity.since { p.note { (view.with("admin-chart-since", &[("time", &stamp(since))])) } }
         details {
             summary { (view.say("admin-chart-table")) }
-            table {
+            div.wide tabindex="0" role="region" aria-label=(view.say("admin-chart-table")) { table {
                 thead { tr {
                     th scope="col" { (view.say("admin-hour")) }
                     th scope="col" { (view.say("admin-accepted")) }
@@ -52,7 +52,7 @@ pub(super) fn show(view: &View<'_>, activity: &Activity) -> Markup {
                     td.number { (hour.accepted) }
                     td.number { (hour.refused) }
                 } } }
-            }
+            } }
         }
     }
 }

@@ -85,7 +85,7 @@ fn part(view: &View<'_>, some: u64, all: u64) -> Markup {
 
 fn covered(view: &View<'_>, coverage: &[Coverage]) -> Markup {
     html! {
-        table {
+        div.wide tabindex="0" role="region" aria-label=(view.say("admin-coverage")) { table {
             thead { tr {
                 th scope="col" { (view.say("desk-roles")) }
                 th scope="col" { (view.say("admin-people")) }
@@ -100,7 +100,7 @@ fn covered(view: &View<'_>, coverage: &[Coverage]) -> Markup {
                 td { (part(view, row.registered, row.people)) }
                 td { (part(view, row.factor, row.people)) }
             } } }
-        }
+        } }
     }
 }
 

@@ -48,7 +48,7 @@ fn people(view: &View<'_>, found: &[Person]) -> Markup {
                 (view.with("desk-found", &[("count", &found.len().to_string())]))
                 @if found.len() >= FOUND as usize { " " (view.say("desk-found-more")) }
             }
-            table {
+            div.wide tabindex="0" role="region" aria-label=(view.say("desk-find")) { table {
                 thead { tr {
                     th scope="col" { (view.say("username")) }
                     th scope="col" { (view.say("desk-name")) }
@@ -59,7 +59,7 @@ fn people(view: &View<'_>, found: &[Person]) -> Markup {
                     td { (person.name) }
                     td { (view.say(&format!("status-{}", person.status.as_str()))) }
                 } } }
-            }
+            } }
         }
     }
 }

@@ -167,7 +167,7 @@ fn kind(view: &View<'_>, kind: FactorKind) -> String {
 fn factors(view: &View<'_>, factors: &[Factor], revocable: bool, base: &str) -> Markup {
     html! {
         @if factors.is_empty() { p { (view.say("desk-factors-none")) } }
-        @else { table {
+        @else { div.wide tabindex="0" role="region" aria-label=(view.say("factors-heading")) { table {
             thead { tr {
                 th scope="col" { (view.say("factor-kind")) }
                 th scope="col" { (view.say("factor-name")) }
@@ -187,7 +187,7 @@ fn factors(view: &View<'_>, factors: &[Factor], revocable: bool, base: &str) -> 
                     }))
                 } } }
             } } }
-        } }
+        } } }
     }
 }
 
