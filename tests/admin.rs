@@ -164,7 +164,7 @@ fn people_are_added_imported_shown_and_listed() {
     assert_eq!(imported["imported"], 2);
     let list = daemon.run(&["person", "list", "--matching", "ann"]);
     assert_eq!(String::from_utf8_lossy(&list.stdout), "ann\t\tstudent\t\tactive\n");
-    assert_eq!(daemon.json(&["person", "list"])["people"].as_array().unwrap().len(), 15);
+    assert_eq!(daemon.json(&["person", "list"])["people"].as_array().unwrap().len(), 18);
     assert_eq!(daemon.json(&["person", "list", "--limit", "4"])["people"].as_array().unwrap().len(), 4);
 }
 
