@@ -338,7 +338,7 @@ fn ipv6_and_ipv4_are_served_side_by_side_from_the_address_asked() {
     let person = daemon.without_app()[0].clone();
     daemon.stop();
     let path = dir.path().join("doorward.toml");
-    std::fs::write(&path, read(&path).replace("\"127.0.0.1:0\"", "\"[::]:0\"")).unwrap();
+    std::fs::write(&path, read(&path).replacen("\"127.0.0.1:0\"", "\"[::]:0\"", 1)).unwrap();
     let daemon = Daemon::serve_in(dir.path(), &[]);
     for (from, to) in [("127.0.0.1", "127.0.0.9"), ("::1", "::1")] {
         let socket = udp(from, PATIENCE);

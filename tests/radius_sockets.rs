@@ -73,7 +73,7 @@ fn second_daemon_on_an_address_is_refused() {
     let daemon = Daemon::serve_in(first.path(), &[]);
     demo_with(second.path(), "sockets = 2");
     let path = second.path().join("doorward.toml");
-    std::fs::write(&path, read(&path).replace("127.0.0.1:0", &daemon.address.to_string())).unwrap();
+    std::fs::write(&path, read(&path).replacen("127.0.0.1:0", &daemon.address.to_string(), 1)).unwrap();
     let output =
         Command::new(DOORWARD).arg("serve").arg("--config").arg(&path).stdin(Stdio::null()).output().unwrap();
     assert!(!output.status.success());
