@@ -74,11 +74,11 @@ impl World {
         let person = self.person(user);
         let mut browser = Browser::new(&self.url);
         let page = browser.sign_in(&person.user, &person.password, next);
-        let page = self.proven(&mut browser, &person, page);
+        let page = self.proven(&mut browser, &person, &page);
         (browser, page)
     }
 
-    fn proven(&mut self, browser: &mut Browser, person: &Someone, page: Page) -> Page {
+    fn proven(&mut self, browser: &mut Browser, person: &Someone, page: &Page) -> Page {
         assert_eq!(page.path, "/verify", "{}", page.text());
         if !person.totp.is_empty() {
             return browser.post("/verify/passcode", &[("passcode", &code(&person.totp, 0))]);
