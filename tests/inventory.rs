@@ -96,7 +96,11 @@ fn tokens_that_nobody_has_are_replaced_and_removed_and_others_are_not() {
     good(&daemon, &["token", "revoke", "A1"]);
     let third = file(&daemon, "third", &format!("{head}{}", line("A1", &other, 0)));
     good(&daemon, &["import", "csv", &third, "--replace"]);
-    assert_eq!(tokens(&daemon)[0], ("A1".into(), "revoked".into()), "what is lost is not found by a file");
+    let listed = tokens(&daemon);
+    assert!(
+        listed.contains(&("A1".into(), "revoked".into())),
+        "what is lost is not found by a file: {listed:?}"
+    );
     good(&daemon, &["token", "assign", "A1", &alice.user, "--revoked"]);
     assert_eq!(reply(&daemon, alice, &hotp(6)), "Access-Reject", "the old secret is gone");
     assert_eq!(reply(&daemon, alice, &oathtool(&["--hotp", "-c", "0", &other])), "Access-Accept");
@@ -211,7 +215,7 @@ fn exported_inventory_works_in_another_installation_and_used_passcodes_stay_refu
     assert!(text(&done).contains("5 tokens are in"), "{}", text(&done));
     assert_eq!(std::fs::metadata(&moved).unwrap().permissions().mode() & 0o777, 0o600);
     let sealed = std::fs::read_to_string(&moved).unwrap();
-    assert!(!sealed.contains("A1") && !sealed.contains(BLUE.aes) && !sealed.contains(BASE32));
+    assert!(!sealed.contains("grey") && !sealed.contains(BLUE.aes) && !sealed.contains(BASE32));
     assert!(text(&export(PASSPHRASE)).contains("cannot be made"), "an old file is not overwritten");
     assert_eq!(details(&old, "token.export").len(), 2, "the refused one too");
 

@@ -9,6 +9,8 @@
 )]
 
 mod support;
+#[path = "portal_devices/thief.rs"]
+mod thief;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;

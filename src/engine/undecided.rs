@@ -29,7 +29,7 @@ impl Gatekeeper {
         let audit = AuditEntry {
             at,
             actor: format!("{}:{}", round.front, round.client),
-            action: "login",
+            action: round.purpose.as_str(),
             person: Some(person),
             subject: login.subject(),
             outcome: "undecided",

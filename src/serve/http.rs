@@ -10,13 +10,17 @@
 //! A handler finds the peer as `axum::extract::ConnectInfo`: a `SocketAddr` of TCP, a [`LocalPeer`] of a Unix socket.
 //!
 //! ```ignore
-//! let service = Arc::new(Service::new("[portal]", router, Limits { connections: 4096, ..Limits::default() }));
-//! let protect = move |_: &SocketAddr| Protection::Tls(config.load().portal.tls.clone()); // asked anew by every connection
-//! tasks.spawn(Arc::clone(&service).run(listener, protect, stopped.clone())); // for each address
+//! let service = Service::new("[portal]", router, Limits { connections: 4096, ..Limits::default() });
+//! // Asked anew by every connection, at which of the addresses it came and from where.
+//! let protect = move |local: SocketAddr, _: &SocketAddr| Protection::Tls(config.load().portal.tls.clone());
+//! let running = service.serve_at(&addresses, protect).await?;
 //! ```
 
+mod serving;
 #[cfg(test)]
 mod tests;
+
+pub use serving::{BindError, Running};
 
 use crate::engine::warnings::Warnings;
 use axum::Router;

@@ -290,7 +290,7 @@ fn sessions(house: &House) -> String {
 fn form_is_done_to_its_end_although_the_browser_has_gone() {
     use std::io::{Read, Write};
     // The password is being looked at when the browser goes.
-    let house = house_with(false, "memory = \"256MiB\"\npasses = 4\n", "");
+    let house = house_with(false, "memory = \"256MiB\"\npasses = 4\ndeadline = \"60s\"\n", "");
     let guest = house.guest();
     assert_eq!(sessions(&house), "0");
     let fields = format!("form={}&username=anna&password={PASSWORD}", guest.token);

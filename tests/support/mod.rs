@@ -142,7 +142,7 @@ impl Daemon {
                     if line.contains("RADIUS is served") {
                         address = logged(&line);
                     }
-                    if line.contains("the portal is served") {
+                    if line.contains("[portal] is served") {
                         portal = logged(&line);
                     }
                     let ready = line.contains("the admin socket is served");

@@ -72,6 +72,8 @@ pub struct Signed {
 pub enum Level {
     /// The password; a passcode too by whoever has registered something to get one with.
     Enrolled,
+    /// The password; a passcode of late too by whoever has registered something to get one with.
+    Change,
     /// A passcode of late. Who has no way to get one is not let in.
     Passcode,
     /// A passcode of late, where there is a way to get one; else the password.
@@ -120,6 +122,7 @@ impl Session {
         let Some(who) = &self.who else { return true };
         match level {
             Level::Enrolled => enrolled && who.proven.is_none(),
+            Level::Change => enrolled && who.proven.is_none_or(|at| at < fresh),
             Level::Passcode | Level::StepUp => offered && who.proven.is_none_or(|at| at < fresh),
         }
     }
@@ -164,7 +167,10 @@ mod tests {
         assert!(!lacks(&signed(None), Level::Enrolled, (false, true)), "nothing was registered yet");
         assert!(lacks(&signed(None), Level::Enrolled, (true, true)));
         assert!(!lacks(&signed(Some(1)), Level::Enrolled, (true, true)), "an old passcode will do to look");
-        assert!(lacks(&signed(Some(999)), Level::Passcode, (true, true)), "but not to change");
+        assert!(!lacks(&signed(None), Level::Change, (false, true)), "nothing was registered yet");
+        assert!(!lacks(&signed(Some(1000)), Level::Change, (true, true)));
+        assert!(lacks(&signed(Some(999)), Level::Change, (true, true)), "but not to change");
+        assert!(lacks(&signed(Some(999)), Level::Passcode, (true, true)));
         assert!(!lacks(&signed(Some(1000)), Level::Passcode, (true, true)));
         assert!(!lacks(&signed(None), Level::Passcode, (false, false)), "there is no way to ask");
         assert!(lacks(&signed(None), Level::StepUp, (false, true)), "asked wherever it can be");

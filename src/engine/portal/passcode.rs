@@ -154,7 +154,8 @@ impl Portal {
         proving: &mut Proving,
         (method, join): (Method, Option<Duration>),
     ) -> Result<Chosen> {
-        let policy = policy(visit, LoginKind::Passcode, asking.methods);
+        let chosen = [method];
+        let policy = policy(visit, LoginKind::Passcode, &chosen);
         let username = proving.username.clone();
         let mut round = round(visit, asking, &policy, &username);
         round.typed = Some(Secret::from(method.as_str()));
@@ -185,7 +186,9 @@ impl Portal {
         if typed.len() < 4 || typed.chars().all(|c| c.is_ascii_alphabetic()) && typed.len() < 32 {
             return Ok(Answer::Wrong);
         }
-        let policy = policy(visit, LoginKind::Passcode, asking.methods);
+        // Of the way that was chosen, and of no other: flows count ways, and one must not pass for two.
+        let chosen = [asked.shown.method];
+        let policy = policy(visit, LoginKind::Passcode, &chosen);
         let username = proving.username.clone();
         let state = asked.state.as_ref().and_then(|state| HEXLOWER.decode(state.as_bytes()).ok());
         let mut round = round(visit, asking, &policy, &username);

@@ -21,12 +21,10 @@ use std::sync::Arc;
 pub enum SignIn {
     /// Signed in; the session must get a new name.
     In,
-    /// Not right, or not usable here; no more is told.
+    /// Not right, not usable here, or too many were wrong; no more is told, because only who has an account is throttled.
     Wrong,
     /// Right, but it has expired or must be changed.
     Expired,
-    /// Too many were wrong.
-    Throttled,
 }
 
 /// Whether somebody has security data to register (R-TOP-4).
@@ -94,7 +92,6 @@ impl Portal {
             Verdict::Reject { reason: Reason::PasswordExpired | Reason::PasswordMustChange, .. } => {
                 SignIn::Expired
             }
-            Verdict::Reject { reason: Reason::Throttled | Reason::HardStopped, .. } => SignIn::Throttled,
             Verdict::Reject { .. } | Verdict::Challenge { .. } => SignIn::Wrong,
         })
     }

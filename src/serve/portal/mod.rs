@@ -14,7 +14,8 @@ mod pages;
 mod rates;
 mod view;
 
-pub use listener::{BindError, Running, start};
+pub use crate::serve::http::{BindError, Running};
+pub use listener::start;
 
 use crate::config::Config;
 use crate::engine::portal::Portal;

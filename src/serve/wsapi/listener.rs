@@ -1,14 +1,10 @@
 //! Where the service is served: TLS where there is a certificate, plainly on this machine only.
 
 use super::{State, router};
-use crate::serve::http::{Limits, Protection, Service};
-use std::io;
+use crate::serve::http::{BindError, Limits, Protection, Running, Service};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 /// A request is a few hundred octets and is answered at once; so is everything that a program may take.
 const LIMITS: Limits = Limits {
@@ -20,52 +16,11 @@ const LIMITS: Limits = Limits {
     longest_head: 16 * 1024,
 };
 
-/// Why an address cannot be served.
-#[derive(Debug, thiserror::Error)]
-#[error("{address} cannot be served for [wsapi]: {source}")]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why.
-    pub source: io::Error,
-}
-
-/// The running service.
-pub struct Running {
-    addresses: Vec<SocketAddr>,
-    stop: watch::Sender<bool>,
-    tasks: JoinSet<()>,
-}
-
-impl Running {
-    /// Where it is served.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
-    }
-
-    /// Takes no more connections and lets those that are open finish what they are at.
-    pub async fn stop(mut self) {
-        let _ = self.stop.send(true);
-        while self.tasks.join_next().await.is_some() {}
-    }
-}
-
 /// Serves the addresses of the present configuration, which may be none.
 pub async fn start(state: State) -> Result<Running, BindError> {
-    let (stop, stopped) = watch::channel(false);
-    let mut running = Running { addresses: Vec::new(), stop, tasks: JoinSet::new() };
-    let service = Arc::new(Service::new("[wsapi]", router(state.clone()), LIMITS));
-    for address in state.config.load().wsapi.listen.clone() {
-        let failed = |source| BindError { address, source };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
-        let local = listener.local_addr().map_err(failed)?;
-        tracing::info!(address = %local, "YubiKeys are validated for others");
-        running.addresses.push(local);
-        let state = state.clone();
-        let protect = move |_: &SocketAddr| protection(&state, local);
-        running.tasks.spawn(Arc::clone(&service).run(listener, protect, stopped.clone()));
-    }
-    Ok(running)
+    let service = Service::new("[wsapi]", router(state.clone()), LIMITS);
+    let addresses = state.config.load().wsapi.listen.clone();
+    service.serve_at(&addresses, move |local, _: &SocketAddr| protection(&state, local)).await
 }
 
 /// A reload may have taken the certificate away together with the address, which is served until a restart.

@@ -9,7 +9,8 @@ mod limits;
 mod listener;
 mod verify;
 
-pub use listener::{BindError, Running, start};
+pub use crate::serve::http::{BindError, Running};
+pub use listener::start;
 
 use crate::base::Clock;
 use crate::config::Config;

@@ -28,14 +28,18 @@ const DAMAGED: &str = "it cannot be opened";
 /// Over which the messages of a person are counted once more.
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// Counts what may have been taken, or may still be: dead ones that keep `claimed` are in doubt. One that would lose its
-/// place to the new one is none of them, nor is one without a code.
+/// place to the new one is none of them, nor is one without a code. What anybody can ask for (`Purpose::is_open`) and what
+/// a password was typed for are counted apart, of a person and of a destination: else strangers use up somebody's logins.
 const COUNTS: &str = "SELECT (SELECT count(*) FROM outbox WHERE person = $1 AND created > $5 AND purpose <> 'notice'
+             AND CASE WHEN purpose IN ('reset', 'activation') THEN 1 ELSE 0 END = CAST($8 AS BIGINT)
              AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
              AND NOT (state = 'waiting' AND purpose = $4)),
             (SELECT count(*) FROM outbox WHERE person = $1 AND created > $6 AND purpose <> 'notice'
+             AND CASE WHEN purpose IN ('reset', 'activation') THEN 1 ELSE 0 END = CAST($8 AS BIGINT)
              AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
              AND NOT (state = 'waiting' AND purpose = $4)),
             (SELECT count(*) FROM outbox WHERE destination = $2 AND created > $5 AND purpose <> 'notice'
+             AND CASE WHEN purpose IN ('reset', 'activation') THEN 1 ELSE 0 END = CAST($8 AS BIGINT)
              AND NOT (state = 'dead' AND cost = 0 AND claimed IS NULL)
              AND NOT (state = 'waiting' AND person = $1 AND purpose = $4)),
             (SELECT count(*) FROM outbox WHERE origin = $3 AND created > $5 AND purpose <> 'notice'),
@@ -73,7 +77,8 @@ async fn over(
     let day = limits.daily_cost.map_or(i64::MAX, |_| midnight(message.created));
     let counts = Query::new(COUNTS).bind(message.person.to_string()).bind(destination).bind(origin);
     let counts = counts.bind(message.purpose.as_str()).bind((message.created - limits.window).millis());
-    let counts = counts.bind((message.created - DAY).millis()).bind(day).fetch_one(connection).await?;
+    let counts = counts.bind((message.created - DAY).millis()).bind(day);
+    let counts = counts.bind(i64::from(message.purpose.is_open())).fetch_one(connection).await?;
     let of_each = [
         (Limit::Person, limits.per_person),
         (Limit::Person, limits.per_person_day),

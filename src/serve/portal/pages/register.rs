@@ -3,7 +3,7 @@
 use super::super::State;
 use super::super::browser::{Browser, Fields, Posted};
 use super::super::view::{Field, View};
-use super::{first, help, passcode};
+use super::{admitted, help, passcode};
 use crate::base::Secret;
 use crate::config::{Presence, QuestionsMode};
 use crate::domain::contact::{ContactKind, OwnContact};
@@ -12,7 +12,6 @@ use crate::domain::question::QuestionId;
 use crate::engine::portal::Problem;
 use crate::engine::portal::passcode::Answer;
 use crate::engine::portal::registration::SecurityForm;
-use crate::engine::portal::sign_in::Gate;
 use crate::store::SecurityProfile;
 use axum::Router;
 use axum::extract::Path;
@@ -229,13 +228,11 @@ async fn respond(
 }
 
 async fn show(mut browser: Browser) -> Response {
-    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
-    let account = match portal.gate(&visit, &mut browser.session, Level::Enrolled).await {
-        Ok(Gate::Open(account)) => account,
-        Ok(Gate::SignIn) => return first("/sign-in", "/register"),
-        Ok(Gate::Prove | Gate::Help) => return first("/verify", "/register"),
-        Err(error) => return browser.unavailable(&error),
+    let account = match admitted(&mut browser, Level::Change, "/register").await {
+        Ok(account) => account,
+        Err(elsewhere) => return elsewhere,
     };
+    let portal = Arc::clone(&browser.state.portal);
     match portal.profile(&account.person).await {
         Ok(profile) => respond(browser, (&profile, None), &[]).await,
         Err(error) => browser.unavailable(&error),
@@ -243,13 +240,11 @@ async fn show(mut browser: Browser) -> Response {
 }
 
 async fn save(Posted { mut browser, fields }: Posted) -> Response {
-    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
-    let account = match portal.gate(&visit, &mut browser.session, Level::Enrolled).await {
-        Ok(Gate::Open(account)) => account,
-        Ok(Gate::SignIn) => return first("/sign-in", "/register"),
-        Ok(Gate::Prove | Gate::Help) => return first("/verify", "/register"),
-        Err(error) => return browser.unavailable(&error),
+    let account = match admitted(&mut browser, Level::Change, "/register").await {
+        Ok(account) => account,
+        Err(elsewhere) => return elsewhere,
     };
+    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     let (form, typed) = read(&fields, visit.config.registration.slots);
     match portal.register(&visit, &account.person, &form).await {
         Ok(Ok(written)) => {
@@ -272,13 +267,11 @@ async fn save(Posted { mut browser, fields }: Posted) -> Response {
 
 async fn confirm(mut browser: Browser, Path(kind): Path<String>) -> Response {
     let Ok(kind) = kind.parse::<ContactKind>() else { return super::missing(browser).await };
-    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
-    let account = match portal.gate(&visit, &mut browser.session, Level::Enrolled).await {
-        Ok(Gate::Open(account)) => account,
-        Ok(Gate::SignIn) => return first("/sign-in", "/register"),
-        Ok(Gate::Prove | Gate::Help) => return first("/verify", "/register"),
-        Err(error) => return browser.unavailable(&error),
+    let account = match admitted(&mut browser, Level::Change, "/register").await {
+        Ok(account) => account,
+        Err(elsewhere) => return elsewhere,
     };
+    let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     if browser.session.contact.as_ref().is_none_or(|contact| contact.kind != kind) {
         match portal.begin_contact(&visit, &mut browser.session, (&account.person, kind)).await {
             Ok(true) => {}

@@ -82,10 +82,9 @@ async fn sign_in(Posted { mut browser, fields }: Posted) -> Response {
             browser.go(&next).await
         }
         Ok(SignIn::Expired) => browser.tell("/reset", Told::problem("password-is-expired")).await,
-        Ok(refused) => {
-            let message = if refused == SignIn::Throttled { "throttled" } else { "wrong-login" };
+        Ok(SignIn::Wrong) => {
             let problems =
-                [Problem { field: "username".into(), message: message.into(), values: Vec::new() }];
+                [Problem { field: "username".into(), message: "wrong-login".into(), values: Vec::new() }];
             let view = browser.view();
             let (title, body) = (view.say("sign-in"), form(&view, &next, &username, &problems));
             browser.show(StatusCode::UNPROCESSABLE_ENTITY, &title, body).await

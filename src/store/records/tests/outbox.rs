@@ -230,18 +230,27 @@ async fn limits_count_people_destinations_and_origins(kit: Kit) {
     let try_one = async |message, limits| settle(&store, sends(message, limits)).await;
     let two = SendLimits { per_person: 2, ..limits() };
     assert_eq!(try_one(message(alice), two.clone()).await, Settled::Limited(Limit::Person));
+    // R-RESET-9: what strangers ask for and what she asks for herself have places of their own.
+    let reset = |person| NewMessage { purpose: Purpose::Reset, ..message(person) };
+    for _ in 0..2 {
+        let both = SendLimits { per_destination: 2, ..two.clone() };
+        assert_eq!(settle(&store, sends(reset(alice), both)).await, Settled::Done);
+        let claimed = claim(&store, NOW).await;
+        store.outbox().finish(end(claimed[0].id, claimed[0].attempt, Attempted::Sent)).await.unwrap();
+    }
+    assert_eq!(try_one(reset(alice), two).await, Settled::Limited(Limit::Person));
     let two = SendLimits { per_destination: 2, ..limits() };
     assert_eq!(try_one(message(bob), two.clone()).await, Settled::Limited(Limit::Destination));
     let elsewhere = NewMessage { destination: digest(9), ..message(bob) };
     assert_eq!(try_one(elsewhere.clone(), two).await, Settled::Done);
-    let three = SendLimits { per_origin: 3, ..limits() };
+    let five = SendLimits { per_origin: 5, ..limits() };
     let another = NewMessage { id: message(bob).id, ..elsewhere };
-    assert_eq!(try_one(another.clone(), three.clone()).await, Settled::Limited(Limit::Origin));
+    assert_eq!(try_one(another.clone(), five.clone()).await, Settled::Limited(Limit::Origin));
     let unknown = NewMessage { origin: None, ..another.clone() };
     assert_eq!(try_one(unknown, SendLimits { per_origin: 0, ..limits() }).await, Settled::Done);
     // What is older than the window does not count any more.
     let created = NOW + Duration::from_secs(600);
-    assert_eq!(try_one(NewMessage { created, ..message(alice) }, three).await, Settled::Done);
+    assert_eq!(try_one(NewMessage { created, ..message(alice) }, five).await, Settled::Done);
 }
 
 async fn days_cost_has_a_cap(kit: Kit) {
