@@ -356,6 +356,11 @@ impl Portal {
         self.proxies.iter().any(|network| network.contains(&address))
     }
 
+    /// Whether browsers come over TLS, whatever a proxy says.
+    pub fn is_https(&self) -> bool {
+        self.origin.starts_with("https://")
+    }
+
     /// Whether an e-mail address of this domain is one of the university.
     pub fn is_own(&self, domain: &str) -> bool {
         let domain = domain.to_lowercase();

@@ -72,6 +72,11 @@ impl CodeDigester {
         self.of(&["form", cookie])
     }
 
+    /// By what a person's security question of a day is drawn.
+    pub fn digest_question(&self, person: PersonId, day: i64) -> CodeDigest {
+        self.of(&["question", &person.to_string(), &day.to_string()])
+    }
+
     /// Digest of a YubiKey's password that a validation server has accepted.
     pub fn digest_otp(&self, otp: &str) -> CodeDigest {
         self.of(&["otp", otp])

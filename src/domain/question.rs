@@ -88,6 +88,43 @@ pub fn normalise(answer: &str) -> Zeroizing<String> {
     form
 }
 
+/// What people type who do not want to answer, in normal form.
+const TRIVIAL: [&str; 24] = [
+    "none",
+    "nothing",
+    "no answer",
+    "nobody",
+    "n a",
+    "unknown",
+    "i dont know",
+    "dont know",
+    "test",
+    "asdf",
+    "asdfgh",
+    "qwerty",
+    "qwertz",
+    "azerty",
+    "yes",
+    "answer",
+    "password",
+    "secret",
+    "blank",
+    "nada",
+    "ninguno",
+    "ninguna",
+    "no se",
+    "prueba",
+];
+
+/// Whether it is one group of up to four letters again and again: digits twice, letters three times, because pets are called Coco.
+fn repeats(chars: &[char]) -> bool {
+    let least = if chars.iter().all(char::is_ascii_digit) { 2 } else { 3 };
+    (2..=4).any(|size| {
+        let head = chars.get(..size).unwrap_or_default();
+        chars.len() >= size * least && chars.chunks(size).all(|chunk| chunk == head)
+    })
+}
+
 /// Looks at one answer, in its normal form, to a question with this text.
 pub fn check(form: &str, question: &str, username: &str) -> Result<(), AnswerProblem> {
     let letters = form.chars().filter(|c| *c != ' ').count();
@@ -99,7 +136,7 @@ pub fn check(form: &str, question: &str, username: &str) -> Result<(), AnswerPro
     }
     let mut chars: Vec<char> = form.chars().filter(|c| *c != ' ').collect();
     let steady = |by: u32| chars.windows(2).all(|pair| matches!(pair, [a, b] if *b as u32 == *a as u32 + by));
-    if steady(0) || steady(1) {
+    if steady(0) || steady(1) || TRIVIAL.contains(&form) || repeats(&chars) {
         return Err(AnswerProblem::Trivial);
     }
     chars.clear();
@@ -135,6 +172,10 @@ mod tests {
             ("aaaa", AnswerProblem::Trivial),
             ("12345", AnswerProblem::Trivial),
             ("abcd", AnswerProblem::Trivial),
+            ("123123", AnswerProblem::Trivial),
+            ("xyxyxy", AnswerProblem::Trivial),
+            ("I don't know", AnswerProblem::Trivial),
+            ("None.", AnswerProblem::Trivial),
             ("pet", AnswerProblem::Question),
             ("Alice", AnswerProblem::Username),
         ] {
@@ -143,6 +184,7 @@ mod tests {
         assert_eq!(check(&normalise("x".repeat(3).as_str()), PET, "alice"), Err(AnswerProblem::Trivial));
         assert_eq!(check(&normalise(&"ab".repeat(101)), PET, "alice"), Err(AnswerProblem::TooLong));
         assert_eq!(check(&normalise("Rex the second"), PET, "alice"), Ok(()));
+        assert_eq!(check(&normalise("Coco"), PET, "alice"), Ok(()));
     }
 
     #[test]

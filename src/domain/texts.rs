@@ -246,8 +246,14 @@ impl Texts {
         }
     }
 
-    /// The mail that tells of a change.
-    pub fn notice(&self, language: &Language, notice: Notice, content: &Content) -> Rendered {
+    /// The mail that tells of a change, or the text message to whoever has no address.
+    pub fn notice(
+        &self,
+        channel: Channel,
+        language: &Language,
+        notice: Notice,
+        content: &Content,
+    ) -> Rendered {
         let institution = &self.institution;
         let helper = if institution.support_name.is_empty() {
             language.say("help-desk", &[])
@@ -262,6 +268,9 @@ impl Texts {
         ];
         let say = |name: &str| one_line(&language.say(name, &values));
         let name = notice.as_str();
+        if channel != Channel::Email {
+            return Rendered::Text(format!("{}: {}", institution.name, say(&format!("notice-{name}"))));
+        }
         let greeting = if content.name.is_empty() { String::new() } else { say("notice-greeting") + "\n\n" };
         let text = greeting + &say(&format!("notice-{name}"));
         let plain = |field| self.value(field, content);

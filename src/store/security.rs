@@ -130,9 +130,8 @@ pub struct KeptSession {
     pub person: Option<PersonId>,
     /// Rises with each change. 0: it was never kept.
     pub version: i64,
-    /// The version of the person that this was decided by, where the session becomes theirs: if it is another by now (a new
-    /// password, a lock), it does not. None: not asked.
-    pub as_of: Option<i64>,
+    /// When they began to prove who they are: if their sessions were ended since (a new password, a lock), it is not kept.
+    pub as_of: Option<Timestamp>,
     /// What it holds; sealed by the store, bound to its name and person.
     pub content: Secret<Vec<u8>>,
     /// When it began.

@@ -1,6 +1,6 @@
 //! Resetting a password, with OpenLDAP as the directory.
 
-use crate::registration::register;
+use crate::registration::{prove, register};
 use crate::support::browser::Browser;
 use crate::support::directory::login;
 use crate::support::slapd::until;
@@ -153,6 +153,27 @@ fn expired_password_leads_to_the_reset() {
     choose_password(&browser, NEW, NEW);
     assert!(browser.told().contains("Password has been successfully changed."), "{}", browser.text());
     until("the change is followed", || (login(&campus.daemon, "anna", NEW) == "Access-Accept").then_some(()));
+}
+
+// R-RESET-8: a reset is there for those who have registered, and the others must not be left alone with it.
+#[test]
+fn expired_password_of_somebody_who_has_not_registered_is_changed_with_what_it_was() {
+    let campus = Campus::start(&["anna"], "");
+    let browser = Browser::start();
+    must_change(&campus, "anna");
+    browser.open(&campus.page("/sign-in"));
+    browser.fill("Username", "anna");
+    browser.fill("Password", BEFORE);
+    browser.press("Sign in");
+    prove(&campus, &browser, "anna");
+    assert_eq!(browser.path(), "/password");
+    browser.open(&campus.page("/security"));
+    assert_eq!(browser.path(), "/password", "nothing else is possible");
+    browser.fill("Present password", BEFORE);
+    choose_password(&browser, NEW, NEW);
+    assert!(browser.told().contains("Password has been successfully changed."), "{}", browser.text());
+    until("the change is followed", || (login(&campus.daemon, "anna", NEW) == "Access-Accept").then_some(()));
+    assert_eq!(browser.path(), "/security");
 }
 
 /// The directory wants another password at the next login.

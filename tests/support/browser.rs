@@ -266,9 +266,11 @@ impl Browser {
     pub(crate) fn leaving(&self, act: impl FnOnce()) {
         let before = self.css("html");
         act();
-        // Of a page that was left nothing can be asked any more.
+        // Of a page that was left nothing can be asked any more. Any other error says nothing of where we are.
         let gone = |element: &Element| {
-            self.ask(Method::GET, &format!("/element/{}/name", element.0), &Value::Null).is_err()
+            self.ask(Method::GET, &format!("/element/{}/name", element.0), &Value::Null).is_err_and(|error| {
+                error.contains("stale element reference") || error.contains("no such element")
+            })
         };
         self.until("another page", || gone(&before) && !self.all_by("css selector", "main, pre").is_empty());
     }

@@ -53,9 +53,7 @@ pub struct Signed {
     pub person: PersonId,
     /// Their username.
     pub username: String,
-    /// Their version then: with another one, the session does not become theirs.
-    pub version: i64,
-    /// When the password was right.
+    /// When the password was about to be looked at, and was right.
     pub at: Timestamp,
     /// When a passcode was right last.
     pub proven: Option<Timestamp>,
@@ -65,6 +63,9 @@ pub struct Signed {
     /// Nothing else is possible before security data was registered.
     #[serde(default)]
     pub must_register: bool,
+    /// Nothing else is possible before the password was changed, which has expired.
+    #[serde(default)]
+    pub must_change: bool,
 }
 
 /// What one must have shown to see a page.
@@ -116,6 +117,20 @@ impl Told {
 }
 
 impl Session {
+    /// Who has proven to be whom with it, and since when: what ends this person's sessions ends it.
+    pub fn owner(&self) -> Option<(PersonId, Timestamp)> {
+        use activation::Activation::{Form, Password};
+        match (&self.who, &self.reset, &self.activation) {
+            (Some(who), ..) => Some((who.person, who.at)),
+            (None, Some(Reset::Prove { first: Some(first), .. }), _) => Some((first.person, first.at)),
+            (None, Some(Reset::Password { person, proven, .. }), _) => Some((*person, *proven)),
+            (None, _, Some(Form { person, proven, .. } | Password { person, proven, .. })) => {
+                Some((*person, *proven))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether whoever is signed in must show a passcode before a page of this level; `enrolled`: they have registered a way
     /// to get one; `offered`: there is one at all.
     pub fn lacks(&self, level: Level, (enrolled, offered): (bool, bool), fresh: Timestamp) -> bool {
@@ -150,11 +165,11 @@ mod tests {
         let who = Signed {
             person: PersonId::from_uuid(uuid::Uuid::from_u128(1)),
             username: "alice".into(),
-            version: 1,
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
             staff: None,
             must_register: false,
+            must_change: false,
         };
         Session { who: Some(who), ..Session::default() }
     }

@@ -5,8 +5,9 @@
 //!        └──nobody, barred, or no way to get a passcode──▶ Help
 //! ```
 //!
-//! A reset never goes around an enrolled second factor: whoever has one shows two different passcodes, one of which is of
-//! something that they have, or comes from paper or the help desk.
+//! A reset never goes around an enrolled second factor, allowed here or not: whoever has one shows two different passcodes, one of
+//! which is of something that they have, or comes from paper or the help desk. Another password or a lock ends what was proven, with
+//! the session; a factor that was enrolled meanwhile counts.
 
 use super::is_device;
 use super::proving::{Proving, Shown};
@@ -29,7 +30,7 @@ pub enum Reset {
         /// How.
         proving: Proving,
         /// The passcode that was right already.
-        first: Option<Method>,
+        first: Option<First>,
     },
     /// The new password is asked for.
     Password {
@@ -39,17 +40,39 @@ pub enum Reset {
         username: String,
         /// When the last passcode was right.
         proven: Timestamp,
+        /// Whether there were two.
+        twice: bool,
         /// A security question is asked first.
         question: Option<QuestionId>,
     },
 }
 
+/// The first of two passcodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct First {
+    /// Whose.
+    pub person: PersonId,
+    /// Of what.
+    pub method: Method,
+    /// When it was right.
+    pub at: Timestamp,
+}
+
+/// Whose passcode was right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Proved {
+    /// Who.
+    pub person: PersonId,
+    /// Whether they have enrolled a second factor.
+    pub enrolled: bool,
+}
+
 impl Reset {
-    /// A username was entered.
-    pub fn begin(username: &str, offers: &[Offer]) -> Self {
+    /// A username was entered. `enrolled`: its person has a second factor.
+    pub fn begin(username: &str, offers: &[Offer], enrolled: bool) -> Self {
         let methods: Vec<Method> = offers.iter().map(Offer::method).collect();
         // With one way alone, who needs two gets nowhere, and learns so before anything is sent.
-        if needs_two(&methods)
+        if needs_two(&methods, enrolled)
             && !methods.iter().any(|first| methods.iter().any(|next| goes_with(*first, *next)))
         {
             return Reset::Help;
@@ -60,22 +83,25 @@ impl Reset {
         }
     }
 
-    /// A passcode of this person was right; `all` is what they could use.
-    pub fn proven(self, person: PersonId, all: &[Offer], now: Timestamp) -> Self {
+    /// A passcode of this person was right; `all` is what they could use. A first one counts until it is older than `fresh`.
+    pub fn proven(self, who: Proved, all: &[Offer], (now, fresh): (Timestamp, Timestamp)) -> Self {
         let Reset::Prove { proving, first } = self else { return self };
         let Some(method) = proving.asked.as_ref().map(|asked| asked.shown.method) else { return Reset::Help };
         let methods: Vec<Method> = all.iter().map(Offer::method).collect();
+        let Proved { person, enrolled } = who;
+        let first = first.filter(|first| first.person == person && first.at >= fresh);
         let enough = match first {
-            None => !needs_two(&methods),
-            Some(first) => goes_with(first, method),
+            None => !needs_two(&methods, enrolled),
+            Some(first) => goes_with(first.method, method),
         };
         if enough {
-            return Reset::Password { person, username: proving.username, proven: now, question: None };
+            let (username, twice) = (proving.username, first.is_some());
+            return Reset::Password { person, username, proven: now, twice, question: None };
         }
         let left: Vec<Offer> =
             all.iter().filter(|offer| goes_with(method, offer.method())).cloned().collect();
         match Proving::new(&proving.username, &left) {
-            Some(proving) => Reset::Prove { proving, first: Some(method) },
+            Some(proving) => Reset::Prove { proving, first: Some(First { person, method, at: now }) },
             None => Reset::Help,
         }
     }
@@ -90,8 +116,8 @@ impl Reset {
 }
 
 /// Whether a person with these ways has a second factor.
-fn needs_two(methods: &[Method]) -> bool {
-    methods.iter().any(|method| is_device(*method))
+pub fn needs_two(methods: &[Method], enrolled: bool) -> bool {
+    enrolled || methods.iter().any(|method| is_device(*method))
 }
 
 /// Whether two passcodes prove more than one: they come from different things, and not both over a channel.
@@ -122,28 +148,36 @@ mod tests {
         Offer::Sent(channel, Destination { to: "x".into(), masked: "m".into() })
     }
 
-    fn person() -> PersonId {
-        PersonId::from_uuid(uuid::Uuid::from_u128(7))
+    fn alice() -> Proved {
+        Proved { person: PersonId::from_uuid(uuid::Uuid::from_u128(7)), enrolled: false }
+    }
+
+    fn begin(offers: &[Offer]) -> Reset {
+        Reset::begin("alice", offers, false)
     }
 
     fn prove(reset: Reset, method: &str, all: &[Offer]) -> Reset {
+        prove_as(reset, method, all, (alice(), NOW))
+    }
+
+    fn prove_as(reset: Reset, method: &str, all: &[Offer], (who, now): (Proved, Timestamp)) -> Reset {
         let mut reset = reset;
         let proving = reset.proving().expect("asks for a passcode");
         let shown = proving.find(method).unwrap_or_else(|| panic!("{method} is not offered")).clone();
         proving.asked = Some(Asked::device(shown));
-        reset.proven(person(), all, NOW)
+        reset.proven(who, all, (now, now - std::time::Duration::from_secs(600)))
     }
 
     #[test]
     fn nobody_and_somebody_without_a_way_are_the_same() {
-        assert_eq!(Reset::begin("alice", &[]), Reset::Help);
-        assert_eq!(Reset::begin("nobody", &[]), Reset::Help);
+        assert_eq!(begin(&[]), Reset::Help);
+        assert_eq!(Reset::begin("nobody", &[], false), Reset::Help);
     }
 
     #[test]
     fn one_passcode_is_enough_without_a_second_factor() {
         let all = [sent(Channel::Email), sent(Channel::Sms)];
-        let done = prove(Reset::begin("alice", &all), "email", &all);
+        let done = prove(begin(&all), "email", &all);
         assert!(matches!(done, Reset::Password { proven: NOW, .. }), "{done:?}");
     }
 
@@ -152,19 +186,38 @@ mod tests {
         let app = Offer::Factor(FactorKind::Totp);
         let all = [sent(Channel::Email), sent(Channel::Sms), app.clone()];
         for first in ["email", "sms"] {
-            let mut second = prove(Reset::begin("alice", &all), first, &all);
+            let mut second = prove(begin(&all), first, &all);
             let names: Vec<_> =
                 second.proving().unwrap().offers.iter().map(|shown| shown.method.as_str()).collect();
             assert_eq!(names, ["totp"], "after {first}");
             assert!(matches!(prove(second, "totp", &all), Reset::Password { .. }));
         }
-        let second = prove(Reset::begin("alice", &all), "totp", &all);
+        let second = prove(begin(&all), "totp", &all);
         assert!(matches!(prove(second, "sms", &all), Reset::Password { .. }), "in any order");
-        assert_eq!(
-            Reset::begin("alice", std::slice::from_ref(&app)),
-            Reset::Help,
-            "what was stolen is not enough"
-        );
+        assert_eq!(begin(std::slice::from_ref(&app)), Reset::Help, "what was stolen is not enough");
+    }
+
+    #[test]
+    fn enrolled_factor_that_is_not_allowed_here_is_not_gone_around_either() {
+        let all = [sent(Channel::Email), sent(Channel::Sms)];
+        assert_eq!(Reset::begin("alice", &all, true), Reset::Help);
+        let enrolled = Proved { enrolled: true, ..alice() };
+        let meanwhile = prove_as(begin(&all), "email", &all, (enrolled, NOW));
+        assert_eq!(meanwhile, Reset::Help, "it was enrolled after the reset was begun");
+        let paper = [sent(Channel::Email), Offer::Factor(FactorKind::Recovery)];
+        assert!(matches!(Reset::begin("alice", &paper, true), Reset::Prove { .. }));
+    }
+
+    #[test]
+    fn first_passcode_counts_for_a_while_and_for_its_person() {
+        let all = [sent(Channel::Email), Offer::Factor(FactorKind::Totp)];
+        let first = || prove(begin(&all), "email", &all);
+        let later = |seconds: u64| NOW + std::time::Duration::from_secs(seconds);
+        let done = |reset: &Reset| matches!(reset, Reset::Password { twice: true, .. });
+        assert!(done(&prove_as(first(), "totp", &all, (alice(), later(600)))));
+        assert!(!done(&prove_as(first(), "totp", &all, (alice(), later(601)))), "too old");
+        let other = Proved { person: PersonId::from_uuid(uuid::Uuid::from_u128(8)), enrolled: true };
+        assert!(!done(&prove_as(first(), "totp", &all, (other, NOW))), "somebody else");
     }
 
     #[test]
@@ -176,7 +229,7 @@ mod tests {
             Offer::Factor(FactorKind::Temporary),
         ];
         for other in ["recovery", "temporary"] {
-            let second = prove(Reset::begin("alice", &all), "email", &all);
+            let second = prove(begin(&all), "email", &all);
             assert!(matches!(prove(second, other, &all), Reset::Password { .. }), "{other}");
         }
     }
@@ -184,7 +237,7 @@ mod tests {
     #[test]
     fn second_passcode_of_the_same_kind_proves_nothing_more() {
         let all = [sent(Channel::Email), sent(Channel::Sms), Offer::Factor(FactorKind::Totp)];
-        let mut second = prove(Reset::begin("alice", &all), "email", &all);
+        let mut second = prove(begin(&all), "email", &all);
         assert!(second.proving().unwrap().find("sms").is_none());
         assert!(second.proving().unwrap().find("email").is_none());
     }

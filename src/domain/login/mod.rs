@@ -373,9 +373,9 @@ impl<'a> Login<'a> {
             Some(Matched::Unproven(..)) | None => {}
         }
         ending = counter.into_iter().fold(ending, Ending::cleared);
-        if let Some(proof) = proof {
-            let counter = if self.context.purpose.is_open() { Counter::Reset } else { proof.counter() };
-            ending = ending.cleared(counter);
+        // A flow that anybody can begin clears its counter at its own end, not with each passcode.
+        if let Some(proof) = proof.filter(|_| !self.context.purpose.is_open()) {
+            ending = ending.cleared(proof.counter());
         }
         self.settle(ending)
     }

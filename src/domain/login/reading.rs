@@ -111,7 +111,7 @@ impl Login<'_> {
     /// Whether the person has enrolled a second factor, allowed here or not: a client's list of methods must
     /// not turn someone with a second factor into someone without.
     pub(super) fn enrolled(&self) -> bool {
-        self.account.as_ref().is_some_and(|account| account.factors.iter().any(|f| f.kind.enrolls()))
+        self.account.as_ref().is_some_and(|account| account.enrolled())
     }
 
     /// What the person has, or can be sent, and the client allows, in the client's order.

@@ -25,6 +25,13 @@ pub struct Account {
     pub factors: Vec<Factor>,
 }
 
+impl Account {
+    /// Whether the person has enrolled a second factor.
+    pub fn enrolled(&self) -> bool {
+        self.factors.iter().any(|factor| factor.kind.enrolls())
+    }
+}
+
 /// What is the same for every login at a client.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {

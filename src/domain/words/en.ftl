@@ -41,6 +41,7 @@ wrong-login = The username or the password is not right, or this account cannot 
 wrong-passcode = That passcode is not right, or it is too old. Check it and try again, or ask for a new one.
 throttled = Too many attempts failed. Wait a while and try again.
 password-is-expired = Your password has expired. Reset it first.
+password-must-change = Your password has expired. Choose a new one here; nothing else is possible before.
 demo-sent = What was sent
 
 ## Landing page

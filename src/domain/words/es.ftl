@@ -41,6 +41,7 @@ wrong-login = El nombre de usuario o la contraseña no es correcto, o esta cuent
 wrong-passcode = Ese código de acceso no es correcto o ya venció. Revíselo e intente de nuevo, o pida uno nuevo.
 throttled = Fallaron demasiados intentos. Espere un momento e intente de nuevo.
 password-is-expired = Su contraseña venció. Primero restablézcala.
+password-must-change = Su contraseña venció. Elija una nueva aquí; antes no se puede hacer nada más.
 demo-sent = Lo que se envió
 
 ## Landing page

@@ -188,7 +188,7 @@ impl Courier {
         let body = match content.notice {
             Some(notice) => {
                 let language = config.portal.words.choose(content.language.as_deref(), "");
-                config.catalogue.notice(language, notice, content)
+                config.catalogue.notice(claimed.channel, language, notice, content)
             }
             None => config.catalogue.code(claimed.channel, content),
         };

@@ -11,7 +11,7 @@ use crate::domain::flow::{Activation, Proving, Session};
 use crate::domain::login::Offer;
 use crate::domain::message::Notice;
 use crate::domain::method::{Channel, Method};
-use crate::domain::person::Person;
+use crate::domain::person::{Person, Status};
 use crate::domain::sent::Purpose;
 use std::sync::Arc;
 
@@ -83,7 +83,9 @@ impl Portal {
         if *proven + visit.config.portal.fresh * 3 < self.now() {
             return Err(PortalError::Stale);
         }
-        self.person(visit, *person, username).await
+        let person = self.person(visit, *person, username).await?;
+        // Another browser may have been quicker: from then on this is no way to set a password.
+        if person.status == Status::New { Ok(person) } else { Err(PortalError::Stale) }
     }
 
     /// The form with contacts and questions was sent.
@@ -132,6 +134,11 @@ impl Portal {
         contacts: &[(ContactKind, String)],
     ) -> Result<Vec<(String, Offer)>> {
         let mut choices = Vec::new();
+        if contacts.is_empty() {
+            let (_, offers) = self.offers(visit, ASKING, person.username.as_str()).await?;
+            let named = |offer: Offer| (offer.method().to_string(), offer);
+            return Ok(offers.unwrap_or_default().into_iter().map(named).collect());
+        }
         for (kind, value) in contacts {
             let only = Only { kind: *kind, value, usual: &*self.gatekeeper.reach };
             let asking = Asking { reach: Some(&only), ..ASKING };
@@ -211,6 +218,7 @@ impl Portal {
             return Err(PortalError::Stale);
         }
         self.gatekeeper.courier.wake();
+        self.spent(visit, &person, "activation.over").await?;
         session.activation = None;
         Ok(Vec::new())
     }

@@ -1,8 +1,8 @@
-//! Mails that tell a person what was changed about their account.
+//! Messages that tell a person what was changed about their account: mails, or a text to whoever has no address.
 
 use super::{Portal, Visit};
 use crate::base::Timestamp;
-use crate::domain::contact::Email;
+use crate::domain::contact::{Destination, Email};
 use crate::domain::message::{Content, NewMessage, Notice};
 use crate::domain::method::Channel;
 use crate::domain::person::Person;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const LIFETIME: Duration = Duration::from_secs(3 * 24 * 3600);
 
 impl Portal {
-    /// Notices to all addresses that are known of a person, and to `more`.
+    /// Notices to all addresses that are known of a person, and to `more`; if there is none, to the number that gets texts.
     pub(super) fn notices(
         &self,
         visit: &Visit,
@@ -30,15 +30,24 @@ impl Portal {
                 _ => {}
             }
         }
+        let mail = |to: Email| {
+            let to = Destination { masked: to.masked(), to: to.as_str().to_owned() };
+            (Channel::Email, to)
+        };
+        let mut places: Vec<_> = addresses.into_iter().map(mail).collect();
+        if places.is_empty() {
+            let number = self.gatekeeper.reach.destination(person, Channel::Sms);
+            places.extend(number.map(|number| (Channel::Sms, number)));
+        }
         let at = self.now();
-        addresses.iter().map(|to| self.notice(visit, person, (notice, to), at)).collect()
+        places.into_iter().map(|place| self.notice(visit, person, (notice, place), at)).collect()
     }
 
     fn notice(
         &self,
         visit: &Visit,
         person: &Person,
-        (notice, to): (Notice, &Email),
+        (notice, (channel, to)): (Notice, (Channel, Destination)),
         at: Timestamp,
     ) -> NewMessage {
         let digester = &self.gatekeeper.digester;
@@ -46,13 +55,13 @@ impl Portal {
             id: CodeId::from_uuid(uuid::Uuid::now_v7()),
             person: person.id,
             purpose: Purpose::Notice,
-            channel: Channel::Email,
-            masked: to.masked(),
-            destination: digester.digest_destination(to.as_str()),
+            channel,
+            destination: digester.digest_destination(&to.to),
             origin: None,
-            cost: 0,
+            cost: self.gatekeeper.reach.cost(channel, &to),
+            masked: to.masked,
             content: Content {
-                to: to.as_str().to_owned(),
+                to: to.to,
                 code: String::new(),
                 username: person.username.to_string(),
                 name: person.name.clone(),
@@ -69,6 +78,7 @@ impl Portal {
     pub(super) async fn tell(&self, visit: &Visit, person: &Person, notice: Notice) {
         let notices = self.notices(visit, person, notice, &[]);
         if notices.is_empty() {
+            tracing::warn!(username = %person.username, notice = notice.as_str(), "nobody could be told: there is no address and no number");
             return;
         }
         let mut entry = self.entry(visit, "person.notice", person);

@@ -10,6 +10,7 @@ use crate::domain::policy::LoginKind;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::engine::login::Verdict;
+use std::time::Duration;
 
 impl Portal {
     /// Changes the password of who is signed in. All their sessions end with it, so this one must get a new name. What is wrong
@@ -31,11 +32,11 @@ impl Portal {
         if !problems.is_empty() {
             return Ok(problems);
         }
-        let changed = self.person(visit, person.id, person.username.as_str()).await?;
         if let Some(who) = &mut session.who {
-            who.version = changed.version;
+            // Their sessions were ended at a moment that is over; this one goes on from here.
+            (who.at, who.must_change) = (self.now() + Duration::from_millis(1), false);
         }
-        self.tell(visit, &changed, Notice::PasswordChanged).await;
+        self.tell(visit, person, Notice::PasswordChanged).await;
         Ok(Vec::new())
     }
 

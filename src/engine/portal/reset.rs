@@ -4,16 +4,18 @@ use super::passcode::{Answer, Asking, Chosen};
 use super::{Portal, PortalError, Problem, Result, Visit, must_register};
 use crate::base::Secret;
 use crate::config::{Enforce, QuestionsMode};
+use crate::domain::flow::reset::Proved;
 use crate::domain::flow::{Reset, Session};
-use crate::domain::login::Offer;
+use crate::domain::login::{Account, Offer};
 use crate::domain::message::Notice;
 use crate::domain::password::PasswordProblem;
-use crate::domain::person::Person;
+use crate::domain::person::{Person, Status};
 use crate::domain::question::QuestionId;
 use crate::domain::sent::Purpose;
 use crate::domain::throttle::{Counter, Gate};
 use crate::store::StoreError;
 use crate::store::directory::ChangeError;
+use std::sync::Arc;
 
 impl Portal {
     fn resetting<'a>(&self, visit: &'a Visit) -> Asking<'a> {
@@ -22,13 +24,20 @@ impl Portal {
 
     /// A username was entered.
     pub async fn begin_reset(&self, visit: &Visit, session: &mut Session, username: &str) -> Result<()> {
-        let offers = self.reset_offers(visit, username).await?;
-        session.reset = Some(Reset::begin(username.trim(), &offers));
+        let (offers, enrolled) = self.reset_offers(visit, username).await?;
+        session.reset = Some(Reset::begin(username.trim(), &offers, enrolled));
         Ok(())
     }
 
-    /// What a reset can be done with. The same is asked of the store whoever it is.
-    async fn reset_offers(&self, visit: &Visit, username: &str) -> Result<Vec<Offer>> {
+    /// Whether this person gets anywhere at a reset.
+    pub(super) async fn can_reset_alone(&self, visit: &Visit, username: &str) -> Result<bool> {
+        let (offers, enrolled) = self.reset_offers(visit, username).await?;
+        Ok(Reset::begin(username.trim(), &offers, enrolled) != Reset::Help)
+    }
+
+    /// What a reset can be done with, and whether the person has enrolled a second factor. The same is asked of the store
+    /// whoever it is.
+    async fn reset_offers(&self, visit: &Visit, username: &str) -> Result<(Vec<Offer>, bool)> {
         let (account, offers) = self.offers(visit, self.resetting(visit), username).await?;
         let nobody = crate::domain::person::PersonId::from_uuid(uuid::Uuid::nil());
         let id = account.as_ref().map_or(nobody, |account| account.person.id);
@@ -37,9 +46,11 @@ impl Portal {
             Err(StoreError::NotFound(_)) => false,
             Err(error) => return Err(error.into()),
         };
+        let enrolled = account.as_ref().is_some_and(|account| account.enrolled());
         let needed = visit.config.registration.enforce != Enforce::Off
             && account.is_some_and(|account| must_register(&account.person));
-        Ok(if needed && !registered { Vec::new() } else { offers.unwrap_or_default() })
+        let offers = if needed && !registered { Vec::new() } else { offers.unwrap_or_default() };
+        Ok((offers, enrolled))
     }
 
     /// A way to get the passcode was chosen.
@@ -62,8 +73,10 @@ impl Portal {
         };
         let answer = self.answer(visit, self.resetting(visit), proving, typed).await?;
         if let Answer::Right(person) = &answer {
-            let offers = self.reset_offers(visit, person.username.as_str()).await?;
-            session.reset = session.reset.take().map(|reset| reset.proven(person.id, &offers, self.now()));
+            let (offers, enrolled) = self.reset_offers(visit, person.username.as_str()).await?;
+            let who = Proved { person: person.id, enrolled };
+            let when = (self.now(), self.fresh(visit));
+            session.reset = session.reset.take().map(|reset| reset.proven(who, &offers, when));
             if let Some(Reset::Password { question, .. }) = &mut session.reset {
                 *question = self.question(visit, person).await?;
             }
@@ -77,9 +90,10 @@ impl Portal {
             return Ok(None);
         }
         let answers = self.security.answers(person.id).await?;
-        let mut byte = [0];
-        self.random.fill(&mut byte);
-        let at = usize::from(byte[0]).checked_rem(answers.len());
+        // The same all day: else resets are begun until an easy one comes.
+        let day = self.now().millis() / (24 * 3600 * 1000);
+        let drawn = self.gatekeeper.digester.digest_question(person.id, day);
+        let at = usize::from(drawn[0]).checked_rem(answers.len());
         Ok(at.and_then(|at| answers.into_iter().nth(at)).map(|answer| answer.question))
     }
 
@@ -119,20 +133,40 @@ impl Portal {
         session: &mut Session,
         (new, again): (&Secret<String>, &Secret<String>),
     ) -> Result<Vec<Problem>> {
-        let Some(Reset::Password { person, username, proven, question: None }) = session.reset.clone() else {
-            return Err(PortalError::Stale);
-        };
-        if proven < self.fresh(visit) {
-            session.reset = None;
-            return Err(PortalError::Stale);
-        }
-        let person = self.person(visit, person, &username).await?;
+        let person = self.still_proven(visit, session).await?;
         let problems = self.set_password(visit, &person, ("person.reset", None), (new, again)).await?;
         if problems.is_empty() {
             session.reset = None;
+            self.spent(visit, &person, "reset.over").await?;
             self.tell(visit, &person, Notice::PasswordChanged).await;
         }
         Ok(problems)
+    }
+
+    /// Whose password is to be set, if what was proven still holds: it is not long ago, and it would be enough now as well.
+    async fn still_proven(&self, visit: &Visit, session: &mut Session) -> Result<Arc<Person>> {
+        let Some(Reset::Password { person, username, proven, twice, question: None }) = session.reset.clone()
+        else {
+            return Err(PortalError::Stale);
+        };
+        let account = self.account(visit, &username).await?;
+        let same = |account: &Arc<Account>| {
+            let now = &account.person;
+            now.id == person && now.status == Status::Active && (twice || !account.enrolled())
+        };
+        match account.filter(same) {
+            Some(account) if proven >= self.fresh(visit) => Ok(Arc::clone(&account.person)),
+            _ => {
+                session.reset = None;
+                Err(PortalError::Stale)
+            }
+        }
+    }
+
+    /// Failures at what anybody can try are forgotten when the password is set, and not before: a passcode that was right must not
+    /// make room for more guesses at the next.
+    pub(super) async fn spent(&self, visit: &Visit, person: &Person, action: &'static str) -> Result<()> {
+        self.write(person, self.entry(visit, action, person), vec![Counter::Reset]).await
     }
 
     /// Sets a password by the rules of ours and of the directory; with the present one, as the person.

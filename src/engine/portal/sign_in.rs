@@ -2,8 +2,8 @@
 
 use super::desk::staff;
 use super::passcode::{Answer, Asking, Chosen, policy, round};
-use super::{Portal, Result, Visit, must_register};
-use crate::base::Secret;
+use super::{Portal, PortalError, Result, Visit, must_register};
+use crate::base::{Secret, Timestamp};
 use crate::config::Enforce;
 use crate::domain::flow::{Level, Proving, Session, Signed, Told, is_device};
 use crate::domain::login::{Account, Offer};
@@ -23,8 +23,10 @@ pub enum SignIn {
     In,
     /// Not right, not usable here, or too many were wrong; no more is told, because only who has an account is throttled.
     Wrong,
-    /// Right, but it has expired or must be changed.
+    /// Right, but it has expired or must be changed, which a reset does.
     Expired,
+    /// The same, of somebody who cannot reset it: signed in, for the change of the password and nothing else.
+    MustChange,
 }
 
 /// Whether somebody has security data to register (R-TOP-4).
@@ -68,32 +70,57 @@ impl Portal {
         let policy = policy(visit, LoginKind::Password, &[]);
         let mut round = round(visit, self.signing(visit), &policy, username);
         round.typed = Some(password);
-        let now = self.now();
+        let began = self.now();
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
-                let username = person.username.to_string();
                 let registration = self.registration(visit, &person).await?;
-                let who = Signed {
-                    person: person.id,
-                    username,
-                    version: person.version,
-                    at: now,
-                    proven: None,
-                    staff: staff(visit, &person),
-                    must_register: registration == Registration::Required,
-                };
-                *session =
-                    Session { who: Some(who), told: session.told.take(), seen: now, ..Session::default() };
+                self.signed_in(visit, session, (&person, began)).must_register =
+                    registration == Registration::Required;
                 if registration == Registration::Due {
                     session.told = Some(Told::good("registration-due", &[]));
                 }
                 SignIn::In
             }
             Verdict::Reject { reason: Reason::PasswordExpired | Reason::PasswordMustChange, .. } => {
-                SignIn::Expired
+                self.expired(visit, session, (username, began)).await?
             }
             Verdict::Reject { .. } | Verdict::Challenge { .. } => SignIn::Wrong,
         })
+    }
+
+    /// `began`: before the password was looked at, so that one that was changed meanwhile signs nobody in.
+    fn signed_in<'a>(
+        &self,
+        visit: &Visit,
+        session: &'a mut Session,
+        (person, began): (&Person, Timestamp),
+    ) -> &'a mut Signed {
+        let told = session.told.take();
+        *session = Session { told, seen: self.now(), ..Session::default() };
+        session.who.insert(Signed {
+            person: person.id,
+            username: person.username.to_string(),
+            at: began,
+            proven: None,
+            staff: staff(visit, person),
+            must_register: false,
+            must_change: false,
+        })
+    }
+
+    /// The password is right and has expired. Whom a reset does not help changes it with what it was (R-RESET-8).
+    async fn expired(
+        &self,
+        visit: &Visit,
+        session: &mut Session,
+        (username, began): (&str, Timestamp),
+    ) -> Result<SignIn> {
+        if self.can_reset_alone(visit, username).await? {
+            return Ok(SignIn::Expired);
+        }
+        let account = self.account(visit, username).await?.ok_or(PortalError::Stale)?;
+        self.signed_in(visit, session, (&account.person, began)).must_change = true;
+        Ok(SignIn::MustChange)
     }
 
     async fn registration(&self, visit: &Visit, person: &Person) -> Result<Registration> {
@@ -114,15 +141,17 @@ impl Portal {
     pub async fn gate(&self, visit: &Visit, session: &mut Session, level: Level) -> Result<Gate> {
         let Some(who) = session.who.clone() else { return Ok(Gate::SignIn) };
         let (account, offers) = self.offers(visit, self.signing(visit), &who.username).await?;
-        let Some((account, offers)) =
-            account.filter(|account| account.person.id == who.person).zip(offers.ok())
-        else {
+        let same = |account: &Arc<Account>| account.person.id == who.person;
+        let Some((account, offers)) = account.filter(same).zip(offers.ok()) else {
             *session = Session { told: session.told.take(), ..Session::default() };
             return Ok(Gate::SignIn);
         };
-        let offers = beyond_the_password(offers);
+        let works_here = staff(visit, &account.person).is_some();
+        let offers = beyond_the_password(offers, works_here);
         let enrolled = is_enrolled(&account) && !offers.is_empty();
-        if level == Level::Passcode && offers.is_empty() {
+        // Who may act on others begins with a second factor from somebody else's hand.
+        let alone = offers.is_empty() && (level == Level::Passcode || works_here && level != Level::Enrolled);
+        if alone {
             return Ok(Gate::Help);
         }
         if !session.lacks(level, (enrolled, !offers.is_empty()), self.fresh(visit)) {
@@ -161,9 +190,10 @@ impl Portal {
     }
 }
 
-/// Without e-mail for whoever has something of their own: a stolen password often opens the mailbox as well.
-fn beyond_the_password(mut offers: Vec<Offer>) -> Vec<Offer> {
-    if offers.iter().any(|offer| is_device(offer.method())) {
+/// Without e-mail for whoever has something of their own, and for whoever works here: a stolen password often opens the mailbox
+/// as well.
+fn beyond_the_password(mut offers: Vec<Offer>, works_here: bool) -> Vec<Offer> {
+    if works_here || offers.iter().any(|offer| is_device(offer.method())) {
         offers.retain(|offer| offer.method() != Method::Sent(Channel::Email));
     }
     offers
@@ -171,7 +201,7 @@ fn beyond_the_password(mut offers: Vec<Offer>) -> Vec<Offer> {
 
 /// Whether the person has registered a way to get a passcode.
 fn is_enrolled(account: &Account) -> bool {
-    account.person.own.is_some() || account.factors.iter().any(|factor| factor.kind.enrolls())
+    account.person.own.is_some() || account.enrolled()
 }
 
 /// Whether what is asked for is still offered.

@@ -27,6 +27,8 @@ const TOUCH: Duration = Duration::from_secs(60);
 /// What is possible before security data was registered, where that is required.
 const BEFORE_REGISTRATION: [&str; 6] =
     ["/register", "/verify", "/sign-", "/language/", "/practices", "/sent"];
+/// What is possible before a password that has expired was changed.
+const BEFORE_THE_CHANGE: [&str; 6] = ["/password", "/verify", "/sign-", "/language/", "/practices", "/sent"];
 
 /// A browser and its session.
 pub(super) struct Browser {
@@ -60,11 +62,21 @@ fn origin(config: &Config, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) 
     let text =
         |name: &str| headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
     let hops = text("x-forwarded-for").join(",");
-    // The last that is no proxy of ours: what stands before it anybody can have written.
-    let hops = hops.split(',').rev().filter_map(|hop| hop.trim().parse::<IpAddr>().ok());
+    // The last that is no proxy of ours: what stands before it, or before what is no address, anybody can have written.
+    let hops = hops.split(',').rev().map_while(hop);
     let address = hops.into_iter().find(|hop| !config.portal.is_proxy(*hop)).unwrap_or(peer);
-    let secure = text("x-forwarded-proto").last().is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
+    let protocols = text("x-forwarded-proto").join(",");
+    let last = protocols.rsplit(',').next().unwrap_or_default().trim();
+    // Where the portal is known by an address with https, a proxy that does not say so must not take the cookie's protection away.
+    let secure = last.eq_ignore_ascii_case("https") || config.portal.is_https();
     (address.to_canonical(), secure)
+}
+
+/// The address of a hop, as proxies write it: alone, in brackets, or with a port.
+fn hop(text: &str) -> Option<IpAddr> {
+    let text = text.trim().trim_matches('"');
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 impl FromRequestParts<State> for Browser {
@@ -100,11 +112,15 @@ impl FromRequestParts<State> for Browser {
         if !fresh && let Err(error) = browser.load().await {
             return Err(browser.unavailable(&error));
         }
-        let must = browser.session.who.as_ref().is_some_and(|who| who.must_register);
-        if must && !BEFORE_REGISTRATION.iter().any(|path| browser.path.starts_with(path)) {
-            return Err(redirect("/register"));
+        let (first, allowed) = match &browser.session.who {
+            Some(who) if who.must_change => ("/password", BEFORE_THE_CHANGE),
+            Some(who) if who.must_register => ("/register", BEFORE_REGISTRATION),
+            _ => return Ok(browser),
+        };
+        match allowed.iter().any(|path| browser.path.starts_with(path)) {
+            true => Ok(browser),
+            false => Err(redirect(first)),
         }
-        Ok(browser)
     }
 }
 
@@ -180,10 +196,11 @@ impl Browser {
             serde_json::to_vec(&self.session).map_err(|error| PortalError::Unavailable(error.to_string()))?;
         let portal = &self.visit.config.portal;
         let (version, created) = self.kept.map_or((0, now), |(_, version, created)| (version, created));
+        let owner = self.session.owner();
         let kept = KeptSession {
             key: key(&self.cookie),
-            person: self.session.who.as_ref().map(|who| who.person),
-            as_of: self.session.who.as_ref().filter(|_| self.renewed.is_some()).map(|who| who.version),
+            person: owner.map(|(person, _)| person),
+            as_of: owner.map(|(_, since)| since),
             version,
             content: Secret::new(content),
             created,
@@ -230,8 +247,9 @@ impl Browser {
         match self.save().await {
             Ok(true) => {}
             Ok(false) if self.renewed.is_some() => {
-                // Signed in, in a session that was changed or ended meanwhile: it begins anew, in a new one.
-                (self.kept, self.renewed) = (None, None);
+                // Signed in, in a session that was changed or ended meanwhile: it begins anew, in a new one; unless it is the
+                // account that was changed.
+                self.kept = None;
                 match self.save().await {
                     Ok(true) => {}
                     Ok(false) => return redirect(to),
@@ -295,4 +313,26 @@ fn set_cookie(headers: &mut HeaderMap, text: &str) {
 pub(super) fn redirect(to: &str) -> Response {
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_of_a_hop_is_read_as_proxies_write_it() {
+        let seen = |text: &str| hop(text).map(|address| address.to_string());
+        for (text, address) in [
+            (" 203.0.113.5", "203.0.113.5"),
+            ("203.0.113.5:4711", "203.0.113.5"),
+            ("2001:db8::5", "2001:db8::5"),
+            ("[2001:db8::5]", "2001:db8::5"),
+            ("\"[2001:db8::5]:4711\"", "2001:db8::5"),
+        ] {
+            assert_eq!(seen(text).as_deref(), Some(address), "{text}");
+        }
+        for text in ["", "unknown", "_hidden", "203.0.113.5:port", "9.9.9.9 203.0.113.5"] {
+            assert_eq!(seen(text), None, "{text}");
+        }
+    }
 }

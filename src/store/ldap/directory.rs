@@ -220,8 +220,10 @@ impl Directory for Ldap {
     async fn unlock(&self, person: &Person) -> Result<(), ChangeError> {
         let (dn, _) = place(person);
         let (mut connection, entry) = self.as_service(person).await?;
-        // What is not there needs no right to be taken away.
+        // What is not there needs no right to be taken away; and a lock for good is an administrator's (ppolicy's draft, section 5.3.3).
+        let for_good = entry.values("pwdAccountLockedTime").iter().any(|value| **value == *b"000001010000Z");
         let locked = |change: &&Modification<'_>| match change {
+            Modification::Remove("pwdAccountLockedTime") if for_good => false,
             Modification::Remove(name) | Modification::Replace(name, _) => !entry.values(name).is_empty(),
             _ => false,
         };

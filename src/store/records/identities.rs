@@ -58,7 +58,7 @@ async fn put(
         (true, false) => "active",
     };
     if known && !identity.enabled {
-        sessions::end_all(transaction, id).await?;
+        sessions::end_all(transaction, id, batch.at).await?;
     }
     let query = if known {
         Query::new(
@@ -102,8 +102,8 @@ async fn put(
 /// The entry has taken a name that is somebody else's, so the old one is not theirs any more either: nobody gets in as them
 /// until that is cleared up.
 /// `false` if that is so already.
-async fn shut_out(transaction: &mut Transaction, person: PersonId) -> Result<bool> {
-    sessions::end_all(transaction, person).await?;
+async fn shut_out(transaction: &mut Transaction, person: PersonId, at: Timestamp) -> Result<bool> {
+    sessions::end_all(transaction, person, at).await?;
     let done = Query::new(
         "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = ''
          WHERE id = $1 AND username <> $2",
@@ -131,7 +131,7 @@ async fn groups(
 }
 
 async fn depart(transaction: &mut Transaction, person: PersonId, at: Timestamp) -> Result<()> {
-    sessions::end_all(transaction, person).await?;
+    sessions::end_all(transaction, person, at).await?;
     Query::new(
         "UPDATE people SET status = 'disabled', username = $2, version = version + 1, fingerprint = '', departed = $3
          WHERE id = $1 AND departed IS NULL",
@@ -249,7 +249,7 @@ async fn apply(transaction: &mut Transaction, batch: IdentityBatch) -> Result<Ap
         // Their entries have other names now, so the old ones are free: two may want to exchange theirs.
         let mut told = Vec::new();
         for (change, id) in &waiting {
-            if change.person.is_some() && shut_out(transaction, *id).await? {
+            if change.person.is_some() && shut_out(transaction, *id, batch.at).await? {
                 told.push(*id);
             }
         }

@@ -215,7 +215,7 @@ impl People for Records {
                     return Err(gone());
                 }
                 if status != Status::Active {
-                    sessions::end_all(transaction, person).await?;
+                    sessions::end_all(transaction, person, entry.at).await?;
                 }
                 if matches!(status, Status::Active | Status::New) {
                     transaction.change(Change::Cleared(person, None));
@@ -253,7 +253,7 @@ async fn new_password(transaction: &mut Transaction, person: PersonId, entry: Au
         .bind(&id)
         .execute(&mut transaction.connection)
         .await?;
-    sessions::end_all(transaction, person).await?;
+    sessions::end_all(transaction, person, entry.at).await?;
     audit::append(transaction, entry).await
 }
 

@@ -1,6 +1,6 @@
 //! Sessions of the portal. A save counts only for the version that was loaded, so that of two at once one wins, and it is the
 //! database that says so. What ends sessions of a person calls [`end_all`] in its own transaction, so that a kill in between is
-//! impossible.
+//! impossible; and what somebody proved before makes no session any more.
 //!
 //! Anybody makes a session by looking at a page, so there is a bound: of those that nobody is signed in to the newest
 //! [`ANONYMOUS`] stay, and of each person the newest [`PER_PERSON`].
@@ -23,10 +23,10 @@ pub(super) const STEP: u64 = 1024;
 /// Sessions of one person.
 pub(super) const PER_PERSON: u64 = 32;
 
-/// Whoever is named may have a session: not locked, not switched off, and where a version is named, it is theirs.
+/// Whoever is named may have a session: not locked, not switched off, and theirs were not ended since they proved who they are.
 const ALLOWED: &str =
     "($2 IS NULL OR EXISTS (SELECT 1 FROM people WHERE id = $2 AND status IN ('active', 'new')
-                        AND departed IS NULL AND ($7 IS NULL OR version = $7)))";
+                        AND departed IS NULL AND ($7 IS NULL OR sessions_ended < $7)))";
 
 fn place<'a>(id: &'a str, person: &'a str) -> Place<'a> {
     Place { table: "sessions", row: id, person, kind: "session" }
@@ -44,7 +44,7 @@ struct Written {
     content: String,
     created: Timestamp,
     expires: Timestamp,
-    as_of: Option<i64>,
+    as_of: Option<Timestamp>,
 }
 
 impl Written {
@@ -57,7 +57,7 @@ impl Written {
             .bind(&self.content)
             .bind(self.created.millis())
             .bind(self.expires.millis())
-            .bind(self.as_of)
+            .bind(self.as_of.map(Timestamp::millis))
     }
 
     /// Adds it.
@@ -139,8 +139,10 @@ async fn bound(transaction: &mut Transaction, written: &Written, looks: bool) ->
     Ok(())
 }
 
-/// Ends all of a person.
-pub(super) async fn end_all(transaction: &mut Transaction, person: PersonId) -> Result<()> {
+/// Ends all of a person, and those that are about to be begun by what was proven before.
+pub(super) async fn end_all(transaction: &mut Transaction, person: PersonId, at: Timestamp) -> Result<()> {
+    let end = Query::new("UPDATE people SET sessions_ended = $2 WHERE id = $1 AND sessions_ended < $2");
+    end.bind(person.to_string()).bind(at.millis()).execute(&mut transaction.connection).await?;
     end_others(transaction, person, "").await.map(drop)
 }
 

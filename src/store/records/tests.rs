@@ -43,10 +43,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes a database one of the schema before positions had a table of their own.
-const WITHOUT_POSITIONS: [&str; 14] = [
+const WITHOUT_POSITIONS: [&str; 15] = [
     "DROP TABLE sessions",
     "DROP TABLE questions",
     "DROP TABLE contacts",
+    "ALTER TABLE people DROP COLUMN sessions_ended",
     "ALTER TABLE people DROP COLUMN fresh",
     "ALTER TABLE people DROP COLUMN proven",
     "ALTER TABLE people DROP COLUMN registered",

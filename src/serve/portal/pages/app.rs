@@ -230,14 +230,15 @@ async fn confirm(Posted { mut browser, fields }: Posted) -> Shown {
     })
 }
 
-async fn skip(Posted { mut browser, .. }: Posted) -> Response {
+async fn skip(Posted { mut browser, .. }: Posted) -> Shown {
+    admitted(&mut browser, Level::Passcode, HERE).await?;
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     portal.leave_pin_out(&visit, &mut browser.session);
-    browser.go(HERE).await
+    Ok(browser.go(HERE).await)
 }
 
 async fn cancel(Posted { mut browser, .. }: Posted) -> Shown {
-    let account = admitted(&mut browser, Level::Enrolled, HERE).await?;
+    let account = admitted(&mut browser, Level::Passcode, HERE).await?;
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     Ok(match portal.end_app(&visit, &mut browser.session, &account.person).await {
         Ok(()) => browser.tell("/app", Told::good("app-cancelled", &[])).await,

@@ -251,6 +251,8 @@ async fn save(Posted { mut browser, fields }: Posted) -> Response {
             if let Some(who) = &mut browser.session.who {
                 who.must_register = false;
             }
+            // Another address may have been entered than the one that is being confirmed.
+            browser.session.contact = None;
             let to = match written.entered.first() {
                 Some((kind, _)) => format!("/register/confirm/{}", kind.as_str()),
                 None => "/register".to_owned(),
@@ -267,7 +269,9 @@ async fn save(Posted { mut browser, fields }: Posted) -> Response {
 
 async fn confirm(mut browser: Browser, Path(kind): Path<String>) -> Response {
     let Ok(kind) = kind.parse::<ContactKind>() else { return super::missing(browser).await };
-    let account = match admitted(&mut browser, Level::Change, "/register").await {
+    let here = format!("/register/confirm/{}", kind.as_str());
+    // The first proven contact gets passcodes: whoever can be reached already shows that it is them.
+    let account = match admitted(&mut browser, Level::StepUp, &here).await {
         Ok(account) => account,
         Err(elsewhere) => return elsewhere,
     };
@@ -298,6 +302,11 @@ async fn confirm(mut browser: Browser, Path(kind): Path<String>) -> Response {
 }
 
 async fn choose(Path(kind): Path<String>, Posted { mut browser, fields }: Posted) -> Response {
+    if let Err(elsewhere) =
+        admitted(&mut browser, Level::StepUp, &super::local(&format!("/register/confirm/{kind}"))).await
+    {
+        return elsewhere;
+    }
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     let choice = (fields.text("method"), fields.has("again"));
     match portal.choose_contact(&visit, &mut browser.session, choice).await {
@@ -310,6 +319,11 @@ async fn choose(Path(kind): Path<String>, Posted { mut browser, fields }: Posted
 }
 
 async fn answer(Path(kind): Path<String>, Posted { mut browser, fields }: Posted) -> Response {
+    if let Err(elsewhere) =
+        admitted(&mut browser, Level::StepUp, &super::local(&format!("/register/confirm/{kind}"))).await
+    {
+        return elsewhere;
+    }
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     let value = browser
         .session

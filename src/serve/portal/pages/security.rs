@@ -196,7 +196,7 @@ async fn chosen(
 }
 
 async fn rename(browser: Browser, Path(id): Path<String>) -> Shown {
-    let (browser, _, own) = chosen(browser, (Level::Enrolled, "rename", &id)).await?;
+    let (browser, _, own) = chosen(browser, (Level::Passcode, "rename", &id)).await?;
     let view = browser.view();
     let title = view.with("factor-rename-heading", &[("name", &name(&view, &own))]);
     let field = Field {
@@ -217,7 +217,7 @@ async fn rename(browser: Browser, Path(id): Path<String>) -> Shown {
 }
 
 async fn renamed(Path(id): Path<String>, Posted { mut browser, fields }: Posted) -> Shown {
-    let account = admitted(&mut browser, Level::Enrolled, HERE).await?;
+    let account = admitted(&mut browser, Level::Passcode, HERE).await?;
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     let told = match portal.rename_factor(&visit, &account.person, (&id, fields.text("name"))).await {
         Ok(true) => Told::good("factor-renamed", &[]),

@@ -81,6 +81,10 @@ async fn sign_in(Posted { mut browser, fields }: Posted) -> Response {
             browser.renew();
             browser.go(&next).await
         }
+        Ok(SignIn::MustChange) => {
+            browser.renew();
+            browser.tell("/password", Told::problem("password-must-change")).await
+        }
         Ok(SignIn::Expired) => browser.tell("/reset", Told::problem("password-is-expired")).await,
         Ok(SignIn::Wrong) => {
             let problems =

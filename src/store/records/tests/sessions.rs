@@ -166,15 +166,17 @@ async fn synchronisation_ends_sessions_of_whom_it_switches_off_or_sees_leave(kit
 async fn who_is_barred_or_has_a_new_password_by_now_gets_no_session(kit: Kit) {
     let store = kit.store().await;
     let alice = store.person("alice").await;
-    let version = store.people().person(&name("alice")).await.unwrap().unwrap().version;
-    let signed_in = KeptSession { as_of: Some(version), ..session(1, Some(alice)) };
+    let before = NOW - Duration::from_millis(1);
+    let signed_in = KeptSession { as_of: Some(before), ..session(1, Some(alice)) };
     assert_eq!(store.sessions().save(signed_in.clone()).await.unwrap(), Some(1));
     begin(&store, 2, None).await;
     store.passwords().set(alice, Secret::new("new".into()), entry("person.password")).await.unwrap();
     assert_eq!(store.sessions().save(signed_in.clone()).await.unwrap(), None, "signed in by the old one");
     let raised = KeptSession { key: key(3), version: 1, ..signed_in.clone() };
     assert_eq!(store.sessions().rename(key(2), raised).await.unwrap(), None);
-    let now = KeptSession { as_of: Some(version + 1), ..signed_in };
+    let at_once = KeptSession { as_of: Some(NOW), ..signed_in.clone() };
+    assert_eq!(store.sessions().save(at_once).await.unwrap(), None, "in the same moment");
+    let now = KeptSession { as_of: Some(NOW + Duration::from_millis(1)), ..signed_in };
     assert_eq!(store.sessions().save(now).await.unwrap(), Some(1));
     store.people().set_status(alice, Status::Locked, entry("person.lock")).await.unwrap();
     assert_eq!(store.sessions().save(session(4, Some(alice))).await.unwrap(), None, "locked");
