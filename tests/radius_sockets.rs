@@ -101,13 +101,11 @@ fn request_that_takes_too_long_gets_no_answer_and_status_server_does_meanwhile()
     }
     lock.let_go();
     assert_eq!(daemon.counter("late"), 1);
-    // A retransmission gets another chance; a busy machine may need several.
-    socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
-    let mut buffer = [0; 4096];
-    let accepted = std::iter::repeat_with(|| {
-        socket.send_to(&login, daemon.address).unwrap();
-        socket.recv(&mut buffer).is_ok()
-    });
-    assert!(accepted.take(40).any(|accepted| accepted));
-    assert_eq!(buffer[0], 2);
+    // A retransmission gets another chance, and here all the time that a busy machine may need.
+    let path = dir.path().join("doorward.toml");
+    std::fs::write(&path, read(&path).replace("\"100ms\"", "\"50s\"")).unwrap();
+    daemon.signal(Signal::SIGHUP);
+    while !daemon.log().contains("configuration reloaded") {}
+    socket.send_to(&login, daemon.address).unwrap();
+    assert_eq!(receive(&socket)[0], 2);
 }
