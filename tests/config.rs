@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+#[path = "config/campus.rs"]
+mod campus;
 #[path = "config/errors.rs"]
 mod errors;
 #[path = "config/mailbox.rs"]
@@ -251,6 +253,8 @@ fn defaults_in_the_example_are_the_defaults() {
         ("smtp", "from"),
         ("gateway", "url"),
         ("gateway", "body"),
+        ("campus", "realms"),
+        ("campus", "hosts"),
         ("mailbox", "kind"),
         ("mailbox", "account"),
         ("mailbox", "tenant"),

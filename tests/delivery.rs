@@ -55,6 +55,7 @@ fn message(config: &Config, channel: Channel, to: &str) -> Message {
         username: String::new(),
         notice: None,
         language: None,
+        campus: None,
     };
     Message {
         id: CodeId::from_uuid(uuid::Uuid::now_v7()),

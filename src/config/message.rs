@@ -46,8 +46,13 @@ pub(super) fn codes(section: &Section<'_>) -> Option<Codes> {
 }
 
 pub(super) fn texts(root: &Section<'_>) -> Option<Texts> {
-    let institution = institution(&root.table("institution"));
-    let message = message(&root.table("message"));
+    both(&root.table("institution"), &root.table("message"))
+}
+
+/// The catalogue of these two tables.
+pub(super) fn both(institution_table: &Section<'_>, message_table: &Section<'_>) -> Option<Texts> {
+    let institution = institution(institution_table);
+    let message = message(message_table);
     Some(Texts { institution: institution?, message: message? })
 }
 

@@ -363,6 +363,7 @@ mod tests {
             username: String::new(),
             notice: None,
             language: None,
+            campus: None,
         }
     }
 

@@ -184,7 +184,8 @@ impl Courier {
     }
 
     async fn deliver(&self, claimed: &Claimed) -> AttemptEnd {
-        let (content, config) = (&claimed.content, self.config.load());
+        let content = &claimed.content;
+        let config = self.config.load_full().at(content.campus.as_deref());
         let body = match content.notice {
             Some(notice) => {
                 let language = config.portal.words.choose(content.language.as_deref(), "");

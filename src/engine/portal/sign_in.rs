@@ -72,6 +72,7 @@ impl Portal {
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
                 let username = person.username.to_string();
+                let visit = &visit.of(&person);
                 let registration = self.registration(visit, &person).await?;
                 let who = Signed {
                     person: person.id,
@@ -82,8 +83,13 @@ impl Portal {
                     staff: staff(visit, &person),
                     must_register: registration == Registration::Required,
                 };
-                *session =
-                    Session { who: Some(who), told: session.told.take(), seen: now, ..Session::default() };
+                *session = Session {
+                    who: Some(who),
+                    home: visit.config.campus.clone(),
+                    told: session.told.take(),
+                    seen: now,
+                    ..Session::default()
+                };
                 if registration == Registration::Due {
                     session.told = Some(Told::good("registration-due", &[]));
                 }
