@@ -202,6 +202,58 @@ fn app_is_set_up_with_pin_and_recovery_codes_and_lets_in() {
     assert!(![&seed, "8305", &codes[0]].iter().any(|secret| log.contains(*secret)), "no secret is logged");
 }
 
+// R-APP-4
+#[test]
+fn who_has_an_app_and_no_pin_is_led_to_choose_one_where_it_is_required() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    std::fs::write(dir.path().join("conf.d/pin.toml"), "[portal]\npin = \"required\"\n").unwrap();
+    let mut world = World::of(Daemon::demo_in(dir.path(), &[]));
+    let (mut browser, page) = world.admitted("amara", "/security");
+    assert_eq!(page.path, "/app/pin", "{}", page.text());
+    page.must_say("A PIN is required here. Choose one before you go on.");
+    for path in ["/security", "/password", "/key/register", "/key/verify", "/app/enroll"] {
+        browser.get(path).must_say("Choose a PIN");
+    }
+    browser.post("/app/enroll/skip", &[]).must_say("Choose a PIN");
+    let pin =
+        |browser: &mut Browser, pin: &str| browser.post("/app/pin", &[("pin", pin), ("pin_again", pin)]);
+    pin(&mut browser, "1234").must_say("follow each other");
+    pin(&mut browser, "8305");
+    browser.get("/security").must_say("Recent activity");
+    // Who has no app has nothing to type a PIN before.
+    let (_, page) = world.admitted("chen", "/password");
+    assert_eq!(page.path, "/password", "{}", page.text());
+}
+
+// R-CODE-1 R-RESET-3
+#[test]
+fn page_says_that_a_new_passcode_comes_when_the_one_before_was_tried_too_often() {
+    let mut world = World::start();
+    let chen = world.person("chen");
+    let mut browser = Browser::new(&world.url);
+    browser.sign_in("chen", &chen.password, "/app/enroll");
+    browser.post("/verify/choose", &[("method", "email")]);
+    let mail = |world: &mut World| {
+        let text = world.mail("chen", "passcode");
+        text.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 6).unwrap().to_owned()
+    };
+    let first = mail(&mut world);
+    let wrong = if first == "000000" { "000001" } else { "000000" };
+    for _ in 0..2 {
+        let page = browser.post("/verify/passcode", &[("passcode", wrong)]);
+        page.must_say("That passcode is not right, or it is too old.");
+        assert!(!page.says("on its way"), "{}", page.text());
+    }
+    let page = browser.post("/verify/passcode", &[("passcode", wrong)]);
+    page.must_say("it was the last try of this one. A new passcode is on its way");
+    assert!(!page.says("or it is too old"), "{}", page.text());
+    let second = mail(&mut world);
+    assert_ne!(first, second);
+    browser.post("/verify/passcode", &[("passcode", &first)]).must_say("That passcode is not right");
+    browser.post("/verify/passcode", &[("passcode", &second)]).must_say("Name the device");
+}
+
 // R-APP-6
 #[test]
 fn set_up_that_is_cancelled_leaves_nothing_and_there_can_be_several_devices() {

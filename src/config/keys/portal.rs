@@ -117,7 +117,7 @@ pub(super) const KEYS: &[Key] = &[
         "portal",
         "pin",
         Some("\"optional\""),
-        "Whether who sets up a passcode app chooses a PIN: `off`, `optional` or `required`. Clients that ask for PIN and passcode need it.",
+        "Whether who sets up a passcode app chooses a PIN: `off`, `optional` or `required`. Where it is required, who has an app and no PIN is led to choose one before they look after their account. Clients that ask for PIN and passcode need it.",
     ),
     key(
         "registration",

@@ -244,6 +244,7 @@ impl Portal {
                 None
             }
             Answer::Throttled => Some(Problem::new("passcode", "throttled")),
+            Answer::Renewed => Some(Problem::new("passcode", "wrong-passcode-renewed")),
             Answer::Wrong | Answer::NotAsked => Some(Problem::new("passcode", "wrong-passcode")),
         };
         Ok(problem)
