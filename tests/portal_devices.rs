@@ -254,6 +254,25 @@ fn page_says_that_a_new_passcode_comes_when_the_one_before_was_tried_too_often()
     browser.post("/verify/passcode", &[("passcode", &second)]).must_say("Name the device");
 }
 
+#[test]
+fn codes_and_notices_are_in_the_language_that_the_person_has_chosen() {
+    let mut world = World::start();
+    let chen = world.person("chen");
+    let mut browser = Browser::new(&world.url);
+    browser.sign_in("chen", &chen.password, "/app/enroll");
+    browser.get("/language/es?next=/verify").must_say("Sesión de chen");
+    browser.post("/verify/choose", &[("method", "email")]);
+    let mail = world.mail("chen", "su código de acceso");
+    assert!(mail.contains("Hola, Chen Wei:") && mail.contains("Preguntas frecuentes"), "{mail}");
+    let sent = mail.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 6).unwrap();
+    let page = browser.post("/verify/passcode", &[("passcode", sent)]);
+    assert_eq!(page.path, "/app/enroll", "{}", page.text());
+    let (seed, factor) = shown(&browser.post("/app/enroll", &[("name", "")]));
+    browser.post("/app/enroll/confirm", &[("factor", &factor), ("passcode", &code(&seed, 0))]);
+    let notice = world.mail("chen", "Hola");
+    assert!(notice.contains("Preguntas frecuentes") && !notice.contains("Frequent"), "{notice}");
+}
+
 // R-APP-6
 #[test]
 fn set_up_that_is_cancelled_leaves_nothing_and_there_can_be_several_devices() {

@@ -134,6 +134,8 @@ fn message(section: &Section<'_>) -> Option<MessageTexts> {
             section.error(section.within(*at, "{code}"), message, "leave it out");
         }
     }
+    let keys = ["code_subject", "code_text", "code_html", "support_text", "support_html", "sms", "voice"];
+    let written = keys.into_iter().filter(|key| section.written(key).is_some()).collect();
     let only = |pair: Option<(Template, At)>| pair.map(|(template, _)| template);
     Some(MessageTexts {
         code_subject: only(code_subject)?,
@@ -143,6 +145,7 @@ fn message(section: &Section<'_>) -> Option<MessageTexts> {
         support_html: only(support_html)?,
         sms: only(sms)?,
         voice: only(voice)?,
+        written,
     })
 }
 

@@ -125,7 +125,7 @@ impl Closing<'_> {
                 minutes: rules.lifetime.as_secs().div_ceil(60),
                 username: String::new(),
                 notice: None,
-                language: None,
+                language: round.language.map(str::to_owned),
                 campus: config.campuses.of(person).map(str::to_owned),
             },
             created: *at,

@@ -88,7 +88,7 @@ const SECTIONS: [(&str, &str); 36] = [
     ("institution", "Who sends, and who helps: values of the placeholders in `[message]`."),
     (
         "message",
-        "What people read and hear. Placeholders: `{code} {minutes} {name} {institution} {campus} {support_name} {support_phone} {support_email} {faq} {origin}`; a line whose placeholders are all empty is left out.",
+        "What people read and hear. Placeholders: `{code} {minutes} {name} {institution} {campus} {support_name} {support_phone} {support_email} {faq} {origin}`; a line whose placeholders are all empty is left out. A key that is not written is said in the person's language, as `message-…` in `portal.words`; calls are always as `voice` says.",
     ),
     ("smtp", "The server that takes mail."),
     (

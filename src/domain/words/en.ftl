@@ -596,3 +596,33 @@ notice-factor-added-subject = A second factor was added to your { $institution }
 notice-factor-added = a second factor was added to your account { $username }. If this was not you, contact { $support-name } at once.
 notice-factor-revoked-subject = A second factor was removed from your { $institution } account
 notice-factor-revoked = a second factor was removed from your account { $username }. If this was not you, contact { $support-name } at once.
+
+## Codes by mail and text message, where `[message]` does not say them otherwise. Placeholders stand for themselves.
+
+message-code-subject = { $institution }: your passcode
+message-code-text =
+    Hello { $name },
+
+    your passcode is { $code }
+
+    It is good for { $minutes } minutes, and once. Nobody will ask you for it by telephone or mail. If you did not just log in, somebody else knows your password: change it.
+message-code-html =
+    <p>Hello { $name },</p>
+    <p>your passcode is</p>
+    <p style='font-size:2em;letter-spacing:.2em'><b>{ $code }</b></p>
+    <p>It is good for { $minutes } minutes, and once. Nobody will ask you for it by telephone or mail. If you did not just log in, somebody else knows your password: change it.</p>
+message-support-text =
+    { $institution }
+    { $campus }
+    { $support-name }
+    Telephone: { $support-phone }
+    E-mail: { $support-email }
+    Frequent questions: { $faq }
+message-support-html =
+    <p>{ $institution }</p>
+    <p>{ $campus }</p>
+    <p>{ $support-name }</p>
+    <p>Telephone: { $support-phone }</p>
+    <p>E-mail: <a href='mailto:{ $support-email }'>{ $support-email }</a></p>
+    <p><a href='{ $faq }'>Frequent questions</a></p>
+message-sms = { $code } is your { $institution } passcode, good for { $minutes } minutes. Nobody will ask you for it.

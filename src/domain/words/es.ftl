@@ -596,3 +596,33 @@ notice-factor-added-subject = Se agregó un segundo factor a su cuenta de { $ins
 notice-factor-added = Se agregó un segundo factor a su cuenta { $username }. Si no fue usted, comuníquese de inmediato con { $support-name }.
 notice-factor-revoked-subject = Se quitó un segundo factor de su cuenta de { $institution }
 notice-factor-revoked = Se quitó un segundo factor de su cuenta { $username }. Si no fue usted, comuníquese de inmediato con { $support-name }.
+
+## Codes by mail and text message, where `[message]` does not say them otherwise. Placeholders stand for themselves.
+
+message-code-subject = { $institution }: su código de acceso
+message-code-text =
+    Hola, { $name }:
+
+    su código de acceso es { $code }
+
+    Vale { $minutes } minutos y una sola vez. Nadie se lo pedirá por teléfono ni por correo. Si no acaba de iniciar sesión, otra persona conoce su contraseña: cámbiela.
+message-code-html =
+    <p>Hola, { $name }:</p>
+    <p>su código de acceso es</p>
+    <p style='font-size:2em;letter-spacing:.2em'><b>{ $code }</b></p>
+    <p>Vale { $minutes } minutos y una sola vez. Nadie se lo pedirá por teléfono ni por correo. Si no acaba de iniciar sesión, otra persona conoce su contraseña: cámbiela.</p>
+message-support-text =
+    { $institution }
+    { $campus }
+    { $support-name }
+    Teléfono: { $support-phone }
+    Correo: { $support-email }
+    Preguntas frecuentes: { $faq }
+message-support-html =
+    <p>{ $institution }</p>
+    <p>{ $campus }</p>
+    <p>{ $support-name }</p>
+    <p>Teléfono: { $support-phone }</p>
+    <p>Correo: <a href='mailto:{ $support-email }'>{ $support-email }</a></p>
+    <p><a href='{ $faq }'>Preguntas frecuentes</a></p>
+message-sms = { $code }: su clave de { $institution }, vale { $minutes } minutos. Nadie se la pide.

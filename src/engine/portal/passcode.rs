@@ -234,6 +234,7 @@ pub(super) fn round<'a>(
         state: None,
         origin: &visit.address,
         reach: asking.reach,
+        language: Some(&visit.language),
         join: None,
     }
 }
