@@ -11,10 +11,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+#[path = "config/campus.rs"]
+mod campus;
 #[path = "config/errors.rs"]
 mod errors;
 #[path = "config/mailbox.rs"]
 mod mailbox;
+#[path = "config/messages.rs"]
+mod messages;
 #[path = "config/password.rs"]
 mod password;
 #[path = "config/redis.rs"]
@@ -251,6 +255,8 @@ fn defaults_in_the_example_are_the_defaults() {
         ("smtp", "from"),
         ("gateway", "url"),
         ("gateway", "body"),
+        ("campus", "realms"),
+        ("campus", "hosts"),
         ("mailbox", "kind"),
         ("mailbox", "account"),
         ("mailbox", "tenant"),

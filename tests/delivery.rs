@@ -55,12 +55,13 @@ fn message(config: &Config, channel: Channel, to: &str) -> Message {
         username: String::new(),
         notice: None,
         language: None,
+        campus: None,
     };
     Message {
         id: CodeId::from_uuid(uuid::Uuid::now_v7()),
         channel,
         to: to.to_owned(),
-        body: config.catalogue.code(channel, &content),
+        body: config.catalogue.code(config.portal.words.choose(None, ""), channel, &content),
         code: CODE.to_owned(),
     }
 }

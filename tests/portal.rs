@@ -12,6 +12,8 @@ mod support;
 
 #[path = "portal/activation.rs"]
 mod activation;
+#[path = "portal/devices.rs"]
+mod devices;
 #[path = "portal/doors.rs"]
 mod doors;
 #[path = "portal/looks.rs"]

@@ -8,6 +8,8 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+#[path = "portal_devices/passcodes.rs"]
+mod passcodes;
 mod support;
 #[path = "portal_devices/thief.rs"]
 mod thief;
@@ -200,6 +202,30 @@ fn app_is_set_up_with_pin_and_recovery_codes_and_lets_in() {
     browser.get("/security").must_say("9 codes are left.");
     let log = world.daemon.log();
     assert!(![&seed, "8305", &codes[0]].iter().any(|secret| log.contains(*secret)), "no secret is logged");
+}
+
+// R-APP-4
+#[test]
+fn who_has_an_app_and_no_pin_is_led_to_choose_one_where_it_is_required() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    std::fs::write(dir.path().join("conf.d/pin.toml"), "[portal]\npin = \"required\"\n").unwrap();
+    let mut world = World::of(Daemon::demo_in(dir.path(), &[]));
+    let (mut browser, page) = world.admitted("amara", "/security");
+    assert_eq!(page.path, "/app/pin", "{}", page.text());
+    page.must_say("A PIN is required here. Choose one before you go on.");
+    for path in ["/security", "/password", "/key/register", "/key/verify", "/app/enroll"] {
+        browser.get(path).must_say("Choose a PIN");
+    }
+    browser.post("/app/enroll/skip", &[]).must_say("Choose a PIN");
+    let pin =
+        |browser: &mut Browser, pin: &str| browser.post("/app/pin", &[("pin", pin), ("pin_again", pin)]);
+    pin(&mut browser, "1234").must_say("follow each other");
+    pin(&mut browser, "8305");
+    browser.get("/security").must_say("Recent activity");
+    // Who has no app has nothing to type a PIN before.
+    let (_, page) = world.admitted("chen", "/password");
+    assert_eq!(page.path, "/password", "{}", page.text());
 }
 
 // R-APP-6

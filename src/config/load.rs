@@ -5,7 +5,8 @@ use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Radius, Retention};
 use super::{
-    client, directory, gateway, mailbox, message, password, portal, redis, smtp, store, wsapi, yubico,
+    campus, client, directory, gateway, mailbox, message, password, portal, redis, registration, smtp, store,
+    wsapi, yubico,
 };
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
@@ -82,13 +83,13 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let directories = directory::directories(root, files);
     let portal = portal::portal(&root.table("portal"), files);
     let words = portal.as_ref().map(|portal| &*portal.words);
-    let registration = portal::registration(&root.table("registration"), words);
-    let activation = portal::activation(&root.table("activation"));
+    let registration = registration::registration(&root.table("registration"), words);
+    let activation = registration::activation(&root.table("activation"));
     let retention = retention(&root.table("retention"));
     let admin = admin(&root.table("admin"), files);
     let log = log(&root.table("log"));
     let (directories, realms) = directories?;
-    Some(Config {
+    let config = Config {
         store: store?,
         keys: keys?,
         radius: radius?,
@@ -116,8 +117,12 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         retention: retention?,
         admin: admin?,
         log: log?,
+        campuses: Arc::default(),
+        campus: None,
+        branches: Vec::new(),
         warnings: Vec::new(),
-    })
+    };
+    campus::campuses(root, files, config)
 }
 
 fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {

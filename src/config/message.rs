@@ -46,8 +46,13 @@ pub(super) fn codes(section: &Section<'_>) -> Option<Codes> {
 }
 
 pub(super) fn texts(root: &Section<'_>) -> Option<Texts> {
-    let institution = institution(&root.table("institution"));
-    let message = message(&root.table("message"));
+    both(&root.table("institution"), &root.table("message"))
+}
+
+/// The catalogue of these two tables.
+pub(super) fn both(institution_table: &Section<'_>, message_table: &Section<'_>) -> Option<Texts> {
+    let institution = institution(institution_table);
+    let message = message(message_table);
     Some(Texts { institution: institution?, message: message? })
 }
 
@@ -129,6 +134,8 @@ fn message(section: &Section<'_>) -> Option<MessageTexts> {
             section.error(section.within(*at, "{code}"), message, "leave it out");
         }
     }
+    let keys = ["code_subject", "code_text", "code_html", "support_text", "support_html", "sms", "voice"];
+    let written = keys.into_iter().filter(|key| section.written(key).is_some()).collect();
     let only = |pair: Option<(Template, At)>| pair.map(|(template, _)| template);
     Some(MessageTexts {
         code_subject: only(code_subject)?,
@@ -138,6 +145,7 @@ fn message(section: &Section<'_>) -> Option<MessageTexts> {
         support_html: only(support_html)?,
         sms: only(sms)?,
         voice: only(voice)?,
+        written,
     })
 }
 

@@ -3,6 +3,7 @@
 //! [`load`] reads the main file, `conf.d` and the environment into one tree with positions, walks it section by section
 //! against the list of keys, and collects every error before it gives up.
 
+mod campus;
 mod client;
 mod directory;
 mod files;
@@ -15,6 +16,7 @@ mod message;
 mod password;
 mod portal;
 mod redis;
+mod registration;
 mod report;
 mod section;
 mod smtp;
@@ -34,16 +36,16 @@ pub use gateway::{
 pub use keys::reference;
 pub use load::load;
 pub use mailbox::{GraphSettings, LdapMailboxSettings, MailboxFilter, MailboxKind, MailboxSettings};
-pub use portal::{
-    AcceptableUse, Activation, Enforce, Logo, Portal, Presence, QuestionsMode, Registration, SecondCode,
-};
+pub use portal::{AcceptableUse, Logo, Portal};
 pub use redis::{Redis, RedisMode, RedisServer};
+pub use registration::{Activation, Enforce, Presence, QuestionsMode, Registration, SecondCode};
 pub use report::Errors;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
 pub use wsapi::{ServerTls, Wsapi, WsapiClient};
 pub use yubico::Yubico;
 
 use crate::base::{PrefixMap, Secret};
+use crate::domain::campus::Campuses;
 use crate::domain::contact::Country;
 use crate::domain::message::SendLimits;
 use crate::domain::policy::{ClientPolicy, LoginTexts};
@@ -114,8 +116,22 @@ pub struct Config {
     pub admin: Admin,
     /// `[log]`
     pub log: Log,
+    /// `[[campus]]`: whose people are where.
+    pub campuses: Arc<Campuses>,
+    /// The campus whose settings these are; none: those that every campus begins with.
+    pub campus: Option<String>,
+    /// The settings of each campus; each has none of its own.
+    pub branches: Vec<Arc<Config>>,
     /// What is allowed but unwise, as sentences.
     pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// The settings of the campus of this name; those of all, where there is none.
+    pub fn at(self: &Arc<Self>, campus: Option<&str>) -> Arc<Self> {
+        let named = |branch: &&Arc<Self>| campus.is_some() && branch.campus.as_deref() == campus;
+        Arc::clone(self.branches.iter().find(named).unwrap_or(self))
+    }
 }
 
 /// `[store]`

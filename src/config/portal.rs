@@ -1,12 +1,12 @@
-//! `[portal]`, `[registration]`, `[activation]`: the self-service pages.
+//! `[portal]`: the self-service pages.
 
 use super::files::Files;
+use super::registration::{PRESENCE, Presence};
 use super::report::At;
 use super::section::Section;
 use super::wsapi::{ServerTls, tls};
 use super::{client, wsapi};
 use crate::domain::method::Method;
-use crate::domain::question::{APPROVED, QuestionId};
 use crate::domain::words::Words;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -77,79 +77,6 @@ pub struct Logo {
     pub bytes: Arc<[u8]>,
 }
 
-/// What becomes of people who have not registered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Enforce {
-    /// Nothing.
-    Off,
-    /// They are told.
-    Remind,
-    /// From this moment on they must.
-    From(crate::base::Timestamp),
-}
-
-/// Whether something is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Presence {
-    /// No.
-    Off,
-    /// It can be left out.
-    Optional,
-    /// It must be there.
-    Required,
-}
-
-const PRESENCE: [(&str, Presence); 3] =
-    [("off", Presence::Off), ("optional", Presence::Optional), ("required", Presence::Required)];
-
-/// What answers to security questions are good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum QuestionsMode {
-    /// None are asked for.
-    Off,
-    /// They are kept.
-    RegisterOnly,
-    /// One is asked for at a reset, after the passcode.
-    Additional,
-}
-
-/// `[registration]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Registration {
-    /// What becomes of people who have not registered.
-    pub enforce: Enforce,
-    /// Questions that can be chosen.
-    pub slots: usize,
-    /// Of these, needed the first time.
-    pub min_new: usize,
-    /// Of these, needed later.
-    pub min_existing: usize,
-    /// The help-desk verification question.
-    pub helpdesk: Presence,
-    /// Questions that may be chosen.
-    pub questions: Vec<QuestionId>,
-    /// What answers are good for.
-    pub mode: QuestionsMode,
-}
-
-/// When a second passcode is sent at an activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecondCode {
-    /// To a contact that was just entered.
-    NewContact,
-    /// There, or where the directory says.
-    Always,
-    /// None is.
-    Never,
-}
-
-/// `[activation]`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Activation {
-    /// When a second passcode is sent.
-    pub second_code: SecondCode,
-}
-
 pub(super) fn portal(section: &Section<'_>, files: &Files<'_>) -> Option<Portal> {
     let tls = tls(section, files);
     let proxies = wsapi::networks(section, "proxies");
@@ -166,9 +93,9 @@ pub(super) fn portal(section: &Section<'_>, files: &Files<'_>) -> Option<Portal>
     let accent = accent(section);
     let methods = |key| client::methods(section, key);
     let (login_methods, reset_methods) = (methods("login_methods"), methods("reset_methods"));
-    let names = |key| Some(section.texts(key)?.into_iter().map(|(name, _)| name).collect::<Vec<_>>());
+    let names = |key| names(section, key);
     let (helpdesk, administrators) = (names("helpdesk_groups"), names("administrator_groups"));
-    let domains = names("domains");
+    let domains = domains(section);
     let pin = section.choice("pin", &PRESENCE);
     let (url, _) = url?;
     let acceptable_use = (!url.is_empty()).then_some(AcceptableUse { url, version: version?.0 });
@@ -189,9 +116,65 @@ pub(super) fn portal(section: &Section<'_>, files: &Files<'_>) -> Option<Portal>
         reset_methods: reset_methods?,
         helpdesk_groups: helpdesk?,
         administrator_groups: administrators?,
-        domains: domains?.iter().map(|domain| domain.trim_start_matches('.').to_lowercase()).collect(),
+        domains: domains?,
         pin: pin?,
     })
+}
+
+/// What is written in `[campus.portal]`, and the rest as it is for `all`.
+pub(super) fn at_campus(
+    own: &Section<'_>,
+    section: &Section<'_>,
+    files: &Files<'_>,
+    all: &Portal,
+) -> Option<Portal> {
+    let mut portal = all.clone();
+    // Forms are taken from the host that a browser came by, which is one of the campus.
+    portal.origin = String::new();
+    if own.written("language").is_some() || own.written("words").is_some() {
+        let language = own.text("language").or_else(|| section.text("language"));
+        let mut texts = word_files(section, files)?;
+        if own.written("words").is_some() {
+            texts.extend(word_files(own, files)?);
+        }
+        portal.words = catalogue(own, language?, &texts)?;
+    }
+    let given = |key: &str, known: fn(&AcceptableUse) -> String| {
+        let own = own.text(key).map(|(text, _)| text);
+        own.or_else(|| all.acceptable_use.as_ref().map(known))
+    };
+    let url = given("acceptable_use_url", |policy| policy.url.clone()).unwrap_or_default();
+    let version = given("acceptable_use_version", |policy| policy.version.clone())
+        .or_else(|| Some(section.text("acceptable_use_version")?.0));
+    portal.acceptable_use = (!url.is_empty()).then_some(AcceptableUse { url, version: version? });
+    if own.written("logo").is_some() {
+        portal.logo = logo(own, files)?;
+    }
+    if own.written("accent").is_some() {
+        portal.accent = accent(own)?;
+    }
+    let methods = |key, all: Vec<Method>| {
+        if own.written(key).is_some() { client::methods(own, key) } else { Some(all) }
+    };
+    let (login, reset) =
+        (methods("login_methods", portal.login_methods), methods("reset_methods", portal.reset_methods));
+    (portal.login_methods, portal.reset_methods) = (login?, reset?);
+    if own.written("domains").is_some() {
+        portal.domains = domains(own)?;
+    }
+    if own.written("pin").is_some() {
+        portal.pin = own.choice("pin", &PRESENCE)?;
+    }
+    Some(portal)
+}
+
+fn names(section: &Section<'_>, key: &str) -> Option<Vec<String>> {
+    Some(section.texts(key)?.into_iter().map(|(name, _)| name).collect())
+}
+
+fn domains(section: &Section<'_>) -> Option<Vec<String>> {
+    let lower = |domain: &String| domain.trim_start_matches('.').to_lowercase();
+    Some(names(section, "domains")?.iter().map(lower).collect())
 }
 
 fn origin(section: &Section<'_>) -> Option<String> {
@@ -207,7 +190,13 @@ fn origin(section: &Section<'_>) -> Option<String> {
 }
 
 fn words(section: &Section<'_>, files: &Files<'_>) -> Option<Arc<Words>> {
-    let (language, at) = section.text("language")?;
+    let language = section.text("language")?;
+    let own = word_files(section, files)?;
+    catalogue(section, language, &own)
+}
+
+/// Languages and texts of the files that `words` names.
+fn word_files(section: &Section<'_>, files: &Files<'_>) -> Option<Vec<(String, String)>> {
     let mut own = Vec::new();
     for (name, at) in section.texts("words")? {
         let path = files.base.join(&name);
@@ -220,7 +209,15 @@ fn words(section: &Section<'_>, files: &Files<'_>) -> Option<Arc<Words>> {
             }
         }
     }
-    match Words::new(&language, &own) {
+    Some(own)
+}
+
+fn catalogue(
+    section: &Section<'_>,
+    (language, at): (String, At),
+    own: &[(String, String)],
+) -> Option<Arc<Words>> {
+    match Words::new(&language, own) {
         Ok(words) => Some(Arc::new(words)),
         Err(error) => {
             let at = if own.is_empty() { at } else { section.place("words") };
@@ -261,92 +258,6 @@ fn accent(section: &Section<'_>) -> Option<String> {
     }
     section.error(at, format!("`{text}` is no colour"), "six hexadecimal digits, such as \"#0b5cad\"");
     None
-}
-
-pub(super) fn registration(section: &Section<'_>, words: Option<&Words>) -> Option<Registration> {
-    let enforce = enforce(section);
-    let slots = section.number("slots", 0..=10);
-    let (new, existing) = (section.number("min_new", 0..=10), section.number("min_existing", 0..=10));
-    if let (Some(slots), Some(new), Some(existing)) = (slots, new, existing)
-        && usize::max(new, existing) > slots
-    {
-        let place = section.place("min_new");
-        section.error(place, "more answers are needed than there are `slots`", "raise `slots`, or lower it");
-    }
-    let helpdesk = section.choice("helpdesk", &PRESENCE);
-    let questions = questions(section, words);
-    if let (Some(slots), Some(questions)) = (slots, &questions)
-        && questions.len() < slots
-    {
-        let message = format!("{} questions are approved for {slots} slots", questions.len());
-        section.error(section.place("questions"), message, "name more of them");
-    }
-    let modes = [
-        ("off", QuestionsMode::Off),
-        ("register-only", QuestionsMode::RegisterOnly),
-        ("additional", QuestionsMode::Additional),
-    ];
-    let mode = section.choice("mode", &modes);
-    Some(Registration {
-        enforce: enforce?,
-        slots: slots?,
-        min_new: new?,
-        min_existing: existing?,
-        helpdesk: helpdesk?,
-        questions: questions?,
-        mode: mode?,
-    })
-}
-
-fn enforce(section: &Section<'_>) -> Option<Enforce> {
-    let (text, at) = section.text("enforce")?;
-    match text.as_str() {
-        "off" => Some(Enforce::Off),
-        "remind" => Some(Enforce::Remind),
-        date => match date.parse::<jiff::civil::Date>().map(|date| date.to_zoned(jiff::tz::TimeZone::UTC)) {
-            Ok(Ok(moment)) => {
-                Some(Enforce::From(crate::base::Timestamp::from_secs(moment.timestamp().as_second())))
-            }
-            _ => {
-                let hint = "`off`, `remind`, or a date such as \"2027-01-15\"";
-                section.error(at, format!("`{text}` is nothing for `enforce`"), hint);
-                None
-            }
-        },
-    }
-}
-
-fn questions(section: &Section<'_>, words: Option<&Words>) -> Option<Vec<QuestionId>> {
-    let written = section.texts("questions")?;
-    let built_in = || APPROVED.iter().map(|name| ((*name).to_owned(), At::DEFAULT));
-    let named: Vec<_> = if written.is_empty() { built_in().collect() } else { written };
-    let mut questions: Vec<QuestionId> = Vec::new();
-    for (name, at) in named {
-        let has_text = words.is_none_or(|words| {
-            words.languages().first().is_some_and(|language| language.has(&format!("question-{name}")))
-                || APPROVED.contains(&name.as_str())
-        });
-        match name.parse() {
-            Ok(question) if has_text && !questions.contains(&question) => questions.push(question),
-            Ok(_) if has_text => section.error(at, format!("`{name}` stands here twice"), "take one out"),
-            _ => {
-                let hint =
-                    "one that is built in, or lower-case letters and dashes with a text in `portal.words`";
-                section.error(at, format!("there is no text for a question `{name}`"), hint);
-            }
-        }
-    }
-    Some(questions)
-}
-
-pub(super) fn activation(section: &Section<'_>) -> Option<Activation> {
-    let second = [
-        ("new_contact", SecondCode::NewContact),
-        ("always", SecondCode::Always),
-        ("never", SecondCode::Never),
-    ];
-    let second_code = section.choice("second_code", &second);
-    Some(Activation { second_code: second_code? })
 }
 
 impl Portal {

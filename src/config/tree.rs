@@ -191,6 +191,13 @@ fn merge(into: &mut Vec<Entry>, layer: Vec<Entry>) {
     }
 }
 
+/// The entries of a table with those of another in place of them.
+pub(super) fn over(below: &[Entry], above: &[Entry]) -> Vec<Entry> {
+    let mut entries = below.to_vec();
+    merge(&mut entries, above.to_vec());
+    entries
+}
+
 fn is_tables(list: &[Node]) -> bool {
     !list.is_empty() && list.iter().all(|node| matches!(node.value, Value::Table(_)))
 }

@@ -32,6 +32,9 @@ pub struct Content {
     /// Its language, as a BCP 47 tag; none: the default.
     #[serde(default)]
     pub language: Option<String>,
+    /// Campus whose words it is written in; none: those of all.
+    #[serde(default)]
+    pub campus: Option<String>,
 }
 
 /// What a message without a code tells. None of them carries a password, a code or an answer.

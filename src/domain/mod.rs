@@ -4,6 +4,7 @@
 
 pub mod activity;
 pub mod audit;
+pub mod campus;
 pub mod contact;
 pub mod desk;
 pub mod digest;

@@ -3,9 +3,13 @@
 //! `{name}` in a template stands for a value; every other brace is itself. A line whose placeholders are all empty is left
 //! out, so that an institution without a support telephone has no line about one.
 
+#[cfg(test)]
+mod tests;
+
 use super::message::{Content, Notice};
 use super::method::Channel;
 use super::words::Language;
+use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroize;
 
@@ -169,6 +173,8 @@ pub struct MessageTexts {
     pub sms: Template,
     /// A call with a code.
     pub voice: Template,
+    /// Those that somebody has written. The others are said in the person's language, but for calls, whose voice speaks one only.
+    pub written: Vec<&'static str>,
 }
 
 /// The catalogue.
@@ -207,28 +213,23 @@ impl fmt::Debug for Rendered {
 
 impl Texts {
     /// The message that carries a code over a channel.
-    pub fn code(&self, channel: Channel, content: &Content) -> Rendered {
+    pub fn code(&self, language: &Language, channel: Channel, content: &Content) -> Rendered {
         let plain = |field| self.value(field, content);
         let message = &self.message;
         match channel {
             Channel::Email => {
                 let html = |field| escape(&self.value(field, content));
+                let subject = self.said(language, "code_subject", &message.code_subject);
+                let text = self.said(language, "code_text", &message.code_text);
+                let page = self.said(language, "code_html", &message.code_html);
                 Rendered::Mail {
-                    subject: one_line(&message.code_subject.render(&plain)),
-                    text: format!(
-                        "{}\n\n-- \n{}\n",
-                        message.code_text.render(&plain),
-                        message.support_text.render(&plain)
-                    ),
-                    html: format!(
-                        "<!DOCTYPE html>\n<html>\n<body>\n{}\n<hr>\n{}\n</body>\n</html>\n",
-                        message.code_html.render(&html),
-                        message.support_html.render(&html)
-                    ),
+                    subject: one_line(&subject.render(&plain)),
+                    text: format!("{}\n\n-- \n{}\n", text.render(&plain), self.support(language, content)),
+                    html: self.page(language, &page.render(&html), content),
                 }
             }
             Channel::Sms => {
-                let mut text = message.sms.render(&plain);
+                let mut text = self.said(language, "sms", &message.sms).render(&plain);
                 let origin = &self.institution.origin;
                 if !origin.is_empty() {
                     // https://wicg.github.io/sms-one-time-codes/: the last line, and nothing after it.
@@ -244,6 +245,35 @@ impl Texts {
                 Rendered::Text(message.voice.render(&spoken))
             }
         }
+    }
+
+    /// The template of a key: as somebody has written it, else as the language says it.
+    fn said<'t>(&self, language: &Language, key: &'static str, usual: &'t Template) -> Cow<'t, Template> {
+        let name = format!("message-{}", key.replace('_', "-"));
+        if self.message.written.contains(&key) || !language.has(&name) {
+            return Cow::Borrowed(usual);
+        }
+        let fields = Field::ALL.map(|(name, _)| (name.replace('_', "-"), format!("{{{name}}}")));
+        let fields = fields.each_ref().map(|(name, field)| (name.as_str(), field.as_str()));
+        match Template::parse(&language.say(&name, &fields)) {
+            // The code stands where it must stand, and nowhere else, whatever a file of words says.
+            Ok(said) if said.has(Field::Code) == usual.has(Field::Code) => Cow::Owned(said),
+            _ => Cow::Borrowed(usual),
+        }
+    }
+
+    /// How a mail ends.
+    fn support(&self, language: &Language, content: &Content) -> String {
+        let template = self.said(language, "support_text", &self.message.support_text);
+        template.render(&|field| self.value(field, content))
+    }
+
+    /// A mail as HTML, with its end.
+    fn page(&self, language: &Language, body: &str, content: &Content) -> String {
+        let template = self.said(language, "support_html", &self.message.support_html);
+        let support = template.render(&|field| escape(&self.value(field, content)));
+        let tag = language.tag();
+        format!("<!DOCTYPE html>\n<html lang=\"{tag}\">\n<body>\n{body}\n<hr>\n{support}\n</body>\n</html>\n")
     }
 
     /// The mail that tells of a change, or the text message to whoever has no address.
@@ -273,18 +303,11 @@ impl Texts {
         }
         let greeting = if content.name.is_empty() { String::new() } else { say("notice-greeting") + "\n\n" };
         let text = greeting + &say(&format!("notice-{name}"));
-        let plain = |field| self.value(field, content);
-        let html = |field| escape(&self.value(field, content));
         let paragraphs = text.split("\n\n").map(|part| format!("<p>{}</p>", escape(part)));
         Rendered::Mail {
             subject: say(&format!("notice-{name}-subject")),
-            text: format!("{text}\n\n-- \n{}\n", self.message.support_text.render(&plain)),
-            html: format!(
-                "<!DOCTYPE html>\n<html lang=\"{}\">\n<body>\n{}\n<hr>\n{}\n</body>\n</html>\n",
-                language.tag(),
-                paragraphs.collect::<String>(),
-                self.message.support_html.render(&html)
-            ),
+            text: format!("{text}\n\n-- \n{}\n", self.support(language, content)),
+            html: self.page(language, &paragraphs.collect::<String>(), content),
         }
     }
 
@@ -331,102 +354,4 @@ pub fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn template(text: &str) -> Template {
-        Template::parse(text).unwrap()
-    }
-
-    fn texts(origin: &str) -> Texts {
-        Texts {
-            institution: Institution {
-                name: "Ex & Co".to_owned(),
-                support_email: "help@example.org".to_owned(),
-                origin: origin.to_owned(),
-                ..Institution::default()
-            },
-            message: MessageTexts {
-                code_subject: template("{institution}: passcode"),
-                code_text: template("Hello {name},\n\n{code} for {minutes} minutes"),
-                code_html: template(
-                    "<p style=\"{ color: red }\">Hello {name}</p>\n<b title=\"{name}\">{code}</b>",
-                ),
-                support_text: template("Tel {support_phone}\nMail {support_email}\nAnswers: {faq}"),
-                support_html: template("<a href=\"mailto:{support_email}\">{support_email}</a>"),
-                sms: template("{code} from {institution}"),
-                voice: template("It is {code}. Again: {code}."),
-            },
-        }
-    }
-
-    fn content(name: &str) -> Content {
-        Content {
-            to: "+1".to_owned(),
-            code: "123456".to_owned(),
-            name: name.to_owned(),
-            minutes: 5,
-            username: String::new(),
-            notice: None,
-            language: None,
-        }
-    }
-
-    #[test]
-    fn mail_ends_with_support_and_leaves_out_lines_without_a_value() {
-        let Rendered::Mail { subject, text, html } = texts("").code(Channel::Email, &content("")) else {
-            panic!("no mail")
-        };
-        assert_eq!(subject, "Ex & Co: passcode");
-        assert_eq!(text, "\n123456 for 5 minutes\n\n-- \nMail help@example.org\n");
-        assert!(html.contains("<b title=\"\">123456</b>") && !html.contains("Hello"), "{html}");
-    }
-
-    #[test]
-    fn html_is_escaped_wherever_a_value_stands() {
-        let evil = "<img src=x onerror='y'> & \"z\"\r\nSubject: a";
-        let Rendered::Mail { text, html, .. } = texts("").code(Channel::Email, &content(evil)) else {
-            panic!("no mail")
-        };
-        let safe = "&lt;img src=x onerror=&#39;y&#39;&gt; &amp; &quot;z&quot;  Subject: a";
-        assert_eq!(html.matches(safe).count(), 2, "{html}");
-        assert!(!html.contains("<img") && !text.contains("\nSubject"), "{text}");
-    }
-
-    #[test]
-    fn text_message_ends_with_the_line_that_binds_the_code_to_the_host() {
-        let Rendered::Text(text) = texts("sign.example.org").code(Channel::Sms, &content("A\n@evil #1"))
-        else {
-            panic!("no text")
-        };
-        assert_eq!(text, "123456 from Ex & Co\n@sign.example.org #123456");
-        assert_eq!(
-            texts("").code(Channel::Sms, &content("")),
-            Rendered::Text("123456 from Ex & Co".to_owned())
-        );
-    }
-
-    #[test]
-    fn call_spells_the_digits() {
-        let wanted = "It is 1, 2, 3, 4, 5, 6. Again: 1, 2, 3, 4, 5, 6.";
-        assert_eq!(texts("").code(Channel::Voice, &content("")), Rendered::Text(wanted.to_owned()));
-    }
-
-    #[test]
-    fn unknown_placeholder_is_named_and_other_braces_are_text() {
-        assert_eq!(Template::parse("a {coed} b").unwrap_err().0, "{coed}");
-        assert_eq!(Template::parse("a\n{Code}").unwrap_err().0, "{Code}");
-        let same = template("{ color: red } {} { {name");
-        assert_eq!(same.render(&|_| panic!("no field")), "{ color: red } {} { {name");
-    }
-
-    #[test]
-    fn nothing_prints_the_code() {
-        for channel in Channel::ALL {
-            assert!(!format!("{:?}", texts("").code(channel, &content("x"))).contains("123456"));
-        }
-    }
 }

@@ -71,7 +71,7 @@ impl Closing<'_> {
         let state = self.fresh_state(person);
         let (code, message) = match &self.ending.send {
             Some(dispatch) => {
-                let (code, message) = self.compose(person, dispatch);
+                let (code, message) = self.compose(dispatch);
                 // Whoever is sent a code may use it as long as it says.
                 pending.expires = pending.expires.max(code.code.expires);
                 (Some(code), Some(message))
@@ -93,11 +93,7 @@ impl Closing<'_> {
     }
 
     /// A fresh code and the message that carries it.
-    fn compose(
-        &self,
-        person: PersonId,
-        Dispatch { channel, destination, name }: &Dispatch,
-    ) -> (NewCode, Box<NewMessage>) {
+    fn compose(&self, Dispatch { channel, destination, person }: &Dispatch) -> (NewCode, Box<NewMessage>) {
         let Self { gatekeeper: Gatekeeper { digester, random, reach, .. }, config, round, at, .. } = self;
         let (purpose, reach) = (round.purpose, round.reach.unwrap_or(&**reach));
         let rules = config.codes.rules;
@@ -107,7 +103,7 @@ impl Closing<'_> {
         let expires = *at + rules.lifetime;
         let code = SentCode {
             id,
-            digest: digester.digest_sent(id, person, bound, digits.expose()),
+            digest: digester.digest_sent(id, person.id, bound, digits.expose()),
             channel: *channel,
             digits: rules.digits,
             expires,
@@ -115,7 +111,7 @@ impl Closing<'_> {
         let digest = digester.digest_destination(&destination.to);
         let message = NewMessage {
             id,
-            person,
+            person: person.id,
             purpose,
             channel: *channel,
             masked: destination.masked.clone(),
@@ -125,11 +121,12 @@ impl Closing<'_> {
             content: Content {
                 to: destination.to.clone(),
                 code: digits.expose().clone(),
-                name: name.clone(),
+                name: person.name.clone(),
                 minutes: rules.lifetime.as_secs().div_ceil(60),
                 username: String::new(),
                 notice: None,
-                language: None,
+                language: round.language.map(str::to_owned),
+                campus: config.campuses.of(person).map(str::to_owned),
             },
             created: *at,
             expires,

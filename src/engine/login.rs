@@ -78,6 +78,8 @@ pub struct Round<'a> {
     pub origin: &'a str,
     /// Where codes go, if not where the person is usually reached.
     pub reach: Option<&'a dyn Reach>,
+    /// Language of the person, if the front knows it.
+    pub language: Option<&'a str>,
     /// A code that is under way counts, if it is not older than this; none: as `codes.resend_after` says.
     pub join: Option<Duration>,
 }

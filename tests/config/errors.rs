@@ -26,7 +26,7 @@ fn shown(report: &str) -> Vec<Shown> {
 }
 
 /// The text has exactly one error, at this place, with the caret under these characters.
-fn assert_one_error(text: &str, place: &str, marked: &str, message: &str) {
+pub(super) fn assert_one_error(text: &str, place: &str, marked: &str, message: &str) {
     let report = report(text);
     let errors = shown(&report);
     let [error] = errors.as_slice() else { panic!("not one error in:\n{text}\n{report}") };

@@ -68,6 +68,7 @@ fn encoded(text: &str) -> String {
 #[derive(Debug, Clone)]
 pub(crate) struct Browser {
     address: SocketAddr,
+    host: String,
     cookies: BTreeMap<String, String>,
     token: String,
 }
@@ -75,8 +76,13 @@ pub(crate) struct Browser {
 impl Browser {
     /// Of `http://HOST:PORT`.
     pub(crate) fn new(url: &str) -> Self {
-        let address = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Self { address, cookies: BTreeMap::new(), token: String::new() }
+        let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
+        Self { address, host: address.to_string(), cookies: BTreeMap::new(), token: String::new() }
+    }
+
+    /// The same, by the name of a host.
+    pub(crate) fn at(url: &str, host: &str) -> Self {
+        Self { host: host.to_owned(), ..Self::new(url) }
     }
 
     /// One request, without following where it leads.
@@ -84,7 +90,7 @@ impl Browser {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let host = self.address;
+        let host = &self.host;
         let request = format!(
             "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: {}\r\nOrigin: http://{host}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",

@@ -31,7 +31,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 34] = [
+const SECTIONS: [(&str, &str); 36] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -88,7 +88,7 @@ const SECTIONS: [(&str, &str); 34] = [
     ("institution", "Who sends, and who helps: values of the placeholders in `[message]`."),
     (
         "message",
-        "What people read and hear. Placeholders: `{code} {minutes} {name} {institution} {campus} {support_name} {support_phone} {support_email} {faq} {origin}`; a line whose placeholders are all empty is left out.",
+        "What people read and hear. Placeholders: `{code} {minutes} {name} {institution} {campus} {support_name} {support_phone} {support_email} {faq} {origin}`; a line whose placeholders are all empty is left out. A key that is not written is said in the person's language, as `message-…` in `portal.words`; calls are always as `voice` says.",
     ),
     ("smtp", "The server that takes mail."),
     (
@@ -101,6 +101,14 @@ const SECTIONS: [(&str, &str); 34] = [
     ),
     ("registration", "Security data that people register in the portal."),
     ("activation", "Accounts that their owners must activate first."),
+    (
+        "campus",
+        "`[[campus]]`: one of several campuses. `[campus.institution]`, `[campus.message]`, `[campus.registration]` and `[campus.activation]` hold those keys of `[institution]`, `[message]`, `[registration]` and `[activation]` that are different there. `portal.md` explains it.",
+    ),
+    (
+        "campus.portal",
+        "`[campus.portal]`: what is different there of `[portal]`. The other keys of `[portal]` are the same for all.",
+    ),
     (
         "mailbox",
         "Mailboxes of alumni at a mail provider, whose passwords they set here. `alumni-mailbox.md` says how to set it up.",

@@ -35,6 +35,9 @@ pub struct Session {
     pub activation: Option<Activation>,
     /// A passcode app that is being set up.
     pub app: Option<App>,
+    /// Campus of whoever has shown who they are ([`Self::is_known`]), if they have one.
+    #[serde(default)]
+    pub home: Option<String>,
     /// Where they wanted to go before a passcode was asked for.
     pub next: Option<String>,
     /// To be told on the next page: a message of the catalogue and its values.
@@ -140,6 +143,15 @@ impl Session {
             Level::Change => enrolled && who.proven.is_none_or(|at| at < fresh),
             Level::Passcode | Level::StepUp => offered && who.proven.is_none_or(|at| at < fresh),
         }
+    }
+
+    /// Whether somebody has shown who they are, by a password or a passcode; then [`Self::home`] is their campus. Of others nothing may
+    /// be told, so they see the campus that they came to.
+    pub const fn is_known(&self) -> bool {
+        let reset = matches!(self.reset, Some(Reset::Password { .. }));
+        let activation =
+            matches!(self.activation, Some(Activation::Form { .. } | Activation::Password { .. }));
+        self.who.is_some() || reset || activation
     }
 
     /// The passcode was right.

@@ -106,8 +106,8 @@ pub struct Dispatch {
     pub channel: Channel,
     /// Where to.
     pub destination: Destination,
-    /// Name of the person, for a greeting.
-    pub name: String,
+    /// Whom it is for.
+    pub person: Arc<Person>,
 }
 
 /// The end of a round. It holds only once the store has written it.
@@ -222,11 +222,10 @@ impl Login<'_> {
         if rounds > policy.max_rounds {
             return self.reject(Reason::TooManyRounds);
         }
-        let Some((person, version)) =
-            self.account.as_ref().map(|known| (known.person.id, known.person.version))
-        else {
+        let Some(known) = self.account.as_ref().map(|account| Arc::clone(&account.person)) else {
             return self.reject(Reason::UnknownPerson);
         };
+        let (person, version) = (known.id, known.version);
         let offers = self.offers();
         let named = word.and_then(|choice| choice.among(&offers));
         let unavailable = word.is_some() && named.is_none();
@@ -235,9 +234,8 @@ impl Login<'_> {
         let chosen = named.or(meant);
         let (reason, send) = match chosen {
             Some(Offer::Sent(channel, destination)) => {
-                let name = self.account.as_ref().map(|account| account.person.name.clone());
                 let (channel, destination) = (*channel, destination.clone());
-                let send = Dispatch { channel, destination, name: name.unwrap_or_default() };
+                let send = Dispatch { channel, destination, person: known };
                 (Reason::PasscodeSent, Some(send))
             }
             _ => (Reason::PasscodeWanted, None),

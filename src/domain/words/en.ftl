@@ -39,6 +39,7 @@ password = Password
 passcode = Passcode
 wrong-login = The username or the password is not right, or this account cannot be used here. Check both and try again; after many attempts, wait a while. If it does not help, contact { $support-name }.
 wrong-passcode = That passcode is not right, or it is too old. Check it and try again, or ask for a new one.
+wrong-passcode-renewed = That passcode is not right, and it was the last try of this one. A new passcode is on its way; the old one does not count any more.
 throttled = Too many attempts failed. Wait a while and try again.
 password-is-expired = Your password has expired. Reset it first.
 password-must-change = Your password has expired. Choose a new one here; nothing else is possible before.
@@ -347,6 +348,7 @@ app-confirmed = The app works.
 app-pin-button = Set the PIN
 app-pin-skip = Go on without a PIN
 app-pin-set = The PIN was set.
+app-pin-due = A PIN is required here. Choose one before you go on.
 app-pin-change = Choose a new PIN
 app-pin-rows = No rows, no repeated digits, no years.
 app-done-next = Its passcodes count from now on.
@@ -595,3 +597,33 @@ notice-factor-added-subject = A second factor was added to your { $institution }
 notice-factor-added = a second factor was added to your account { $username }. If this was not you, contact { $support-name } at once.
 notice-factor-revoked-subject = A second factor was removed from your { $institution } account
 notice-factor-revoked = a second factor was removed from your account { $username }. If this was not you, contact { $support-name } at once.
+
+## Codes by mail and text message, where `[message]` does not say them otherwise. Placeholders stand for themselves.
+
+message-code-subject = { $institution }: your passcode
+message-code-text =
+    Hello { $name },
+
+    your passcode is { $code }
+
+    It is good for { $minutes } minutes, and once. Nobody will ask you for it by telephone or mail. If you did not just log in, somebody else knows your password: change it.
+message-code-html =
+    <p>Hello { $name },</p>
+    <p>your passcode is</p>
+    <p style='font-size:2em;letter-spacing:.2em'><b>{ $code }</b></p>
+    <p>It is good for { $minutes } minutes, and once. Nobody will ask you for it by telephone or mail. If you did not just log in, somebody else knows your password: change it.</p>
+message-support-text =
+    { $institution }
+    { $campus }
+    { $support-name }
+    Telephone: { $support-phone }
+    E-mail: { $support-email }
+    Frequent questions: { $faq }
+message-support-html =
+    <p>{ $institution }</p>
+    <p>{ $campus }</p>
+    <p>{ $support-name }</p>
+    <p>Telephone: { $support-phone }</p>
+    <p>E-mail: <a href='mailto:{ $support-email }'>{ $support-email }</a></p>
+    <p><a href='{ $faq }'>Frequent questions</a></p>
+message-sms = { $code } is your { $institution } passcode, good for { $minutes } minutes. Nobody will ask you for it.

@@ -39,6 +39,7 @@ password = Contraseña
 passcode = Código de acceso
 wrong-login = El nombre de usuario o la contraseña no es correcto, o esta cuenta no se puede usar aquí. Revise ambos e intente de nuevo; después de muchos intentos, espere un rato. Si no lo logra, comuníquese con { $support-name }.
 wrong-passcode = Ese código de acceso no es correcto o ya venció. Revíselo e intente de nuevo, o pida uno nuevo.
+wrong-passcode-renewed = Ese código de acceso no es correcto y era el último intento con él. Va en camino un código de acceso nuevo; el anterior ya no vale.
 throttled = Fallaron demasiados intentos. Espere un momento e intente de nuevo.
 password-is-expired = Su contraseña venció. Primero restablézcala.
 password-must-change = Su contraseña venció. Elija una nueva aquí; antes no se puede hacer nada más.
@@ -347,6 +348,7 @@ app-confirmed = La aplicación funciona.
 app-pin-button = Establecer el PIN
 app-pin-skip = Continuar sin PIN
 app-pin-set = El PIN quedó establecido.
+app-pin-due = Aquí se exige un PIN. Elija uno antes de continuar.
 app-pin-change = Elegir un PIN nuevo
 app-pin-rows = Sin filas, sin dígitos repetidos, sin años.
 app-done-next = Sus códigos de acceso valen desde ahora.
@@ -595,3 +597,33 @@ notice-factor-added-subject = Se agregó un segundo factor a su cuenta de { $ins
 notice-factor-added = Se agregó un segundo factor a su cuenta { $username }. Si no fue usted, comuníquese de inmediato con { $support-name }.
 notice-factor-revoked-subject = Se quitó un segundo factor de su cuenta de { $institution }
 notice-factor-revoked = Se quitó un segundo factor de su cuenta { $username }. Si no fue usted, comuníquese de inmediato con { $support-name }.
+
+## Codes by mail and text message, where `[message]` does not say them otherwise. Placeholders stand for themselves.
+
+message-code-subject = { $institution }: su código de acceso
+message-code-text =
+    Hola, { $name }:
+
+    su código de acceso es { $code }
+
+    Vale { $minutes } minutos y una sola vez. Nadie se lo pedirá por teléfono ni por correo. Si no acaba de iniciar sesión, otra persona conoce su contraseña: cámbiela.
+message-code-html =
+    <p>Hola, { $name }:</p>
+    <p>su código de acceso es</p>
+    <p style='font-size:2em;letter-spacing:.2em'><b>{ $code }</b></p>
+    <p>Vale { $minutes } minutos y una sola vez. Nadie se lo pedirá por teléfono ni por correo. Si no acaba de iniciar sesión, otra persona conoce su contraseña: cámbiela.</p>
+message-support-text =
+    { $institution }
+    { $campus }
+    { $support-name }
+    Teléfono: { $support-phone }
+    Correo: { $support-email }
+    Preguntas frecuentes: { $faq }
+message-support-html =
+    <p>{ $institution }</p>
+    <p>{ $campus }</p>
+    <p>{ $support-name }</p>
+    <p>Teléfono: { $support-phone }</p>
+    <p>Correo: <a href='mailto:{ $support-email }'>{ $support-email }</a></p>
+    <p><a href='{ $faq }'>Preguntas frecuentes</a></p>
+message-sms = { $code }: su clave de { $institution }, vale { $minutes } minutos. Nadie se la pide.

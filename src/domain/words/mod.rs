@@ -112,7 +112,9 @@ impl Words {
             }
             let built_in = BUILT_IN.iter().filter(|(known, _)| *known == tag).map(|(_, text)| *text);
             let own = own.iter().filter(|(known, _)| known == tag).map(|(_, text)| text.as_str());
-            if let Some(unknown) = own.clone().flat_map(names).find(|name| !known.contains(name)) {
+            // Security questions have names of their own (`registration.questions`).
+            let asked = |name: &&str| known.contains(name) || name.starts_with("question-");
+            if let Some(unknown) = own.clone().flat_map(names).find(|name| !asked(name)) {
                 return Err(WordsError::Unknown(tag.to_owned(), unknown.to_owned()));
             }
             let texts: Vec<&str> = built_in.chain(own).collect();
@@ -213,6 +215,8 @@ mod tests {
         let own = |text: &str| Words::new("en", &[("en".to_owned(), text.to_owned())]);
         let words = own("toolkit-title = Login helper\n").unwrap();
         assert_eq!(words.choose(None, "").say("toolkit-title", &[]), "Login helper");
+        let words = own("question-first-ship = Your first ship?\n").unwrap();
+        assert_eq!(words.choose(None, "").say("question-first-ship", &[]), "Your first ship?");
         let unknown = own("toolkit-titel = x\n").unwrap_err();
         assert_eq!(unknown, WordsError::Unknown("en".into(), "toolkit-titel".into()));
         assert!(matches!(own("toolkit-title = { $x\n"), Err(WordsError::Syntax(..))));

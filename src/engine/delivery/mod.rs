@@ -184,13 +184,12 @@ impl Courier {
     }
 
     async fn deliver(&self, claimed: &Claimed) -> AttemptEnd {
-        let (content, config) = (&claimed.content, self.config.load());
+        let content = &claimed.content;
+        let config = self.config.load_full().at(content.campus.as_deref());
+        let language = config.portal.words.choose(content.language.as_deref(), "");
         let body = match content.notice {
-            Some(notice) => {
-                let language = config.portal.words.choose(content.language.as_deref(), "");
-                config.catalogue.notice(claimed.channel, language, notice, content)
-            }
-            None => config.catalogue.code(claimed.channel, content),
+            Some(notice) => config.catalogue.notice(claimed.channel, language, notice, content),
+            None => config.catalogue.code(language, claimed.channel, content),
         };
         let message = Message {
             id: claimed.id,

@@ -50,6 +50,7 @@ impl Memory {
             username: String::new(),
             notice: None,
             language: None,
+            campus: None,
         };
         self.rows.lock().unwrap().push(Row {
             id,

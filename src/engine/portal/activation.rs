@@ -67,6 +67,7 @@ impl Portal {
         };
         let answer = self.answer(visit, ASKING, proving, typed).await?;
         if let Answer::Right(person) = &answer {
+            session.home = visit.all.campuses.of(person).map(str::to_owned);
             session.activation = session.activation.take().map(|flow| flow.proven(person.id, self.now()));
         }
         Ok(answer)
@@ -251,6 +252,7 @@ impl Portal {
                 None
             }
             Answer::Throttled => Some(Problem::new("passcode", "throttled")),
+            Answer::Renewed => Some(Problem::new("passcode", "wrong-passcode-renewed")),
             Answer::Wrong | Answer::NotAsked => Some(Problem::new("passcode", "wrong-passcode")),
         };
         Ok(problem)

@@ -6,6 +6,7 @@ use crate::config::Presence;
 use crate::domain::factor::{Factor, FactorKind, FactorState};
 use crate::domain::flow::app::Stored;
 use crate::domain::flow::{App, Session};
+use crate::domain::login::Account;
 use crate::domain::message::Notice;
 use crate::domain::password::pin::PinProblem;
 use crate::domain::person::Person;
@@ -55,7 +56,18 @@ fn wants_pin(visit: &Visit, factors: &[Factor]) -> bool {
     visit.config.portal.pin != Presence::Off && !has(factors, FactorKind::Pin)
 }
 
+fn owes(visit: &Visit, factors: &[Factor]) -> bool {
+    visit.config.portal.pin == Presence::Required
+        && wants_pin(visit, factors)
+        && has(factors, FactorKind::Totp)
+}
+
 impl Portal {
+    /// Whether somebody with a passcode app has yet to choose the PIN that is required.
+    pub fn owes_pin(&self, visit: &Visit, account: &Account) -> bool {
+        owes(visit, &account.factors)
+    }
+
     /// Where the set-up stands, as the store knows it.
     pub async fn app_step(&self, visit: &Visit, session: &mut Session, person: &Person) -> Result<AppStep> {
         let factors = self.desk.factors.of(person.id).await?;
@@ -67,8 +79,7 @@ impl Portal {
         let state = pending.map(|factor| factor.state);
         session.app = session.app.and_then(|app| app.seen(Stored { state, pin }));
         // Who has left at the PIN comes back to it.
-        let owed = visit.config.portal.pin == Presence::Required && pin && has(&factors, FactorKind::Totp);
-        if session.app.is_none() && owed {
+        if session.app.is_none() && owes(visit, &factors) {
             session.app = Some(App::Pin);
         }
         Ok(match session.app {

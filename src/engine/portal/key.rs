@@ -98,7 +98,7 @@ impl Portal {
         Ok(match self.answer(visit, ASKING, &mut proving, typed).await? {
             Answer::Right(_) => Verified::Works(name_of(&account.factors, typed)),
             Answer::Throttled => Verified::Throttled,
-            Answer::Wrong | Answer::NotAsked => Verified::Wrong,
+            Answer::Wrong | Answer::Renewed | Answer::NotAsked => Verified::Wrong,
         })
     }
 }

@@ -56,7 +56,9 @@ pub struct Portal {
 /// One request of a browser.
 #[derive(Debug, Clone)]
 pub struct Visit {
-    /// The settings.
+    /// The settings of all campuses.
+    pub all: Arc<Config>,
+    /// Those that apply: of the campus whose host was asked for, or of the campus of whoever has shown who they are.
     pub config: Arc<Config>,
     /// Where it comes from.
     pub address: String,
@@ -64,6 +66,14 @@ pub struct Visit {
     pub request: String,
     /// The language that is spoken.
     pub language: String,
+}
+
+impl Visit {
+    /// The same with the settings of the campus that a person belongs to (R-TOP-5).
+    #[must_use]
+    pub fn of(&self, person: &Person) -> Self {
+        Self { config: self.all.at(self.all.campuses.of(person)), ..self.clone() }
+    }
 }
 
 /// Why nothing came of it; nothing was changed, or it is not known.
@@ -127,6 +137,16 @@ impl Portal {
     pub async fn account(&self, visit: &Visit, username: &str) -> Result<Option<Arc<Account>>> {
         let Ok(name) = Username::parse(&visit.config.realms.canonical(username)) else { return Ok(None) };
         Ok(self.gatekeeper.people.account(&name).await?)
+    }
+
+    /// With the settings that apply to whom this name belongs to; as it is, if it belongs to nobody. The same is asked of the store
+    /// whoever it is.
+    pub(super) async fn at_home(&self, visit: &Visit, username: &str) -> Result<Visit> {
+        if visit.all.branches.is_empty() {
+            return Ok(visit.clone());
+        }
+        let account = self.account(visit, username).await?;
+        Ok(account.map_or_else(|| visit.clone(), |account| visit.of(&account.person)))
     }
 
     /// An entry for something that a person does to their own account.

@@ -68,6 +68,7 @@ impl Portal {
                 minutes: 0,
                 notice: Some(notice),
                 language: Some(visit.language.clone()),
+                campus: visit.config.campuses.of(person).map(str::to_owned),
             },
             created: at,
             expires: at + LIFETIME,

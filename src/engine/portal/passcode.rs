@@ -46,6 +46,8 @@ pub enum Answer {
     Right(Arc<Person>),
     /// It was wrong or too old; another can be typed.
     Wrong,
+    /// It was wrong, and what was sent can be tried no more: another passcode is on its way.
+    Renewed,
     /// Too many were wrong.
     Throttled,
     /// None is asked for.
@@ -144,16 +146,17 @@ impl Portal {
             return Ok(Chosen::Asked);
         }
         let join = again.then_some(Duration::ZERO);
-        self.send(visit, asking, proving, (shown.method, join)).await
+        Ok(self.send(visit, asking, proving, (shown.method, join)).await?.0)
     }
 
+    /// Whether there is a new message is told as well: what was sent before may still be good.
     async fn send(
         &self,
         visit: &Visit,
         asking: Asking<'_>,
         proving: &mut Proving,
         (method, join): (Method, Option<Duration>),
-    ) -> Result<Chosen> {
+    ) -> Result<(Chosen, bool)> {
         let chosen = [method];
         let policy = policy(visit, LoginKind::Passcode, &chosen);
         let username = proving.username.clone();
@@ -162,13 +165,13 @@ impl Portal {
         round.join = join;
         let verdict = self.gatekeeper.decide(&visit.config, round).await?;
         Ok(match verdict {
-            Verdict::Challenge { ask, state, .. } => {
+            Verdict::Challenge { ask, state, reason, .. } => {
                 let until = self.now() + visit.config.codes.rules.lifetime;
                 proving.asks(&ask, HEXLOWER.encode(&state), until, join == Some(Duration::ZERO));
-                Chosen::Asked
+                (Chosen::Asked, reason == Reason::PasscodeSent)
             }
-            Verdict::Reject { reason: Reason::SendLimited, .. } => Chosen::Limited,
-            Verdict::Reject { .. } | Verdict::Accept { .. } => Chosen::NotOffered,
+            Verdict::Reject { reason: Reason::SendLimited, .. } => (Chosen::Limited, false),
+            Verdict::Reject { .. } | Verdict::Accept { .. } => (Chosen::NotOffered, false),
         })
     }
 
@@ -203,8 +206,10 @@ impl Portal {
         if asked.shown.is_sent() {
             // Its State is used up: another one, for the same code as long as a try of it is left.
             let whole = visit.config.codes.rules.lifetime;
-            if self.send(visit, asking, proving, (asked.shown.method, Some(whole))).await? != Chosen::Asked {
-                proving.back();
+            match self.send(visit, asking, proving, (asked.shown.method, Some(whole))).await? {
+                (Chosen::Asked, true) if matches!(wrong, Answer::Wrong) => return Ok(Answer::Renewed),
+                (Chosen::Asked, _) => {}
+                _ => proving.back(),
             }
         }
         Ok(wrong)
@@ -229,6 +234,7 @@ pub(super) fn round<'a>(
         state: None,
         origin: &visit.address,
         reach: asking.reach,
+        language: Some(&visit.language),
         join: None,
     }
 }

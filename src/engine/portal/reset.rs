@@ -24,7 +24,8 @@ impl Portal {
 
     /// A username was entered.
     pub async fn begin_reset(&self, visit: &Visit, session: &mut Session, username: &str) -> Result<()> {
-        let (offers, enrolled) = self.reset_offers(visit, username).await?;
+        let visit = self.at_home(visit, username).await?;
+        let (offers, enrolled) = self.reset_offers(&visit, username).await?;
         session.reset = Some(Reset::begin(username.trim(), &offers, enrolled));
         Ok(())
     }
@@ -63,7 +64,8 @@ impl Portal {
         let Some(proving) = session.reset.as_mut().and_then(Reset::proving) else {
             return Ok(Chosen::NotOffered);
         };
-        self.choose(visit, self.resetting(visit), proving, choice).await
+        let visit = self.at_home(visit, &proving.username).await?;
+        self.choose(&visit, self.resetting(&visit), proving, choice).await
     }
 
     /// A passcode was typed.
@@ -71,8 +73,10 @@ impl Portal {
         let Some(proving) = session.reset.as_mut().and_then(Reset::proving) else {
             return Ok(Answer::NotAsked);
         };
+        let visit = &self.at_home(visit, &proving.username).await?;
         let answer = self.answer(visit, self.resetting(visit), proving, typed).await?;
         if let Answer::Right(person) = &answer {
+            session.home.clone_from(&visit.config.campus);
             let (offers, enrolled) = self.reset_offers(visit, person.username.as_str()).await?;
             let who = Proved { person: person.id, enrolled };
             let when = (self.now(), self.fresh(visit));

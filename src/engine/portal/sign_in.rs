@@ -73,6 +73,7 @@ impl Portal {
         let began = self.now();
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
+                let visit = &visit.of(&person);
                 let registration = self.registration(visit, &person).await?;
                 self.signed_in(visit, session, (&person, began)).must_register =
                     registration == Registration::Required;
@@ -96,7 +97,8 @@ impl Portal {
         (person, began): (&Person, Timestamp),
     ) -> &'a mut Signed {
         let told = session.told.take();
-        *session = Session { told, seen: self.now(), ..Session::default() };
+        let home = visit.config.campus.clone();
+        *session = Session { told, home, seen: self.now(), ..Session::default() };
         session.who.insert(Signed {
             person: person.id,
             username: person.username.to_string(),
@@ -115,10 +117,11 @@ impl Portal {
         session: &mut Session,
         (username, began): (&str, Timestamp),
     ) -> Result<SignIn> {
+        let account = self.account(visit, username).await?.ok_or(PortalError::Stale)?;
+        let visit = &visit.of(&account.person);
         if self.can_reset_alone(visit, username).await? {
             return Ok(SignIn::Expired);
         }
-        let account = self.account(visit, username).await?.ok_or(PortalError::Stale)?;
         self.signed_in(visit, session, (&account.person, began)).must_change = true;
         Ok(SignIn::MustChange)
     }

@@ -1,15 +1,17 @@
 //! Style, script and logo: from this host, and small.
 
 use super::State;
+use crate::config::Config;
 use axum::Router;
-use axum::extract::State as Shared;
+use axum::extract::{Query, State as Shared};
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/portal.js");
@@ -27,8 +29,25 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// What an asset is asked for with, so that a new one is not taken for the one that a browser has kept.
-pub(super) fn version(accent: &str) -> String {
-    format!("?v={}{}", *VERSION, accent.trim_start_matches('#'))
+pub(super) fn version(config: &Config) -> String {
+    let accent = config.portal.accent.trim_start_matches('#');
+    let campus = config.campus.as_ref().map(|name| format!("&campus={name}")).unwrap_or_default();
+    format!("?v={}{accent}{campus}", *VERSION)
+}
+
+/// Where the logo of these settings is.
+pub(super) fn logo_path(config: &Config) -> String {
+    config
+        .campus
+        .as_ref()
+        .map_or_else(|| "/assets/logo".to_owned(), |name| format!("/assets/logo?campus={name}"))
+}
+
+/// The campus whose look is asked for; it is named, so that what a browser or a proxy has kept is never that of another.
+type Campus = Query<HashMap<String, String>>;
+
+fn settings(state: &State, query: &Campus) -> Arc<Config> {
+    state.config.load_full().at(query.get("campus").map(String::as_str))
 }
 
 pub(super) fn routes() -> Router<State> {
@@ -60,8 +79,8 @@ fn is_readable(colour: &str) -> bool {
     (luminance("#f3f5f8") + 0.05) / (luminance(colour) + 0.05) >= 4.5
 }
 
-async fn style(Shared(state): Shared<State>) -> Response {
-    let accent = state.config.load().portal.accent.clone();
+async fn style(Shared(state): Shared<State>, query: Campus) -> Response {
+    let accent = settings(&state, &query).portal.accent.clone();
     let link = if is_readable(&accent) { "var(--accent)" } else { "var(--text)" };
     let own = format!(":root{{--accent:{accent};--on-accent:{};--link:{link}}}\n", on(&accent));
     ([(CONTENT_TYPE, "text/css; charset=utf-8"), (CACHE_CONTROL, KEEP)], own + STYLE).into_response()
@@ -71,8 +90,8 @@ async fn script() -> Response {
     ([(CONTENT_TYPE, "text/javascript; charset=utf-8"), (CACHE_CONTROL, KEEP)], SCRIPT).into_response()
 }
 
-async fn logo(Shared(state): Shared<State>) -> Response {
-    match &state.config.load().portal.logo {
+async fn logo(Shared(state): Shared<State>, query: Campus) -> Response {
+    match &settings(&state, &query).portal.logo {
         Some(logo) => ([(CONTENT_TYPE, logo.media_type), (CACHE_CONTROL, KEEP_LOGO)], logo.bytes.to_vec())
             .into_response(),
         None => StatusCode::NOT_FOUND.into_response(),

@@ -10,7 +10,7 @@ use crate::domain::words::Language;
 use crate::engine::portal::{PortalError, Visit};
 use crate::store::{KeptSession, SessionKey};
 use axum::extract::{ConnectInfo, FromRequestParts};
-use axum::http::header::{ACCEPT_LANGUAGE, LOCATION, SET_COOKIE};
+use axum::http::header::{ACCEPT_LANGUAGE, HOST, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +18,7 @@ use data_encoding::BASE64URL_NOPAD;
 use maud::Markup;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 use zeroize::Zeroizing;
 
@@ -34,6 +35,8 @@ const BEFORE_THE_CHANGE: [&str; 6] = ["/password", "/verify", "/sign-", "/langua
 pub(super) struct Browser {
     pub(super) state: State,
     pub(super) visit: Visit,
+    /// The settings of the host that was asked for.
+    pub(super) here: Arc<Config>,
     pub(super) session: Session,
     /// Path of the page.
     pub(super) path: String,
@@ -83,7 +86,9 @@ impl FromRequestParts<State> for Browser {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, state: &State) -> Result<Self, Response> {
-        let config = state.config.load_full();
+        let all = state.config.load_full();
+        let asked = parts.headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let config = all.at(all.campuses.at(asked));
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let (address, secure) = origin(&config, peer, &parts.headers);
@@ -92,7 +97,8 @@ impl FromRequestParts<State> for Browser {
         let chosen = cookie::find(&parts.headers, "doorward-language");
         let language = config.portal.words.choose(chosen, accept).tag().to_owned();
         let request = uuid::Uuid::now_v7().simple().to_string();
-        let visit = Visit { config, address: address.to_string(), request, language };
+        let here = Arc::clone(&config);
+        let visit = Visit { all, config, address: address.to_string(), request, language };
         let given = cookie::find(&parts.headers, cookie::name(secure)).filter(|value| is_name(value));
         let fresh = given.is_none();
         let cookie = given.map_or_else(|| new_name(state), str::to_owned);
@@ -100,6 +106,7 @@ impl FromRequestParts<State> for Browser {
         let mut browser = Self {
             state: state.clone(),
             visit,
+            here,
             session: Session::default(),
             path,
             before: Session::default(),
@@ -111,6 +118,11 @@ impl FromRequestParts<State> for Browser {
         };
         if !fresh && let Err(error) = browser.load().await {
             return Err(browser.unavailable(&error));
+        }
+        if browser.session.is_known() {
+            let config = browser.visit.all.at(browser.session.home.as_deref());
+            browser.visit.language = config.portal.words.choose(chosen, accept).tag().to_owned();
+            browser.visit.config = config;
         }
         let (first, allowed) = match &browser.session.who {
             Some(who) if who.must_change => ("/password", BEFORE_THE_CHANGE),

@@ -54,7 +54,7 @@ impl FromRequest<State> for Posted {
         if let Err(wait) = rates.take(address, rate, Instant::now()) {
             return Err(busy(&browser, wait));
         }
-        if !is_ours(&browser.visit.config, &parts.headers, browser.secure) {
+        if !is_ours(&browser.here, &parts.headers, browser.secure) {
             return Err(browser.stale().await);
         }
         let bytes = axum::body::Bytes::from_request(Request::from_parts(parts, body), state).await;

@@ -175,7 +175,7 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
     let Browser { session, visit, path, .. } = view.browser;
     let Institution { name, campus, support_name, support_phone, support_email, faq, .. } = view.institution;
     let told = session.told.as_ref();
-    let version = super::assets::version(&visit.config.portal.accent);
+    let version = super::assets::version(&visit.config);
     let markup = html! {
         (DOCTYPE)
         html lang=(visit.language) {
@@ -190,7 +190,7 @@ pub(super) fn page(view: &View<'_>, title: &str, body: &Markup) -> Html<String> 
                 a.skip href="#content" { (view.say("skip-to-content")) }
                 header {
                     a.brand href="/" {
-                        @if visit.config.portal.logo.is_some() { img src="/assets/logo" alt=(name) height="40"; }
+                        @if visit.config.portal.logo.is_some() { img src=(super::assets::logo_path(&visit.config)) alt=(name) height="40"; }
                         @else { span { (name) } }
                         @if !campus.is_empty() { span.campus { (campus) } }
                     }

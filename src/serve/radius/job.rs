@@ -45,6 +45,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
         state: wanted.state.as_deref(),
         origin: &wanted.calling_station,
         reach: None,
+        language: None,
         join: None,
     };
     let verdict = gatekeeper.decide(&config, round).await;

@@ -112,7 +112,7 @@ impl Portal {
 
     /// Whether a temporary code gets this person anywhere at a reset.
     async fn can_reset(&self, clerk: &Clerk, person: &Person) -> Result<bool> {
-        let config = &clerk.visit.config;
+        let config = clerk.visit.of(person).config;
         let needed = config.registration.enforce != Enforce::Off && must_register(person);
         let registered = !needed || self.security.profile(person.id).await?.registered.is_some();
         Ok(registered && config.portal.reset_methods.contains(&Method::Factor(FactorKind::Temporary)))
@@ -157,7 +157,8 @@ impl Portal {
         let mut limited = audit.clone();
         (limited.outcome, limited.detail) = ("refused", "a limit of [codes] is reached".into());
         let language = self.security.profile(person.id).await?.language;
-        let message = self.code_message(person, target, (issued, lifetime), language);
+        let campus = clerk.visit.config.campuses.of(person).map(str::to_owned);
+        let message = self.code_message(person, target, (issued, lifetime), (language, campus));
         let settlement = Settlement {
             person: Some(person.id),
             accept: None,
@@ -179,7 +180,7 @@ impl Portal {
         person: &Person,
         Target { channel, destination, .. }: Target,
         (issued, lifetime): (&Issued, Duration),
-        language: Option<String>,
+        (language, campus): (Option<String>, Option<String>),
     ) -> NewMessage {
         let at = self.now();
         NewMessage {
@@ -199,6 +200,7 @@ impl Portal {
                 username: String::new(),
                 notice: None,
                 language,
+                campus,
             },
             created: at,
             expires: issued.expires,

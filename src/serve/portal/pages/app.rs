@@ -253,19 +253,24 @@ async fn another(Posted { mut browser, .. }: Posted) -> Response {
     browser.go(HERE).await
 }
 
-async fn respond_pin(browser: Browser, problems: &[Problem]) -> Response {
+async fn respond_pin(browser: Browser, owed: bool, problems: &[Problem]) -> Response {
     if browser.visit.config.portal.pin == Presence::Off {
         return missing(browser).await;
     }
     let view = browser.view();
-    let (title, body) = (view.say("app-pin-heading"), pin_form(&view, problems));
+    let title = view.say("app-pin-heading");
+    let body = html! {
+        @if owed && problems.is_empty() { div.told role="status" { p { (view.say("app-pin-due")) } } }
+        (pin_form(&view, problems))
+    };
     let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     browser.show(status, &title, body).await
 }
 
 async fn pin(mut browser: Browser) -> Shown {
-    admitted(&mut browser, Level::Passcode, "/app/pin").await?;
-    Ok(respond_pin(browser, &[]).await)
+    let account = admitted(&mut browser, Level::Passcode, "/app/pin").await?;
+    let owed = browser.state.portal.owes_pin(&browser.visit, &account);
+    Ok(respond_pin(browser, owed, &[]).await)
 }
 
 async fn set_pin(Posted { mut browser, fields }: Posted) -> Shown {
@@ -274,7 +279,7 @@ async fn set_pin(Posted { mut browser, fields }: Posted) -> Shown {
     let (pin, again) = (fields.secret("pin"), fields.secret("pin_again"));
     let chosen = (&*account.person, &pin, &again);
     Ok(match portal.set_pin(&visit, &mut browser.session, chosen).await {
-        Ok(problems) if !problems.is_empty() => respond_pin(browser, &problems).await,
+        Ok(problems) if !problems.is_empty() => respond_pin(browser, false, &problems).await,
         Ok(_) if browser.session.app == Some(App::Done) => browser.go(HERE).await,
         Ok(_) => browser.tell("/security", Told::good("app-pin-set", &[])).await,
         Err(error) => browser.failed(error, "/security").await,

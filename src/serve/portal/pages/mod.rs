@@ -86,11 +86,20 @@ fn first(at: &str, next: &str) -> Response {
 /// What a handler comes to; both are shown.
 type Shown = Result<Response, Response>;
 
+/// Pages that are open to who has yet to choose a PIN that is required.
+const BEFORE_PIN: [&str; 2] = ["/app", "/register"];
+
 /// Who may see a page of this level, or where they are led first.
 async fn admitted(browser: &mut Browser, level: Level, here: &str) -> Result<Arc<Account>, Response> {
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     match portal.gate(&visit, &mut browser.session, level).await {
-        Ok(Gate::Open(account)) => Ok(account),
+        Ok(Gate::Open(account)) => {
+            let before = BEFORE_PIN.iter().any(|path| here.starts_with(path));
+            if !before && portal.owes_pin(&visit, &account) {
+                return Err(redirect("/app/pin"));
+            }
+            Ok(account)
+        }
         Ok(Gate::SignIn) => Err(first("/sign-in", here)),
         Ok(Gate::Prove | Gate::Help) => Err(first("/verify", here)),
         Err(error) => Err(browser.unavailable(&error)),

@@ -5,7 +5,7 @@ use super::super::browser::{Browser, Fields, Posted};
 use super::super::view::{Field, View};
 use super::{admitted, help, passcode};
 use crate::base::Secret;
-use crate::config::{Presence, QuestionsMode};
+use crate::config::{Enforce, Presence, QuestionsMode};
 use crate::domain::contact::{ContactKind, OwnContact};
 use crate::domain::flow::{Level, Told};
 use crate::domain::question::QuestionId;
@@ -216,7 +216,7 @@ async fn respond(
     let title = view.say("registration-title");
     let body = html! {
         h1 { (title) }
-        p { (view.say("registration-intro")) }
+        @if view.browser.visit.config.registration.enforce != Enforce::Off { p { (view.say("registration-intro")) } }
         (view.problems(problems))
         (view.form("/register", &html! {
             (fields(&view, profile, typed, problems))

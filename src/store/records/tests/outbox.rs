@@ -71,6 +71,7 @@ pub(super) fn message(person: PersonId) -> NewMessage {
             username: String::new(),
             notice: None,
             language: None,
+            campus: None,
         },
         created: NOW,
         expires: NOW + Duration::from_secs(300),
