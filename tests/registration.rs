@@ -320,10 +320,10 @@ fn questions_are_never_asked_at_logins_nor_where_they_are_only_kept() {
     world.now(&format!("{LONG_AGO}mode = \"off\"\n{TWO}"));
     let (_, page) = reset(&world, "stella", 4);
     page.must_say("Choose a new password");
-    let mut root = world.browser();
-    let page = root.sign_in("root", PASSWORD, "/register");
+    let mut alma = world.browser();
+    let page = alma.sign_in("alma", PASSWORD, "/register");
     assert!(!page.body.contains("question-1"), "{}", page.body);
-    let fields = [("contact-email", "root@elsewhere.example")];
-    root.post("/register", &fields).must_say("You have successfully updated your information.");
-    assert_eq!(root.get("/security").path, "/security");
+    let fields = [("contact-email", "alma@elsewhere.example")];
+    alma.post("/register", &fields).must_say("You have successfully updated your information.");
+    assert_eq!(alma.get("/security").path, "/security");
 }
