@@ -5,7 +5,7 @@ use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Radius, Retention};
 use super::{
-    client, directory, gateway, mailbox, message, password, portal, redis, smtp, store, wsapi, yubico,
+    api, client, directory, gateway, mailbox, message, password, portal, redis, smtp, store, wsapi, yubico,
 };
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
@@ -81,6 +81,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let mailbox = mailbox::mailbox(&root.table("mailbox"), files);
     let directories = directory::directories(root, files);
     let portal = portal::portal(&root.table("portal"), files);
+    let api = api::api(root, files, &names);
     let words = portal.as_ref().map(|portal| &*portal.words);
     let registration = portal::registration(&root.table("registration"), words);
     let activation = portal::activation(&root.table("activation"));
@@ -111,6 +112,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
         portal: portal?,
+        api: api?,
         registration: registration?,
         activation: activation?,
         retention: retention?,

@@ -82,6 +82,11 @@ impl CodeDigester {
         self.of(&["wsapi", &client.to_string(), nonce, otp])
     }
 
+    /// The key under which tokens of applications are signed.
+    pub fn token_key(&self) -> Secret<Vec<u8>> {
+        Secret::new(self.of(&["token key"]).to_vec())
+    }
+
     /// Names a person where the real id is not to be seen: the first half of a digest.
     pub fn handle(&self, person: PersonId) -> [u8; 8] {
         let digest = self.of(&["handle", &person.to_string()]);

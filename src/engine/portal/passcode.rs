@@ -230,5 +230,6 @@ pub(super) fn round<'a>(
         origin: &visit.address,
         reach: asking.reach,
         join: None,
+        device: None,
     }
 }

@@ -46,6 +46,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
         origin: &wanted.calling_station,
         reach: None,
         join: None,
+        device: None,
     };
     let verdict = gatekeeper.decide(&config, round).await;
     if let Ok(verdict) = &verdict {

@@ -1,0 +1,6 @@
+//! Duo's Auth API v2 as its clients speak it: signed requests, and the JSON that they read.
+
+pub mod answer;
+mod signature;
+
+pub use signature::{Authorization, Signed, is_timely};
