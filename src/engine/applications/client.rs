@@ -1,7 +1,7 @@
 //! Which application asks: keys, and tokens that are signed for one. Both end with the key.
 
 use super::Applications;
-use crate::base::{Secret, Timestamp};
+use crate::base::{Random, Secret, Timestamp};
 use crate::config::{Api, ApiClient};
 use crate::domain::audit::AuditEntry;
 use crate::engine::desk::Actor;
@@ -34,13 +34,21 @@ fn same(given: &str, kept: &Secret<String>) -> bool {
     bool::from(given.as_bytes().ct_eq(kept.expose().as_bytes()))
 }
 
-impl Applications {
-    fn letters(&self, count: usize) -> String {
-        let mut bytes = vec![0; count];
-        self.random.fill(&mut bytes);
-        bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect() // in range by modulo
-    }
+fn letters(random: &dyn Random, count: usize) -> String {
+    let mut bytes = vec![0; count];
+    random.fill(&mut bytes);
+    bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect() // in range by modulo
+}
 
+/// A fresh key for an application.
+pub fn new_key(client: &str, random: &dyn Random, now: Timestamp) -> ClientKey {
+    let id = format!("{KEY_PREFIX}{}", letters(random, ID));
+    let secret = Secret::new(letters(random, SECRET));
+    let status = ClientKeyStatus { id, client: client.to_owned(), created: now, expires: None };
+    ClientKey { status, secret }
+}
+
+impl Applications {
     fn counts(&self, key: &ClientKeyStatus) -> bool {
         key.expires.is_none_or(|end| end > self.clock.now())
     }
@@ -91,12 +99,10 @@ impl Applications {
     /// Makes a key. `grace`: older ones of the application count so long still; none: they stay.
     pub async fn make_key(&self, actor: &Actor, client: &str, grace: Option<Duration>) -> Result<ShownKey> {
         let now = self.clock.now();
-        let (id, secret) = (format!("{KEY_PREFIX}{}", self.letters(ID)), Secret::new(self.letters(SECRET)));
+        let key = new_key(client, &*self.random, now);
+        let (id, secret) = (key.status.id.clone(), key.secret.clone());
         let older_until = grace.map(|grace| now + grace);
         let action = if grace.is_some() { "client.rotate" } else { "client.add" };
-        let status =
-            ClientKeyStatus { id: id.clone(), client: client.to_owned(), created: now, expires: None };
-        let key = ClientKey { status, secret: secret.clone() };
         let audit = AuditEntry { detail: id.clone().into(), ..self.desk.entry(actor, action, client, None) };
         self.keys.add(key, older_until, audit).await?;
         Ok(ShownKey { id, secret, older_until })

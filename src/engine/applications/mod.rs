@@ -16,7 +16,7 @@ mod people;
 mod retry;
 
 pub use check::{Answered, Asked, Order, kinds};
-pub use client::{KEY_PREFIX, ShownKey};
+pub use client::{KEY_PREFIX, ShownKey, new_key};
 pub use people::{ListedToken, serial, token_id};
 
 use super::desk::{Actor, Desk, DeskError};
@@ -24,6 +24,7 @@ use super::login::{Gatekeeper, Undecided};
 use crate::base::{Clock, Random};
 use crate::config::{ApiClient, Config};
 use crate::store::{ClientKeys, StoreError};
+use crate::wire::duo::Results;
 use crate::wire::privacyidea::token::Signer;
 use retry::Wrong;
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Applications {
     pub keys: Arc<dyn ClientKeys>,
     /// Signs tokens.
     pub signer: Signer,
+    /// Signs results that are asked for later.
+    pub results: Results,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Makes keys.
@@ -86,8 +89,9 @@ impl From<StoreError> for Failed {
 impl Applications {
     /// Everything that applications are served with; nothing is remembered yet.
     pub fn new(gatekeeper: Arc<Gatekeeper>, desk: Arc<Desk>, keys: Arc<dyn ClientKeys>) -> Self {
-        let signer = Signer::new(gatekeeper.digester.token_key());
+        let signer = Signer::new(gatekeeper.digester.signing_key("token"));
+        let results = Results::new(gatekeeper.digester.signing_key("result"));
         let (clock, random) = (Arc::clone(&gatekeeper.clock), Arc::clone(&gatekeeper.random));
-        Self { gatekeeper, desk, keys, signer, clock, random, wrong: Wrong::default() }
+        Self { gatekeeper, desk, keys, signer, results, clock, random, wrong: Wrong::default() }
     }
 }

@@ -79,7 +79,7 @@ impl Answer {
         if let (Some(authentication), Some(result)) = (self.authentication, result.as_object_mut()) {
             result.insert("authentication".to_owned(), authentication.as_str().into());
         }
-        let mut all = envelope(now, result);
+        let mut all = envelope(now, &result);
         if let (false, Some(all)) = (self.detail.is_null(), all.as_object_mut()) {
             all.insert("detail".to_owned(), self.detail);
         }
@@ -88,7 +88,7 @@ impl Answer {
 }
 
 /// What is at the top of every answer.
-fn envelope(now: Timestamp, result: Value) -> Value {
+fn envelope(now: Timestamp, result: &Value) -> Value {
     let version = env!("CARGO_PKG_VERSION");
     json!({
         "jsonrpc": "2.0",
@@ -108,7 +108,7 @@ fn seconds(now: Timestamp) -> f64 {
 
 /// An error.
 pub fn error(now: Timestamp, code: i32, message: &str) -> Value {
-    let mut all = envelope(now, json!({"status": false, "error": {"code": code, "message": message}}));
+    let mut all = envelope(now, &json!({"status": false, "error": {"code": code, "message": message}}));
     if let Some(all) = all.as_object_mut() {
         all.insert("detail".to_owned(), Value::Null);
     }
