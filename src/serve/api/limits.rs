@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Buckets that are remembered at most.
 const MOST: usize = 65_536;
 /// Requests of a stranger's address in a second.
-const STRANGER: u32 = 10;
+const STRANGER: u32 = 20;
 
 /// Whose bucket it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,7 +81,7 @@ mod tests {
     fn strangers_are_bounded_and_so_is_memory() {
         let (rates, now) = (Rates::default(), Instant::now());
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert_eq!((0..20).filter(|_| rates.admit_stranger(address("192.0.2.1"), now)).count(), 10);
+        assert_eq!((0..40).filter(|_| rates.admit_stranger(address("192.0.2.1"), now)).count(), 20);
         assert!(rates.admit_stranger(address("192.0.2.2"), now));
         for number in 0..u32::try_from(MOST + 10).unwrap() {
             let _ = rates.admit_stranger(IpAddr::V4(number.into()), now);
