@@ -54,14 +54,14 @@ import hashlib, sys
 import duo_client
 port, id, secret, authority, user, right, wrong = sys.argv[1:]
 for version, digest in ((2, hashlib.sha1), (2, hashlib.sha512), (4, hashlib.sha512), (5, hashlib.sha512)):
-    client = duo_client.Auth(ikey=id, skey=secret, host="127.0.0.1", port=int(port), ca_certs=authority,
+    client = duo_client.Auth(ikey=id, skey=secret, host="localhost", port=int(port), ca_certs=authority,
                              sig_version=version, digestmod=digest)
     print(version, "time" in client.ping(), "time" in client.check(), client.preauth(username=user)["result"],
           client.auth(factor="passcode", username=user, passcode=wrong)["result"])
 print(client.auth(factor="passcode", username=user, passcode=right))
 txid = client.auth(factor="passcode", username=user, passcode=right, async_txn=True)["txid"]
 print(client.auth_status(txid))
-bad = duo_client.Auth(ikey=id, skey="wrong", host="127.0.0.1", port=int(port), ca_certs=authority)
+bad = duo_client.Auth(ikey=id, skey="wrong", host="localhost", port=int(port), ca_certs=authority)
 try:
     bad.check()
 except RuntimeError as error:

@@ -196,7 +196,7 @@ impl Certificates {
         let authority =
             ["req", "-x509", "-days", "2", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca"];
         made.openssl(&[&authority[..], &ec].concat());
-        std::fs::write(made.path("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
+        std::fs::write(made.path("san"), "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
         for name in ["server", "mine", "other"] {
             let (key, request, signed) =
                 (format!("{name}.key"), format!("{name}.csr"), format!("{name}.pem"));
