@@ -89,12 +89,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             files.write_people(&people)?;
         }
         let running = wiring::serve(config, stores, Some(files.mail_dir())).await?;
-        let address = *running.radius.addresses().first().context("no RADIUS listener")?;
+        let served = served(&running)?;
+        let Addresses { radius: address, portal, api } = served;
         let cast =
             Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
-        let portal = *running.portal.addresses().first().context("no portal")?;
-        let api = *running.api.addresses().first().context("nothing is served to applications")?;
-        files.write_env(Addresses { radius: address, portal, api }, &cast)?;
+        files.write_env(served, &cast)?;
         log_in(address, cast.first).await?;
         announce_api(&files, api, &cast)?;
         announce(&files, address, options.port, people.len(), &cast)?;
@@ -102,6 +101,14 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         lifecycle::run(running, signals, &files.config(), &filter).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where it is served, each at its first address.
+fn served(running: &wiring::Running) -> Result<Addresses> {
+    let radius = *running.radius.addresses().first().context("no RADIUS listener")?;
+    let portal = *running.portal.addresses().first().context("no portal")?;
+    let api = *running.api.addresses().first().context("nothing is served to applications")?;
+    Ok(Addresses { radius, portal, api })
 }
 
 /// The address wanted, or any other port if it is taken.

@@ -19,7 +19,7 @@ use crate::wire::duo::{Authorization, Outcome, Signed, is_timely};
 use crate::wire::privacyidea::Parameters;
 use axum::Json;
 use axum::extract::{Request, State as With};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::future::Future;
@@ -61,6 +61,13 @@ async fn in_time<T>(caller: &Caller, what: impl Future<Output = Result<T, Failed
     }
 }
 
+/// Headers that are signed as well.
+fn own_headers(headers: &HeaderMap) -> Vec<(String, String)> {
+    let own = headers.iter().filter(|(name, _)| name.as_str().starts_with("x-duo-"));
+    own.filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
+        .collect()
+}
+
 /// Takes a request of an application that has signed it.
 async fn read(state: &State, request: Request) -> Result<Incoming, Refusal> {
     let unreadable = |_| (Problem::Parameters, "The request cannot be read.");
@@ -93,10 +100,6 @@ async fn read(state: &State, request: Request) -> Result<Incoming, Refusal> {
             (query.and(form).map_err(unreadable)?, Parameters::default())
         }
     };
-    let own = parts.headers.iter().filter(|(name, _)| name.as_str().starts_with("x-duo-"));
-    let own: Vec<_> = own
-        .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
-        .collect();
     let signed = Signed {
         method: parts.method.as_str(),
         host: text(&parts.headers, header::HOST.as_str()),
@@ -104,7 +107,7 @@ async fn read(state: &State, request: Request) -> Result<Incoming, Refusal> {
         fields: &signed_fields,
         json: if json { &body } else { b"" },
         date,
-        headers: &own,
+        headers: &own_headers(&parts.headers),
     };
     if !signed.is_signed(&secret, &authorization) {
         return Err(refuse(Problem::Signature, "it is not signed with its application's key"));
@@ -276,11 +279,9 @@ async fn passcode(state: &State, incoming: &Incoming) -> Result<Outcome, Refusal
 
 async fn sent(state: &State, incoming: &Incoming, method: Option<Method>) -> Result<Outcome, Refusal> {
     let (caller, asking) = (&incoming.caller, incoming.caller.asking());
-    let methods = match (method, incoming.fields.text("device").unwrap_or("auto")) {
-        (Some(method), _) => Some(vec![method]),
-        (None, _) => Some(Channel::ALL.map(Method::Sent).to_vec()),
-    };
-    let order = incoming.order("", methods)?;
+    // Where none is named, the first that the person can be reached by.
+    let methods = method.map_or_else(|| Channel::ALL.map(Method::Sent).to_vec(), |method| vec![method]);
+    let order = incoming.order("", Some(methods))?;
     let answered = in_time(caller, state.applications.trigger(asking, &order)).await?;
     Ok(answered.map_or_else(|| outcome("deny", "deny", &caller.config.texts.failed), told))
 }
