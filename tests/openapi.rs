@@ -1,12 +1,21 @@
-//! The document of the admin socket that is checked in is the one that is served.
+//! The documents that are checked in are those that are served.
 
 use std::path::Path;
 
 // R-SOCK-1
 #[test]
 fn openapi_document_is_up_to_date() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
-    let served = doorward::serve::admin::document();
+    is_up_to_date("docs/openapi.json", doorward::serve::admin::document());
+}
+
+// R-API-1
+#[test]
+fn openapi_document_for_applications_is_up_to_date() {
+    is_up_to_date("docs/applications.json", doorward::serve::api::document());
+}
+
+fn is_up_to_date(name: &str, served: String) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(&path, served).expect("docs can be written");
         return;

@@ -4,6 +4,7 @@ use crate::base::{Clock, OsRandom, Random, SystemClock};
 use crate::config::Config;
 use crate::domain::directory::Realms;
 use crate::domain::password::PasswordRules;
+use crate::engine::applications::Applications;
 use crate::engine::delivery::{self, Courier, Waker};
 use crate::engine::desk::Desk;
 use crate::engine::login::Gatekeeper;
@@ -16,7 +17,7 @@ use crate::engine::upkeep::Keeper;
 use crate::engine::validation::KeyDesk;
 use crate::serve::radius::{BindError, Counters, Server};
 use crate::serve::wsapi;
-use crate::serve::{admin, portal};
+use crate::serve::{admin, api, portal};
 use crate::store::blocklist::{self, BlocklistError};
 use crate::store::challenges::{Challenges, MemoryChallenges, RedisChallenges};
 use crate::store::delivery::Providers;
@@ -68,6 +69,8 @@ pub struct Running {
     wsapi: wsapi::Running,
     /// The portal.
     pub portal: portal::Running,
+    /// What applications ask.
+    pub api: api::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
     /// What follows directories and cleans up.
@@ -153,6 +156,9 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         clock: Arc::new(SystemClock),
         random: Arc::new(OsRandom),
     };
+    let applications =
+        Applications::new(Arc::clone(&gatekeeper), Arc::clone(&desk), stores.records.client_keys());
+    let applications = Arc::new(applications);
     let radius = Server::start(Arc::clone(&config), gatekeeper, Arc::clone(&counters))
         .context("RADIUS cannot be served; is another server running there?")?;
     let addresses = Arc::new(ArcSwap::from_pointee(shown(&radius)));
@@ -169,6 +175,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         desk,
         outbox,
         imports: Arc::new(tokio::sync::Semaphore::new(1)),
+        applications: Arc::clone(&applications),
         config: Arc::clone(&config),
         sync: followed.handles,
         mailboxes: Arc::clone(&mailboxes),
@@ -176,6 +183,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
     };
     let wsapi = wsapi::start(wsapi_state(&stores, &config)).await?;
     let portal = portal::start(portal::State::new(Arc::new(flows), Arc::clone(&config), sent)).await?;
+    let api = api::start(api::State::new(applications, Arc::clone(&config), Arc::new(SystemClock))).await?;
     let socket = config.load().admin.clone();
     let admin = admin::serve(&socket.socket, socket.mode, state).await?;
     let courier = courier.start();
@@ -194,6 +202,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         admin,
         wsapi,
         portal,
+        api,
         addresses,
         stores,
         background,
@@ -296,6 +305,7 @@ impl Running {
             (old.log.json != new.log.json, "log.format"),
             (old.wsapi.listen != new.wsapi.listen, "wsapi.listen"),
             (old.portal.listen != new.portal.listen, "portal.listen"),
+            (old.api.listen != new.api.listen, "api.listen"),
             (old.radius.challenge_entries != new.radius.challenge_entries, "radius.challenge_entries"),
         ];
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
@@ -326,6 +336,7 @@ impl Running {
     pub async fn stop(mut self) -> usize {
         self.admin.stop().await;
         self.portal.stop().await;
+        self.api.stop().await;
         self.wsapi.stop().await;
         let drain = self.config.load().radius.drain_timeout;
         let cut_off = self.radius.stop().await;

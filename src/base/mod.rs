@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod percent;
 pub mod prefix;
+pub mod qr;
 pub mod rng;
 pub mod secret;
 

@@ -86,10 +86,23 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     let secret = shared_secret(section, files, name.as_deref().unwrap_or_default());
     let require_message_authenticator = section.boolean("require_message_authenticator");
     let limit_proxy_state = section.boolean("limit_proxy_state");
+    let policy = policies(section, "client.group");
+    Some(Client {
+        name: name?,
+        secret: secret?,
+        require_message_authenticator: require_message_authenticator?,
+        limit_proxy_state: limit_proxy_state?,
+        policy: policy?,
+    })
+}
+
+/// The policy that stands in a section, with its exceptions by group. `groups` is the documented name of those.
+pub(super) fn policies(section: &Section<'_>, groups: &'static str) -> Option<ClientPolicy> {
     let default = policy(section, None);
+    let documented = groups;
     let mut groups: Vec<(String, LoginPolicy)> = Vec::new();
     for (entries, at) in section.tables("group") {
-        let group = Section::new("client.group", entries, at, &section.sink);
+        let group = Section::new(documented, entries, at, &section.sink);
         // The name is no policy, so it is never inherited.
         let Some((name, at)) = group.text("name") else { continue };
         let group = group.inheriting();
@@ -102,13 +115,7 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
             groups.push((name, policy));
         }
     }
-    Some(Client {
-        name: name?,
-        secret: secret?,
-        require_message_authenticator: require_message_authenticator?,
-        limit_proxy_state: limit_proxy_state?,
-        policy: ClientPolicy { default: default?, groups },
-    })
+    Some(ClientPolicy { default: default?, groups })
 }
 
 /// What stands in one of the three keys for a secret, and where; `owner` is whose, for messages.

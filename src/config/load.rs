@@ -5,8 +5,8 @@ use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Radius, Retention};
 use super::{
-    campus, client, directory, gateway, mailbox, message, password, portal, redis, registration, smtp, store,
-    wsapi, yubico,
+    api, campus, client, directory, gateway, mailbox, message, password, portal, redis, registration, smtp,
+    store, wsapi, yubico,
 };
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
@@ -82,6 +82,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let mailbox = mailbox::mailbox(&root.table("mailbox"), files);
     let directories = directory::directories(root, files);
     let portal = portal::portal(&root.table("portal"), files);
+    let api = api::api(root, files, &names);
     let words = portal.as_ref().map(|portal| &*portal.words);
     let registration = registration::registration(&root.table("registration"), words);
     let activation = registration::activation(&root.table("activation"));
@@ -112,6 +113,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         directories: directories.into_iter().map(Arc::new).collect(),
         realms,
         portal: portal?,
+        api: api?,
         registration: registration?,
         activation: activation?,
         retention: retention?,

@@ -3,6 +3,7 @@
 //! [`load`] reads the main file, `conf.d` and the environment into one tree with positions, walks it section by section
 //! against the list of keys, and collects every error before it gives up.
 
+mod api;
 mod campus;
 mod client;
 mod directory;
@@ -25,6 +26,7 @@ mod tree;
 mod wsapi;
 mod yubico;
 
+pub use api::{Api, ApiClient, ApiRight, Identify};
 pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
     RoleRule, ServiceBind, SyncMode, SyncSettings,
@@ -106,6 +108,8 @@ pub struct Config {
     pub realms: crate::domain::directory::Realms,
     /// `[portal]`
     pub portal: Portal,
+    /// `[api]` and `[[api_client]]`
+    pub api: Api,
     /// `[registration]`
     pub registration: Registration,
     /// `[activation]`

@@ -8,6 +8,7 @@ use crate::wire::wsapi::ApiKey;
 use ipnet::IpNet;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::server::danger::ClientCertVerifier;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -86,6 +87,15 @@ pub(super) fn listen(section: &Section<'_>, protected: bool, what: &str) -> Opti
 
 /// The outer `None`: it has errors; the inner one: there is none.
 pub(super) fn tls(section: &Section<'_>, files: &Files<'_>) -> Option<Option<ServerTls>> {
+    tls_for(section, files, None)
+}
+
+/// The same, where clients may show certificates.
+pub(super) fn tls_for(
+    section: &Section<'_>,
+    files: &Files<'_>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Option<Option<ServerTls>> {
     let (certificate, at) = section.text("certificate_file")?;
     let key = ["private_key_file", "private_key_credential"].map(|key| section.written(key).map(|_| key));
     let key = match (certificate.is_empty(), key) {
@@ -116,7 +126,7 @@ pub(super) fn tls(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Ser
         );
         return None;
     };
-    match server(chain?, private) {
+    match server(chain?, private, clients) {
         Ok(config) => Some(Some(ServerTls(Arc::new(config)))),
         Err(error) => {
             let message = format!("certificate and private key cannot be used together: {error}");
@@ -153,12 +163,15 @@ fn chain(
 fn server(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Result<ServerConfig, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = match clients {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

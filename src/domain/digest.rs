@@ -87,6 +87,11 @@ impl CodeDigester {
         self.of(&["wsapi", &client.to_string(), nonce, otp])
     }
 
+    /// The key under which something is signed that applications are given; of another kind another one.
+    pub fn signing_key(&self, kind: &str) -> Secret<Vec<u8>> {
+        Secret::new(self.of(&["signing key", kind]).to_vec())
+    }
+
     /// Names a person where the real id is not to be seen: the first half of a digest.
     pub fn handle(&self, person: PersonId) -> [u8; 8] {
         let digest = self.of(&["handle", &person.to_string()]);

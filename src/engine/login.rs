@@ -10,6 +10,7 @@ use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
+use crate::domain::factor::FactorId;
 use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, offers};
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
@@ -82,6 +83,8 @@ pub struct Round<'a> {
     pub language: Option<&'a str>,
     /// A code that is under way counts, if it is not older than this; none: as `codes.resend_after` says.
     pub join: Option<Duration>,
+    /// The only factor that counts; none: all that the policy allows.
+    pub device: Option<FactorId>,
 }
 
 /// What to answer.
@@ -159,6 +162,7 @@ impl Gatekeeper {
             },
             reach: round.reach.unwrap_or(&*self.reach),
             digester: &self.digester,
+            device: round.device,
             realms: &config.realms,
             now: self.clock.now(),
         }

@@ -1,6 +1,7 @@
 //! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, later portal and API)
 //! goes through here, so a login is decided in one place.
 
+pub mod applications;
 mod closing;
 pub mod delivery;
 pub mod desk;

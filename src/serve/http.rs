@@ -7,7 +7,8 @@
 //!     └ pause   the kernel's queue                                        Limits::request  Limits::whole
 //! ```
 //!
-//! A handler finds the peer as `axum::extract::ConnectInfo`: a `SocketAddr` of TCP, a [`LocalPeer`] of a Unix socket.
+//! A handler finds the peer as `axum::extract::ConnectInfo`: a `SocketAddr` of TCP, a [`LocalPeer`] of a Unix socket; and among the
+//! request's extensions the certificate that it has shown, as [`Shown`].
 //!
 //! ```ignore
 //! let service = Service::new("[portal]", router, Limits { connections: 4096, ..Limits::default() });
@@ -30,6 +31,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt;
@@ -115,6 +117,17 @@ impl fmt::Display for Share {
 pub(super) struct LocalPeer {
     pub(super) uid: u32,
     pub(super) gid: u32,
+}
+
+/// The certificate that a peer has shown, and that the service's settings have found good: its SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shown(pub(super) [u8; 32]);
+
+impl Shown {
+    fn of(connection: &rustls::ServerConnection) -> Option<Self> {
+        let first = connection.peer_certificates()?.first()?;
+        Some(Self(Sha256::digest(first).into()))
+    }
 }
 
 /// Where connections come from.
@@ -293,7 +306,7 @@ impl Service {
     {
         match protection {
             Protection::Refused => {}
-            Protection::Plain => self.serve(stream, peer, stopped).await,
+            Protection::Plain => self.serve(stream, peer, None, stopped).await,
             Protection::Tls(config) => {
                 let shaking = timeout(self.limits.head, TlsAcceptor::from(config).accept(stream));
                 let shaken = tokio::select! {
@@ -301,7 +314,10 @@ impl Service {
                     () = over(&mut stopped) => return,
                 };
                 match shaken {
-                    Ok(Ok(stream)) => self.serve(stream, peer, stopped).await,
+                    Ok(Ok(stream)) => {
+                        let shown = Shown::of(stream.get_ref().1);
+                        self.serve(stream, peer, shown, stopped).await;
+                    }
                     Ok(Err(error)) => tracing::debug!(service = self.name, %error, "no TLS came about"),
                     Err(_) => {}
                 }
@@ -310,7 +326,7 @@ impl Service {
     }
 
     /// One connection, from its first request's head to its end.
-    async fn serve<S, P>(&self, stream: S, peer: P, mut stopped: watch::Receiver<bool>)
+    async fn serve<S, P>(&self, stream: S, peer: P, shown: Option<Shown>, mut stopped: watch::Receiver<bool>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         P: Clone + Send + Sync + 'static,
@@ -321,7 +337,7 @@ impl Service {
             .timer(TokioTimer::new())
             .header_read_timeout(head)
             .max_buf_size(longest_head)
-            .serve_connection(TokioIo::new(stream), Introduced { inner, peer, request });
+            .serve_connection(TokioIo::new(stream), Introduced { inner, peer, shown, request });
         tokio::pin!(connection);
         tokio::select! {
             _ = connection.as_mut() => return,
@@ -349,6 +365,7 @@ fn is_the_peers(error: &io::Error) -> bool {
 struct Introduced<P> {
     inner: TowerToHyperService<Router>,
     peer: P,
+    shown: Option<Shown>,
     request: Duration,
 }
 
@@ -359,6 +376,9 @@ impl<P: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(ConnectInfo(self.peer.clone()));
+        if let Some(shown) = self.shown {
+            request.extensions_mut().insert(shown);
+        }
         let answering = timeout(self.request, self.inner.call(request));
         Box::pin(async move {
             answering.await.unwrap_or_else(|_| {

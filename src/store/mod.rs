@@ -8,6 +8,7 @@
 pub mod blocklist;
 mod breaker;
 pub mod challenges;
+mod client_keys;
 pub mod delivery;
 pub mod directory;
 mod http;
@@ -33,6 +34,7 @@ pub use crate::domain::retention::Retention;
 use crate::domain::sent::CodeId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use async_trait::async_trait;
+pub use client_keys::{ClientKey, ClientKeyStatus, ClientKeys};
 pub use security::{
     Answer, ContactChange, Coverage, KeptSession, SecurityChange, SecurityData, SecurityProfile, SessionKey,
     Sessions,
@@ -105,6 +107,8 @@ pub trait People: Send + Sync {
     async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>>;
     /// The person alone.
     async fn person(&self, username: &Username) -> Result<Option<Person>>;
+    /// The person of this id, as long as they are here.
+    async fn by_id(&self, person: PersonId) -> Result<Option<Person>>;
     /// Sorted by username.
     async fn list(&self, page: &Page) -> Result<Vec<Person>>;
     /// Adds all or none; `Conflict` names the first username that is taken.

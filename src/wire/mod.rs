@@ -1,6 +1,8 @@
 //! Bytes on the wire and the types they stand for. No tokio, no sockets, no clock, no log.
 
+pub mod duo;
 pub mod ldap;
+pub mod privacyidea;
 pub mod pskc;
 pub mod radius;
 pub mod sealed_lines;

@@ -93,6 +93,7 @@ impl Daemon {
         if !more.contains(&"--portal-port") {
             command.args(["--portal-port", "0"]);
         }
+        command.args(["--api-port", "0"]);
         let log = std::fs::File::options().create(true).append(true).open(dir.join("log.txt")).unwrap();
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().expect("the demo starts");

@@ -312,6 +312,31 @@ pub(super) enum Outbox {
     },
 }
 
+/// `doorward client …`
+#[derive(Debug, Subcommand)]
+pub(super) enum Client {
+    /// Show applications and their keys, without the secrets.
+    List,
+    /// Make one more key for an application, which must be an [[api_client]] of the configuration.
+    Add {
+        /// Name of the application.
+        name: String,
+    },
+    /// Make a key that takes the place of all others of an application.
+    Rotate {
+        /// Name of the application.
+        name: String,
+        /// So many hours older keys count still.
+        #[arg(long, value_name = "HOURS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=720))]
+        grace_hours: u32,
+    },
+    /// End a key, and every token that was signed for it.
+    Revoke {
+        /// Id of the key.
+        id: String,
+    },
+}
+
 /// `doorward mailbox …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Mailbox {

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod admin;
+mod clients;
 mod commands;
 mod db;
 mod login;
@@ -88,6 +89,9 @@ enum Command {
     /// Messages that carry codes.
     #[command(subcommand)]
     Outbox(commands::Outbox),
+    /// Applications that ask over HTTPS, and their keys.
+    #[command(subcommand)]
+    Client(commands::Client),
     /// Mailboxes of alumni at the mail provider.
     #[command(subcommand)]
     Mailbox(commands::Mailbox),
@@ -130,6 +134,9 @@ struct DemoArgs {
     /// TCP port of the portal on 127.0.0.1; another one is taken if it is in use.
     #[arg(long, value_name = "PORT", default_value_t = 8080)]
     portal_port: u16,
+    /// TCP port for applications on 127.0.0.1; another one is taken if it is in use.
+    #[arg(long, value_name = "PORT", default_value_t = 8081)]
+    api_port: u16,
     /// Log filter.
     #[arg(long, value_name = "FILTER", default_value = "info")]
     log: String,
@@ -231,6 +238,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             people_file: args.people_file,
             port: args.radius_port,
             portal_port: args.portal_port,
+            api_port: args.api_port,
             log: args.log,
         }),
         Command::Check(CheckArgs { reference: true, .. }) => check::reference(),
@@ -269,6 +277,7 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Token(command) => admin.token(command).await,
         Command::Code(command) => admin.code(command).await,
         Command::Outbox(command) => admin.outbox(command).await,
+        Command::Client(command) => admin.client(command).await,
         Command::Mailbox(command) => admin.mailbox(command).await,
         Command::Audit(command) => admin.audit(command).await,
         Command::Sync(command) => admin.sync(command).await,

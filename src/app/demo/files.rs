@@ -7,6 +7,7 @@ use crate::base::{OsRandom, Random, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material};
 use crate::domain::person::{PersonId, Username};
+use crate::engine::applications::new_key;
 use crate::store::{NewFactor, NewPerson, SecurityChange};
 use anyhow::{Context, Result};
 use std::fs;
@@ -20,6 +21,17 @@ pub(super) const SECRET: &str = "demo-radius-shared-secret";
 
 /// Crowds larger than this get light hashes, so that making them takes seconds.
 const LIGHT_ABOVE: usize = 50;
+
+/// Where a demonstration is served.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Addresses {
+    pub(super) radius: SocketAddr,
+    pub(super) portal: SocketAddr,
+    pub(super) api: SocketAddr,
+}
+
+/// The application whose key is shown.
+const APPLICATION: &str = "sign-on";
 
 /// A demonstration's folder.
 #[derive(Debug)]
@@ -78,6 +90,30 @@ impl Files {
         self.write("keys/server.key.pem", &server.1)
     }
 
+    /// A key for the application whose key is shown.
+    pub(super) async fn make_api_key(&self, stores: &Stores, now: Timestamp) -> Result<()> {
+        let key = new_key(APPLICATION, &OsRandom, now);
+        self.write("keys/api.key", &format!("{}.{}", key.status.id, key.secret.expose()))?;
+        let audit = AuditEntry {
+            at: now,
+            actor: "demo".to_owned(),
+            action: "client.add",
+            person: None,
+            subject: APPLICATION.to_owned(),
+            outcome: "done",
+            detail: key.status.id.clone().into(),
+            request: String::new(),
+        };
+        Ok(stores.records.client_keys().add(key, None, audit).await?)
+    }
+
+    /// That key, as it stands in a header.
+    fn api_key(&self) -> Result<String> {
+        let path = self.dir.join("keys/api.key");
+        fs::read_to_string(&path)
+            .with_context(|| format!("{} is missing; take another --dir", path.display()))
+    }
+
     /// What takes messages: they pile up in files.
     pub(super) fn write_gateway(&self) -> Result<()> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(self.mail_dir())?;
@@ -94,15 +130,16 @@ impl Files {
     /// The configuration: a client for each kind of policy, told apart by the loopback address that it sends from.
     pub(super) fn write_config(
         &self,
-        (listen, portal): (SocketAddr, SocketAddr),
+        Addresses { radius, portal, api }: Addresses,
         people: usize,
         log: &str,
     ) -> Result<()> {
         let light = people > LIGHT_ABOVE;
         let (memory, passes) = if light { ("64KiB", 1) } else { ("19MiB", 2) };
         let text = include_str!("../../../conf/demo/doorward.toml")
-            .replace("@LISTEN@", &listen.to_string())
+            .replace("@LISTEN@", &radius.to_string())
             .replace("@PORTAL@", &portal.to_string())
+            .replace("@API@", &api.to_string())
             .replace("@MEMORY@", memory)
             .replace("@PASSES@", &passes.to_string())
             .replace("@LOG@", &log.replace(['"', '\\', '\n'], ""));
@@ -131,7 +168,7 @@ impl Files {
     /// Shell variables for scripts.
     pub(super) fn write_env(
         &self,
-        (radius, portal): (SocketAddr, SocketAddr),
+        Addresses { radius, portal, api }: Addresses,
         cast: &Cast<'_>,
     ) -> Result<()> {
         let (plain, app) = (cast.plain, cast.script);
@@ -147,6 +184,8 @@ impl Files {
             ("OTP_PASSWORD", app.password.clone()),
             ("TOTP_SECRET", super::base32(app)),
             ("PORTAL_URL", format!("http://{portal}")),
+            ("API_URL", format!("http://{api}")),
+            ("API_KEY", self.api_key()?),
             ("MAIL_DIR", self.mail_dir().to_string_lossy().into_owned()),
             ("NEW_USER", people::NEW.to_owned()),
         ];

@@ -9,7 +9,7 @@ use crate::base::{Clock, OsRandom, SystemClock};
 use crate::config;
 use crate::wire::radius::Code;
 use anyhow::{Context, Result, bail};
-use files::Files;
+use files::{Addresses, Files};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use people::Made;
 use std::io::{IsTerminal, Write};
@@ -32,6 +32,8 @@ pub struct Options {
     pub port: u16,
     /// TCP port of the portal wanted there.
     pub portal_port: u16,
+    /// TCP port for applications wanted there.
+    pub api_port: u16,
     /// Log filter.
     pub log: String,
 }
@@ -49,7 +51,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     };
     let files = Files::in_folder(&dir)?;
     let address = free_address(options.port)?;
-    let portal = free_portal(options.portal_port)?;
+    let portal = free_tcp(options.portal_port)?;
+    let api = free_tcp(options.api_port)?;
     let (people, fresh) = match files.people()? {
         Some(people) => (people, false),
         None => {
@@ -72,7 +75,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         files.make_keys()?;
     }
     files.write_gateway()?;
-    files.write_config((address, portal), people.len(), &options.log)?;
+    files.write_config(Addresses { radius: address, portal, api }, people.len(), &options.log)?;
     let config = config::load(&files.config(), std::iter::empty())
         .map_err(|errors| anyhow::anyhow!("the demonstration's own configuration has errors:\n{errors}"))?;
     let filter = logging::install(&config.log)?;
@@ -82,20 +85,30 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let stores = wiring::Stores::open(&config).await?;
         if fresh {
             enroll(&stores, &people).await?;
+            files.make_api_key(&stores, SystemClock.now()).await?;
             files.write_people(&people)?;
         }
         let running = wiring::serve(config, stores, Some(files.mail_dir())).await?;
-        let address = *running.radius.addresses().first().context("no RADIUS listener")?;
+        let served = served(&running)?;
+        let Addresses { radius: address, portal, api } = served;
         let cast =
             Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
-        let portal = *running.portal.addresses().first().context("no portal")?;
-        files.write_env((address, portal), &cast)?;
+        files.write_env(served, &cast)?;
         log_in(address, cast.first).await?;
+        announce_api(&files, api, &cast)?;
         announce(&files, address, options.port, people.len(), &cast)?;
         announce_portal(&files, portal, &cast)?;
         lifecycle::run(running, signals, &files.config(), &filter).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where it is served, each at its first address.
+fn served(running: &wiring::Running) -> Result<Addresses> {
+    let radius = *running.radius.addresses().first().context("no RADIUS listener")?;
+    let portal = *running.portal.addresses().first().context("no portal")?;
+    let api = *running.api.addresses().first().context("nothing is served to applications")?;
+    Ok(Addresses { radius, portal, api })
 }
 
 /// The address wanted, or any other port if it is taken.
@@ -108,8 +121,8 @@ fn free_address(port: u16) -> Result<SocketAddr> {
     Ok(any.local_addr()?)
 }
 
-/// The same for the portal.
-fn free_portal(port: u16) -> Result<SocketAddr> {
+/// The same for TCP.
+fn free_tcp(port: u16) -> Result<SocketAddr> {
     let wanted = SocketAddr::from(([127, 0, 0, 1], port));
     if TcpListener::bind(wanted).is_ok() {
         return Ok(wanted);
@@ -161,6 +174,7 @@ struct Cast<'p> {
     radclient: &'p Made,
     plain: &'p Made,
     enrolls: &'p Made,
+    application: &'p Made,
     texted: Option<&'p Made>,
     portal: Option<Stage<'p>>,
 }
@@ -197,6 +211,7 @@ impl<'p> Cast<'p> {
             radclient: apps.next()?,
             script: apps.next()?,
             first: apps.next()?,
+            application: apps.next()?,
             enrolls: plain.next()?,
             plain: plain.next()?,
             texted: people.iter().find(|person| person.username == people::TEXTED.0),
@@ -280,6 +295,22 @@ fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast:
     writeln!(out, "    {program} --socket {socket} person list")?;
     writeln!(out, "    {program} --socket {socket} audit list\n")?;
     writeln!(out, "Passwords and keys: {}. Ctrl-C ends it.", files.people_csv().display())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints what an application would send.
+fn announce_api(files: &Files, address: SocketAddr, cast: &Cast<'_>) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let Made { username, .. } = cast.application;
+    writeln!(out, "Applications ask http://{address} as they ask privacyIDEA or Duo, such as:\n")?;
+    writeln!(
+        out,
+        "    . {}/demo.env && curl -H \"Authorization: $API_KEY\" $API_URL/validate/check -d user={username} \
+         -d pass=$(oathtool --totp -b {})\n",
+        files.dir().display(),
+        base32(cast.application)
+    )?;
     out.flush()?;
     Ok(())
 }

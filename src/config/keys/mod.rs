@@ -1,5 +1,6 @@
 //! Every key: the one list that the reader, its defaults, its suggestions and the reference come from.
 
+mod api;
 mod mailbox;
 mod messages;
 mod people;
@@ -31,7 +32,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 36] = [
+const SECTIONS: [(&str, &str); 39] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -99,6 +100,18 @@ const SECTIONS: [(&str, &str); 36] = [
         "portal",
         "The self-service pages: activation, registration, password reset, passcode apps and keys. `portal.md` explains them.",
     ),
+    (
+        "api",
+        "What applications ask for people over HTTPS: endpoints compatible with privacyIDEA, and Duo's Auth API v2. `applications.md` explains it.",
+    ),
+    (
+        "api_client",
+        "`[[api_client]]`: an application that may ask. `doorward client add NAME` makes a key for it.",
+    ),
+    (
+        "api_client.group",
+        "`[[api_client.group]]`: another policy for members of a group at this application. Keys left out are as at the application; the first group that fits decides.",
+    ),
     ("registration", "Security data that people register in the portal."),
     ("activation", "Accounts that their owners must activate first."),
     (
@@ -123,7 +136,7 @@ const SECTIONS: [(&str, &str); 36] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, yubico::KEYS, mailbox::KEYS]
+    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, api::KEYS, yubico::KEYS, mailbox::KEYS]
         .into_iter()
         .flatten()
 }

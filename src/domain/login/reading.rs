@@ -34,11 +34,15 @@ impl Login<'_> {
         };
         let shaped = |factor: &&Factor| !self.splits(factor).is_empty();
         counters.extend(self.sent_code().map(|_| Counter::Sent));
-        let policy = self.policy();
-        let allowed = |factor: &&Factor| policy.methods.contains(&Method::Factor(factor.kind));
-        let usable = account.factors.iter().filter(allowed);
+        let usable = account.factors.iter().filter(|factor| self.is_allowed(factor));
         counters.extend(usable.filter(shaped).map(|factor| Counter::Factor(factor.id)));
         counters
+    }
+
+    /// Whether passcodes of this factor are accepted here.
+    fn is_allowed(&self, factor: &Factor) -> bool {
+        let meant = self.context.device.is_none_or(|device| device == factor.id);
+        meant && self.policy().methods.contains(&Method::Factor(factor.kind))
     }
 
     pub(super) fn pin(&self) -> Option<(FactorId, Secret<String>)> {
@@ -86,15 +90,15 @@ impl Login<'_> {
         let open = |counter: Counter| {
             open.contains(&if self.context.purpose.is_open() { Counter::Reset } else { counter })
         };
-        let allowed = &self.policy().methods;
         if open(Counter::Sent)
             && let Some(matched) = self.sent_match()
         {
             return Some((Vec::new(), matched));
         }
-        let usable = account.factors.iter().filter(|factor| {
-            allowed.contains(&Method::Factor(factor.kind)) && open(Counter::Factor(factor.id))
-        });
+        let usable = account
+            .factors
+            .iter()
+            .filter(|factor| self.is_allowed(factor) && open(Counter::Factor(factor.id)));
         usable.flat_map(|factor| self.splits(factor).into_iter().map(move |split| (factor, split))).find_map(
             |(factor, split)| {
                 let matched = match &factor.material {
@@ -122,9 +126,12 @@ impl Login<'_> {
             _ => true,
         };
         let Some(account) = &self.account else { return Vec::new() };
-        let has = |kind: FactorKind| account.factors.iter().any(|f| f.kind == kind && live(f));
+        let has = |kind: FactorKind| {
+            account.factors.iter().any(|f| f.kind == kind && live(f) && self.is_allowed(f))
+        };
         let offer = |method: &Method| match *method {
             Method::Factor(kind) => (kind != FactorKind::Pin && has(kind)).then_some(Offer::Factor(kind)),
+            Method::Sent(_) if self.context.device.is_some() => None,
             Method::Sent(channel) => {
                 let destination = self.context.reach.destination(&account.person, channel)?;
                 Some(Offer::Sent(channel, destination))

@@ -49,6 +49,8 @@ pub struct Context<'a> {
     pub reach: &'a dyn Reach,
     /// Digests of codes.
     pub digester: &'a CodeDigester,
+    /// The only factor that counts, if the front names one.
+    pub device: Option<FactorId>,
     /// Realms of the directories, taken off names.
     pub realms: &'a Realms,
     /// The present moment.

@@ -54,6 +54,7 @@ struct World {
     server: Validation,
     /// Whose each key is that is not in the account.
     owner: KeyOwner,
+    device: Option<FactorId>,
 }
 
 /// What a round did.
@@ -116,6 +117,7 @@ impl World {
             now: NOW,
             server: Validation::Good(None),
             owner: KeyOwner::Unknown,
+            device: None,
         }
     }
 
@@ -125,6 +127,7 @@ impl World {
 
     fn context(&self) -> Context<'_> {
         Context {
+            device: self.device,
             client: "vpn",
             purpose: Purpose::Login,
             policy: &self.policy,
@@ -366,6 +369,17 @@ fn passcode_only_takes_a_code_and_no_password() {
     assert_eq!(world.first(&format!("correct horse{}", world.code())).reason(), Reason::WrongPasscode);
     world.account.as_mut().unwrap().factors.clear();
     assert_eq!(world.first("123456").reason(), Reason::NotEnrolled);
+}
+
+// R-API-1
+#[test]
+fn where_one_device_is_meant_no_other_counts_and_nothing_is_sent() {
+    let mut world = World::new(LoginKind::Passcode, vec![totp()]);
+    world.device = Some(totp().id);
+    assert_eq!(world.first(&world.code()).reason(), Reason::PasscodeOnly);
+    world.device = Some(FactorId::from_uuid(uuid::Uuid::from_u128(12_345)));
+    assert_eq!(world.first(&world.code()).reason(), Reason::NotEnrolled);
+    assert_eq!(world.first("sms").reason(), Reason::NotEnrolled);
 }
 
 // R-APP-4

@@ -236,5 +236,6 @@ pub(super) fn round<'a>(
         reach: asking.reach,
         language: Some(&visit.language),
         join: None,
+        device: None,
     }
 }

@@ -5,6 +5,7 @@
 //! entry cannot be written fails.
 
 mod access;
+mod clients;
 mod error;
 mod factors;
 mod mailboxes;
@@ -21,6 +22,7 @@ pub use socket::{Handle as Running, SocketError, serve};
 pub use types::Status;
 
 use crate::config::Config;
+use crate::engine::applications::Applications;
 use crate::engine::desk::Desk;
 use crate::engine::sync::Handle;
 use crate::store::Outbox;
@@ -37,6 +39,8 @@ use utoipa::OpenApi;
 pub struct State {
     /// The desk.
     pub desk: Arc<Desk>,
+    /// Keys of applications.
+    pub applications: Arc<Applications>,
     /// The settings.
     pub config: Arc<ArcSwap<Config>>,
     /// The directories that are followed.
@@ -88,6 +92,10 @@ pub struct State {
         sync::once,
         outbox::list,
         mailboxes::find,
+        clients::list,
+        clients::add,
+        clients::rotate,
+        clients::revoke,
         trail::list,
         trail::verify,
         trail::export,
@@ -138,6 +146,10 @@ fn router(state: State) -> Router {
         .route("/v1/tokens/{token}", axum::routing::delete(tokens::revoke))
         .route("/v1/tokens/{token}/assign", post(tokens::assign))
         .route("/v1/sync", get(sync::status).post(sync::once))
+        .route("/v1/clients", get(clients::list))
+        .route("/v1/clients/{name}/keys", post(clients::add))
+        .route("/v1/clients/{name}/rotate", post(clients::rotate))
+        .route("/v1/client-keys/{id}", axum::routing::delete(clients::revoke))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/verify", get(trail::verify))

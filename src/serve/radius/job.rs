@@ -47,6 +47,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
         reach: None,
         language: None,
         join: None,
+        device: None,
     };
     let verdict = gatekeeper.decide(&config, round).await;
     if let Ok(verdict) = &verdict {

@@ -12,7 +12,7 @@ use crate::store::{Result, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 19] = [
     "people",
     "passwords",
     "factors",
@@ -31,6 +31,7 @@ const TABLES: [&str; 18] = [
     "contacts",
     "questions",
     "sessions",
+    "client_keys",
 ];
 /// What only the library writes.
 const MIGRATIONS: &str = "_sqlx_migrations";

@@ -8,6 +8,7 @@ mod accounts;
 mod audit;
 mod batch;
 mod chain;
+mod client_keys;
 mod connection;
 mod contacts;
 mod copy;
@@ -48,7 +49,7 @@ pub use open::OpenError;
 
 use super::seal::{Keyring, Place};
 use super::{
-    Acceptances, Attempts, Audit, Factors, Identities, Logins, Outbox, Passwords, People, Result,
+    Acceptances, Attempts, Audit, ClientKeys, Factors, Identities, Logins, Outbox, Passwords, People, Result,
     SecurityData, Sessions, Stock, StoreError, Tokens, Upkeep,
 };
 use crate::base::OsRandom;
@@ -121,6 +122,8 @@ views! {
     security: SecurityData,
     /// Sessions of the portal.
     sessions: Sessions,
+    /// Keys of applications.
+    client_keys: ClientKeys,
     /// What comes into the inventory and goes out.
     stock: Stock,
     /// The audit trail.

@@ -165,6 +165,14 @@ impl People for Records {
         Ok(Some(person))
     }
 
+    async fn by_id(&self, id: PersonId) -> Result<Option<Person>> {
+        let row = Query::new(concat!(person!(), " FROM people p WHERE p.id = $1 AND p.departed IS NULL"));
+        let row = row.bind(id.to_string()).fetch_optional(&self.0.readers).await?;
+        let Some(mut person) = row.as_ref().map(person).transpose()? else { return Ok(None) };
+        contacts::fill(self, std::slice::from_mut(&mut person)).await?;
+        Ok(Some(person))
+    }
+
     async fn list(&self, page: &Page) -> Result<Vec<Person>> {
         let limit = if page.limit == 0 { 100 } else { page.limit.min(1000) };
         let rows = Query::new(concat!(

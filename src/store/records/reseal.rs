@@ -1,5 +1,5 @@
-//! Seals anew what is under an older master key: factors, tokens, messages that are not over, answers to questions, sessions. In
-//! steps, so that other nodes need not wait for all of it.
+//! Seals anew what is under an older master key: factors, tokens, messages that are not over, answers to questions, sessions, keys
+//! of applications. In steps, so that other nodes need not wait for all of it.
 
 use super::connection::Connection;
 use super::open::begin;
@@ -21,7 +21,7 @@ struct Sealed {
     update: &'static str,
 }
 
-const SEALED: [Sealed; 6] = [
+const SEALED: [Sealed; 7] = [
     Sealed {
         table: "factors",
         helpdesk: false,
@@ -63,6 +63,13 @@ const SEALED: [Sealed; 6] = [
         select: "SELECT id, coalesce(person, ''), 'session', content FROM sessions
                  WHERE substr(content, 1, CAST($1 AS INTEGER)) <> $2 AND id > $3 ORDER BY id LIMIT $4",
         update: "UPDATE sessions SET content = $2 WHERE id = $1",
+    },
+    Sealed {
+        table: "client_keys",
+        helpdesk: false,
+        select: "SELECT id, client, 'key', secret FROM client_keys
+                 WHERE substr(secret, 1, CAST($1 AS INTEGER)) <> $2 AND id > $3 ORDER BY id LIMIT $4",
+        update: "UPDATE client_keys SET secret = $2 WHERE id = $1",
     },
 ];
 

@@ -43,7 +43,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Makes a database one of the schema before positions had a table of their own.
-const WITHOUT_POSITIONS: [&str; 15] = [
+const WITHOUT_POSITIONS: [&str; 16] = [
+    "DROP TABLE client_keys",
     "DROP TABLE sessions",
     "DROP TABLE questions",
     "DROP TABLE contacts",

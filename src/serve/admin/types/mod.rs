@@ -1,11 +1,13 @@
 //! JSON of the calls, by what they are about.
 
+mod clients;
 mod factors;
 mod people;
 mod sync;
 mod tokens;
 mod trail;
 
+pub(super) use clients::*;
 pub(super) use factors::*;
 pub(super) use people::*;
 pub(super) use sync::*;

@@ -48,6 +48,7 @@ async fn filled() -> Store {
         "INSERT INTO outbox VALUES ('1', 'x', 'login', 'sms', '', '', NULL, '', 'sent', 1, 1, 1, 1, 1, NULL, '', '', 1)",
         "INSERT INTO contacts SELECT id, 'email', 'a@b.org', NULL FROM people WHERE username = 'alice'",
         "INSERT INTO questions SELECT id, '[\"first-pet\"]', 'x', NULL, '' FROM people WHERE username = 'alice'",
+        "INSERT INTO client_keys VALUES ('DWX', 'keycloak', 'x', 1, NULL)",
         "INSERT INTO sessions SELECT 'x', id, 1, 'x', 1, 1 FROM people WHERE username = 'alice'",
     ] {
         store.sql(sql).await;

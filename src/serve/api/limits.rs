@@ -1,0 +1,95 @@
+//! How often applications may ask, and those who have not shown that they are one.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use tokio::time::Instant;
+
+/// Buckets that are remembered at most.
+const MOST: usize = 65_536;
+/// Requests of a stranger's address in a second.
+const STRANGER: u32 = 20;
+
+/// Whose bucket it is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Share {
+    Client(String),
+    Address(IpAddr),
+}
+
+/// So many requests a second for each, and as many at once after a pause.
+#[derive(Debug, Default)]
+pub(super) struct Rates(Mutex<HashMap<Share, (f64, Instant)>>);
+
+fn filled((left, since): (f64, Instant), rate: f64, now: Instant) -> f64 {
+    (left + now.saturating_duration_since(since).as_secs_f64() * rate).min(rate)
+}
+
+impl Rates {
+    /// Whether one more request of an application is in order now.
+    pub(super) fn admit(&self, client: &str, rate: u32, now: Instant) -> bool {
+        self.take(Share::Client(client.to_owned()), rate, now)
+    }
+
+    /// Whether one more of somebody unknown is; an IPv6 network of 64 bits counts as one.
+    pub(super) fn admit_stranger(&self, address: IpAddr, now: Instant) -> bool {
+        let share = match address.to_canonical() {
+            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+            v4 => v4,
+        };
+        self.take(Share::Address(share), STRANGER, now)
+    }
+
+    fn take(&self, share: Share, rate: u32, now: Instant) -> bool {
+        let rate = f64::from(rate);
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.len() >= MOST && !table.contains_key(&share) {
+            // Who has not asked for a second has a full bucket, as if never seen.
+            table.retain(|share, bucket| {
+                matches!(share, Share::Client(_))
+                    || filled(*bucket, f64::from(STRANGER), now) < f64::from(STRANGER)
+            });
+            if table.len() >= MOST {
+                return false;
+            }
+        }
+        let bucket = table.entry(share).or_insert((rate, now));
+        let left = filled(*bucket, rate, now);
+        let admitted = left >= 1.0;
+        *bucket = (if admitted { left - 1.0 } else { left }, now);
+        admitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    // R-API-1
+    #[test]
+    fn application_has_its_rate_and_no_more_whatever_others_do() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        assert_eq!((0..10).filter(|_| rates.admit("a", 5, now)).count(), 5);
+        assert!(rates.admit("b", 5, now), "another one");
+        assert!(!rates.admit("a", 5, now + Duration::from_millis(100)));
+        assert!(rates.admit("a", 5, now + Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn strangers_are_bounded_and_so_is_memory() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        let address = |text: &str| text.parse::<IpAddr>().unwrap();
+        assert_eq!((0..40).filter(|_| rates.admit_stranger(address("192.0.2.1"), now)).count(), 20);
+        assert!(rates.admit_stranger(address("192.0.2.2"), now));
+        for number in 0..u32::try_from(MOST + 10).unwrap() {
+            let _ = rates.admit_stranger(IpAddr::V4(number.into()), now);
+        }
+        assert!(rates.0.lock().unwrap().len() <= MOST);
+        assert!(
+            rates.admit_stranger(address("203.0.113.1"), now + Duration::from_secs(2)),
+            "later there is room"
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! Who may ask at all, how often, and what is left of it in logs.
+
+use crate::support::code;
+use crate::world::{Certificates, World, form};
+use std::process::Command;
+
+fn check(world: &World, headers: &[(&str, &str)]) -> u16 {
+    world.send("POST", "/validate/check", headers, &form(&[("user", "amara"), ("pass", "x")])).status
+}
+
+// R-API-1
+#[test]
+fn nobody_is_served_who_does_not_show_which_application_it_is() {
+    let world = World::start();
+    assert_eq!(check(&world, &[]), 401, "never anonymous");
+    assert_eq!(check(&world, &[("authorization", "Basic QTpC")]), 401);
+    for path in ["/validate/triggerchallenge", "/validate/radiuscheck", "/token/init"] {
+        assert_eq!(world.send("POST", path, &[], "user=amara").status, 401, "{path}");
+    }
+    for path in ["/validate/polltransaction/00", "/token/?user=amara"] {
+        assert_eq!(world.send("GET", path, &[], "").status, 401, "{path}");
+    }
+    assert_eq!(world.send("GET", "/system/config", &[], "").status, 404);
+    assert_eq!(
+        world.send("GET", "/openapi.json", &[], "").body["openapi"].as_str().map(|v| &v[..2]),
+        Some("3.")
+    );
+    let (id, secret) = world.key.split_once('.').unwrap();
+    assert_eq!(check(&world, &[("authorization", &world.key)]), 200);
+    for wrong in [format!("{id}."), format!("{id}.{}", &secret[1..]), format!(".{secret}"), secret.to_owned()]
+    {
+        assert_eq!(check(&world, &[("authorization", &wrong)]), 401, "{wrong}");
+    }
+}
+
+// R-API-1
+#[test]
+fn key_counts_where_its_application_asks_from_and_a_rotation_ends_older_ones() {
+    let world = World::start();
+    assert_eq!(check(&world, &[("authorization", &world.key_of("elsewhere"))]), 401, "not from there");
+    let old = world.key_of("other-sign-on");
+    let rotated = world.daemon.json(&["client", "rotate", "other-sign-on", "--grace-hours", "1"]);
+    let new = rotated["key"].as_str().unwrap();
+    assert_eq!(check(&world, &[("authorization", &old)]), 200, "for an hour");
+    assert_eq!(check(&world, &[("authorization", new)]), 200);
+    let last = world.daemon.json(&["client", "rotate", "other-sign-on"]);
+    assert_eq!(check(&world, &[("authorization", &old)]), 401);
+    assert_eq!(check(&world, &[("authorization", new)]), 401);
+    assert_eq!(check(&world, &[("authorization", last["key"].as_str().unwrap())]), 200);
+    let listed = world.daemon.json(&["client", "list"]).to_string();
+    assert!(
+        listed.contains(last["id"].as_str().unwrap()) && !listed.contains(last["secret"].as_str().unwrap())
+    );
+    let unknown = world.daemon.run(&["client", "add", "nobody"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("No [[api_client]] is called `nobody`"));
+    let trail: Vec<_> = world.trail("other-sign-on").into_iter().map(|(_, outcome, _)| outcome).collect();
+    assert_eq!(trail, ["done"; 3]);
+}
+
+// R-API-1
+#[test]
+fn application_is_known_by_its_address_where_that_is_enough() {
+    let world = World::start();
+    let url = format!("{}/validate/check", world.url);
+    let ask = |from: &str| {
+        let output = Command::new("curl")
+            .args([
+                "-s",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code}",
+                "--interface",
+                from,
+                "-d",
+                "user=amara&pass=x",
+                &url,
+            ])
+            .output()
+            .unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!((ask("127.0.0.9").as_str(), ask("127.0.0.10").as_str()), ("200", "401"));
+}
+
+// R-API-1
+#[test]
+fn rights_are_needed_for_what_goes_beyond_a_check() {
+    let world = World::start();
+    let key = world.key_of("no-rights");
+    let triggered = world.post(&key, "/validate/triggerchallenge", &[("user", "amara")]);
+    assert_eq!((triggered.status, triggered.error()), (403, 303));
+    let listed = world.send("GET", "/token/?user=amara", &[("authorization", &key)], "");
+    assert_eq!((listed.status, listed.error()), (403, 303));
+    // Where the policy asks for the password, nothing can be triggered in its place.
+    let webmail = world.key_of("webmail");
+    let triggered = world.post(&webmail, "/validate/triggerchallenge", &[("user", "amara")]);
+    assert_eq!((triggered.status, triggered.error()), (403, 303));
+}
+
+// R-API-1
+#[test]
+fn whoever_asks_too_often_is_told_and_others_are_not_hindered() {
+    let world = World::start();
+    let key = world.key_of("slow");
+    let statuses: Vec<_> = (0..20).map(|_| check(&world, &[("authorization", &key)])).collect();
+    assert!(statuses.contains(&429) && statuses.first() == Some(&200), "{statuses:?}");
+    assert_eq!(check(&world, &[("authorization", &world.key)]), 200);
+}
+
+// R-API-1
+#[test]
+fn certificate_shows_which_application_it_is_over_tls() {
+    let certificates = Certificates::make();
+    let path = |name: &str| certificates.path(name);
+    let fingerprint = certificates.fingerprint("mine");
+    let more = certificates.settings()
+        + &format!(
+            "client_ca_file = \"{}\"\n[[api_client]]\nname = \"certified\"\nidentify = \"certificate\"\n\
+             certificates = [\"{fingerprint}\"]\nlogin = \"passcode\"\n",
+            path("ca.pem"),
+        );
+    let world = World::with(&more, &[]);
+    let url = world.url.replace("http://", "https://") + "/validate/check";
+    let ask = |more: &[&str]| {
+        let authority = path("ca.pem");
+        let usual = [
+            "-s",
+            "-o",
+            "/dev/null",
+            "-w",
+            "%{http_code}",
+            "--cacert",
+            &authority,
+            "-d",
+            "user=amara&pass=x",
+            &url,
+        ];
+        let output = Command::new("curl").args(usual).args(more).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(ask(&[]), "401", "without a certificate");
+    assert_eq!(ask(&["--cert", &path("mine.pem"), "--key", &path("mine.key")]), "200");
+    assert_eq!(ask(&["--cert", &path("other.pem"), "--key", &path("other.key")]), "401", "somebody else's");
+    assert_eq!(ask(&["-H", &format!("Authorization: {}", world.key)]), "200", "a key counts beside it");
+}
+
+// R-API-1
+#[test]
+fn nothing_that_was_sent_and_no_key_is_in_the_log() {
+    let world = World::with("", &["--log", "trace"]);
+    let amara = world.someone("amara");
+    let passcode = code(&amara.totp, 0);
+    let query = format!("/validate/check?user=amara&pass={passcode}");
+    assert_eq!(world.send("GET", &query, &[("authorization", &world.key)], "").authentication(), "ACCEPT");
+    let webmail = world.daemon.json(&["client", "add", "webmail"]);
+    let secret = webmail["secret"].as_str().unwrap().to_owned();
+    let answer = world.send("POST", "/auth", &[], &form(&[("username", "webmail"), ("password", &secret)]));
+    let token = answer.body["result"]["value"]["token"].as_str().unwrap().to_owned();
+    let password = &amara.password;
+    let asked = world.check(webmail["key"].as_str().unwrap(), &[("user", "amara"), ("pass", password)]);
+    let log = world.daemon.log();
+    assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log is at its loudest");
+    let key = world.key.split_once('.').unwrap().1.to_owned();
+    for hidden in [&passcode, &secret, &token, password, &key, &asked.transaction()] {
+        assert!(!log.contains(hidden.as_str()), "{hidden} is in the log");
+    }
+}
