@@ -1,5 +1,6 @@
 //! Bytes on the wire and the types they stand for. No tokio, no sockets, no clock, no log.
 
+pub mod eap;
 pub mod ldap;
 pub mod pskc;
 pub mod radius;
