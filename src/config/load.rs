@@ -5,7 +5,7 @@ use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Radius, Retention};
 use super::{
-    client, directory, gateway, mailbox, message, password, portal, redis, smtp, store, wsapi, yubico,
+    client, directory, eap, gateway, mailbox, message, password, portal, redis, smtp, store, wsapi, yubico,
 };
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
@@ -61,6 +61,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let dictionary = client::dictionary(root);
     let (clients, names) = client::clients(root, files);
     let replies = client::replies(root, &dictionary, &names);
+    let eap = eap::eap(&root.table("eap"), files);
     let texts = texts(&root.table("login"));
     let throttle = throttle(&root.table("throttle"));
     let (password, new_passwords) = password::password(&root.table("password"), files);
@@ -96,6 +97,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         clients: clients?,
         replies: replies?,
         dictionary: dictionary.into(),
+        eap: eap?,
         texts: texts?,
         throttle: throttle?,
         password: password?,

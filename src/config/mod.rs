@@ -5,6 +5,7 @@
 
 mod client;
 mod directory;
+mod eap;
 mod files;
 mod gateway;
 mod keys;
@@ -27,6 +28,7 @@ pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
     RoleRule, ServiceBind, SyncMode, SyncSettings,
 };
+pub use eap::Eap;
 pub use gateway::{
     Authorization, BodyEncoding, ExecInput, Gateway, GatewayKind, HttpGateway, HttpRequest, Pattern, Program,
     Slot,
@@ -74,6 +76,8 @@ pub struct Config {
     pub replies: Vec<ReplyRule>,
     /// Attribute names: the standard ones and `[[attribute]]`.
     pub dictionary: Arc<Dictionary>,
+    /// `[eap]`; `None`: there is no EAP.
+    pub eap: Option<Eap>,
     /// `[login]`: texts.
     pub texts: LoginTexts,
     /// `[throttle]`
@@ -200,6 +204,19 @@ pub struct Client {
     pub limit_proxy_state: bool,
     /// What it asks of people.
     pub policy: ClientPolicy,
+    /// EAP at this client.
+    pub eap: ClientEap,
+}
+
+/// EAP at a client.
+#[derive(Debug, Clone)]
+pub struct ClientEap {
+    /// Methods allowed.
+    pub methods: Vec<crate::wire::eap::Method>,
+    /// The policy where the device cannot be asked back.
+    pub unasked: ClientPolicy,
+    /// Digest of name and policy: a TLS session is resumed only where they are the same.
+    pub scope: [u8; 32],
 }
 
 /// `[[reply]]`: attributes that an Access-Accept carries.

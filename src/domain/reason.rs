@@ -30,6 +30,10 @@ reasons! {
     PasscodeOnly = "passcode-only",
     /// Accept: PIN and passcode.
     PinAndPasscode = "pin-and-passcode",
+    /// Accept: a certificate of the person's.
+    Certificate = "certificate",
+    /// Accept: a TLS session that began with a login was resumed.
+    SessionResumed = "session-resumed",
     /// Challenge: the first factor is right, a passcode is wanted.
     PasscodeWanted = "passcode-wanted",
     /// Challenge: a passcode is being sent.
@@ -104,6 +108,14 @@ reasons! {
     StateInvalid = "state-invalid",
     /// Reject: more rounds than the policy allows.
     TooManyRounds = "too-many-rounds",
+    /// Reject: the TLS session began with a login before the password or the account was changed.
+    SessionVoid = "session-void",
+    /// Reject: the certificate is missing, expired, revoked, of another authority, or names nobody.
+    CertificateRefused = "certificate-refused",
+    /// Reject: no EAP method that both sides want.
+    EapMethod = "eap-method",
+    /// Reject: the EAP conversation broke off, or is not known here.
+    EapBroken = "eap-broken",
     /// Reject: no username, or one that cannot exist.
     UsernameInvalid = "username-invalid",
     /// Reject: nothing was typed.

@@ -10,7 +10,7 @@ use crate::base::{Clock, Random, Secret};
 use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
-use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, offers};
+use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, Vouched, offers};
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
 use crate::domain::person::Person;
@@ -72,6 +72,8 @@ pub struct Round<'a> {
     pub username: &'a str,
     /// What was typed, if there was something.
     pub typed: Option<Secret<Vec<u8>>>,
+    /// What vouches for the person in place of it.
+    pub vouched: Option<Vouched>,
     /// The State that the request carries.
     pub state: Option<&'a [u8]>,
     /// Where the person is, as the front knows it: Calling-Station-Id or address; may be empty.
@@ -192,9 +194,10 @@ impl Gatekeeper {
         taken: &mut Option<NewChallenge>,
     ) -> Result<Verdict, Undecided> {
         let now = self.clock.now();
-        let opening = match round.state {
-            None => Opening::First,
-            Some(state) => match <[u8; STATE_LENGTH]>::try_from(state) {
+        let opening = match (round.vouched, round.state) {
+            (Some(vouched), _) => Opening::Vouched(vouched),
+            (None, None) => Opening::First,
+            (None, Some(state)) => match <[u8; STATE_LENGTH]>::try_from(state) {
                 Ok(state) => match self.challenges.take(&state, could_be_sent(&round), now).await? {
                     Some(Taken { pending, code }) => {
                         // A code that was handed out has cost one of its tries, which is not given back.

@@ -6,4 +6,5 @@ pub mod pskc;
 pub mod radius;
 pub mod sealed_lines;
 pub mod wsapi;
+pub mod x509;
 pub mod yubico;

@@ -1,5 +1,6 @@
 //! Every key: the one list that the reader, its defaults, its suggestions and the reference come from.
 
+mod eap;
 mod mailbox;
 mod messages;
 mod people;
@@ -31,7 +32,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 34] = [
+const SECTIONS: [(&str, &str); 35] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -55,6 +56,10 @@ const SECTIONS: [(&str, &str); 34] = [
         "`[[reply]]`: attributes of an Access-Accept. All rules that fit apply, in order. `[reply.attributes]` holds `Name = value`, with a text, a number, or a list of them; `\"Name:1\"` gives a tag.",
     ),
     ("attribute", "`[[attribute]]`: an attribute that the built-in dictionary does not know."),
+    (
+        "eap",
+        "Wi-Fi and wired networks by 802.1X. Without a certificate there is no EAP. `wifi.md` says how to set it up.",
+    ),
     ("login", "What people read on a RADIUS client."),
     ("throttle", "Failures in a row, counted apart for the password and each factor."),
     (
@@ -115,7 +120,7 @@ const SECTIONS: [(&str, &str); 34] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, yubico::KEYS, mailbox::KEYS]
+    [serving::KEYS, eap::KEYS, people::KEYS, messages::KEYS, portal::KEYS, yubico::KEYS, mailbox::KEYS]
         .into_iter()
         .flatten()
 }

@@ -223,6 +223,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("\",\""),
         "Characters of which one may stand between password and passcode.",
     ),
+    key(
+        "client",
+        "eap",
+        Some("[\"ttls\", \"peap\", \"tls\"]"),
+        "EAP methods allowed here, of those in `[eap]`; empty: none. A password inside is asked for as `login` says; where the device cannot be asked back, password and passcode must come in one string.",
+    ),
     key("client", "group", None, ""),
     key("client.group", "name", None, "The group."),
     key("client.group", "login", None, "As at the client."),

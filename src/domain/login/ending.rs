@@ -190,6 +190,8 @@ impl Login<'_> {
                 | Reason::PasswordAndPasscode
                 | Reason::PasscodeOnly
                 | Reason::PinAndPasscode
+                | Reason::Certificate
+                | Reason::SessionResumed
         );
         let decision = match &self.account {
             Some(account) if accepts => Decision::Accept { person: Arc::clone(&account.person), reason },

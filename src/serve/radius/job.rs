@@ -42,6 +42,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
         policy: &client.policy,
         username: &wanted.username,
         typed: wanted.typed.take(),
+        vouched: None,
         state: wanted.state.as_deref(),
         origin: &wanted.calling_station,
         reach: None,

@@ -1,0 +1,1 @@
+//! Conversations between rustls on both sides.
