@@ -18,6 +18,7 @@ use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::domain::yubikey::Validation;
+pub use crate::store::challenges::State;
 use crate::store::challenges::{Challenges, NewChallenge, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};

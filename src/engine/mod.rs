@@ -12,6 +12,7 @@ pub mod login;
 pub mod once;
 pub mod portal;
 pub mod reach;
+mod refused;
 pub mod sync;
 pub mod tokens;
 pub mod trail;

@@ -1,5 +1,6 @@
 //! `doorward demo`: a whole Doorward on embedded defaults, with made-up people, ready in a second.
 
+mod certificates;
 mod files;
 mod people;
 
@@ -14,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use people::Made;
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -71,6 +72,9 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if fresh {
         files.make_keys()?;
     }
+    let cast = Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
+    files.make_certificates(&cast.plain.username)?;
+    let eapol_test = files.write_eapol_test(cast.plain)?;
     files.write_gateway()?;
     files.write_config((address, portal), people.len(), &options.log)?;
     let config = config::load(&files.config(), std::iter::empty())
@@ -86,12 +90,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         }
         let running = wiring::serve(config, stores, Some(files.mail_dir())).await?;
         let address = *running.radius.addresses().first().context("no RADIUS listener")?;
-        let cast =
-            Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
         let portal = *running.portal.addresses().first().context("no portal")?;
         files.write_env((address, portal), &cast)?;
         log_in(address, cast.first).await?;
         announce(&files, address, options.port, people.len(), &cast)?;
+        announce_wifi(address, &eapol_test)?;
         announce_portal(&files, portal, &cast)?;
         lifecycle::run(running, signals, &files.config(), &filter).await
     })?;
@@ -280,6 +283,17 @@ fn announce(files: &Files, address: SocketAddr, wanted: u16, count: usize, cast:
     writeln!(out, "    {program} --socket {socket} person list")?;
     writeln!(out, "    {program} --socket {socket} audit list\n")?;
     writeln!(out, "Passwords and keys: {}. Ctrl-C ends it.", files.people_csv().display())?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints how to try 802.1X.
+fn announce_wifi(address: SocketAddr, eapol_test: &Path) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let (ip, port) = (address.ip(), address.port());
+    let (secret, file) = (files::SECRET, eapol_test.display());
+    writeln!(out, "\nWi-Fi (apt-get install eapoltest), by TTLS with the password inside:")?;
+    writeln!(out, "    eapol_test -a {ip} -p {port} -s {secret} -c {file}")?;
     out.flush()?;
     Ok(())
 }
