@@ -110,6 +110,7 @@ impl Conversations {
     }
 
     /// How many there are.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.lock().slots.len()
     }

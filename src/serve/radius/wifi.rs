@@ -2,7 +2,7 @@
 //!
 //! | the request carries | |
 //! |---|---|
-//! | no State, an identity (or nothing, RFC 3579 §2.1) | a conversation begins |
+//! | an identity, whatever State is with it; no State and nothing (RFC 3579 §2.1) | a conversation begins |
 //! | the State of a conversation's present round | it goes on |
 //! | the State before, with the same response | the same request again (RFC 5080 §2.2.2) |
 //! | the State of one that is being decided | silence |
@@ -65,11 +65,6 @@ struct Turn<'a> {
 }
 
 impl Wifi {
-    /// How many conversations are under way.
-    pub(super) fn conversations(&self) -> usize {
-        self.conversations.len()
-    }
-
     /// Takes an EAP message.
     pub(super) async fn decide(
         &self,
@@ -88,7 +83,10 @@ impl Wifi {
             calling_station: &wanted.calling_station,
             username: &wanted.username,
         };
-        let Some(state) = &wanted.state else { return self.begin(&turn, job, message).await };
+        let identity = Packet::decode(message).is_ok_and(|packet| packet.method == Some(Method::IDENTITY));
+        let Some(state) = wanted.state.as_ref().filter(|_| !identity) else {
+            return self.begin(&turn, job, message).await;
+        };
         match self.conversations.take(state, &client.name, message, (*at, eap.lifetime)) {
             Found::Open(held, undecided) => turn.go_on(held, message, undecided).await,
             Found::Repeated(request, state) => Ok(Reply::Request(request, Some(state))),
