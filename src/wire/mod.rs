@@ -1,6 +1,7 @@
 //! Bytes on the wire and the types they stand for. No tokio, no sockets, no clock, no log.
 
 pub mod ldap;
+pub mod mschap;
 pub mod pskc;
 pub mod radius;
 pub mod sealed_lines;
