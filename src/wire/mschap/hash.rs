@@ -6,7 +6,7 @@ use md4::{Digest, Md4};
 use zeroize::Zeroizing;
 
 /// MD4 of a password. Whoever has it can log in with MSCHAPv2, so it is a secret like the password itself.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct NtHash(Secret<[u8; 16]>);
 
 impl NtHash {
