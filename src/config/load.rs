@@ -334,6 +334,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         pin.error(pin.place("min"), "[pin] `min` must not exceed `max`", "lower it, or raise `max`");
     }
     let codes = recovery.number("codes", 1..=20);
+    let devices = root.table("device_passwords").number("per_person", 0..=16);
     let temporary_digits = temporary.number("digits", 6..=10);
     let max_lifetime = temporary.duration("max_lifetime", 60 * SECOND..=168 * HOUR);
     Some(Factors {
@@ -351,6 +352,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         recovery_codes: codes?,
         temporary_digits: temporary_digits?,
         temporary_max_lifetime: max_lifetime?,
+        devices_per_person: devices?,
     })
 }
 

@@ -297,6 +297,8 @@ pub struct Factors {
     pub temporary_digits: u8,
     /// Longest life of a temporary code.
     pub temporary_max_lifetime: Duration,
+    /// Passwords of devices that one person may have; 0: nobody has any.
+    pub devices_per_person: u8,
 }
 
 /// `[codes]`: codes that are sent.

@@ -6,6 +6,7 @@ pub mod activity;
 pub mod audit;
 pub mod contact;
 pub mod desk;
+pub mod device;
 pub mod digest;
 pub mod directory;
 pub mod factor;

@@ -28,6 +28,8 @@ reasons! {
     PasswordAndPasscode = "password-and-passcode",
     /// Accept: passcode alone, the client having checked the password.
     PasscodeOnly = "passcode-only",
+    /// Accept: the password of a device, at Wi-Fi.
+    DevicePassword = "device-password",
     /// Accept: PIN and passcode.
     PinAndPasscode = "pin-and-passcode",
     /// Accept: a certificate of the person's.
@@ -66,6 +68,12 @@ reasons! {
     PersonExpired = "person-expired",
     /// Reject: wrong passcode.
     WrongPasscode = "wrong-passcode",
+    /// Reject: it is the password of none of the person's devices.
+    WrongDevicePassword = "wrong-device-password",
+    /// Reject: the person has no device with a password of its own.
+    NoDevicePassword = "no-device-password",
+    /// Reject: the device's password was right, but has just been revoked.
+    DevicePasswordRevoked = "device-password-revoked",
     /// Reject: wrong PIN.
     WrongPin = "wrong-pin",
     /// Reject: the passcode was right but has been used.

@@ -17,12 +17,14 @@ use crate::domain::person::Person;
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
+use crate::domain::throttle::{Counter, Throttle};
 use crate::domain::yubikey::Validation;
 pub use crate::store::challenges::State;
 use crate::store::challenges::{Challenges, NewChallenge, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
 use crate::wire::yubico::Otp;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,7 +150,7 @@ pub enum Undecided {
 
 impl Gatekeeper {
     /// What is the same for every round at a client.
-    fn context<'a>(&'a self, config: &'a Config, round: &Round<'a>) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, config: &'a Config, round: &Round<'a>) -> Context<'a> {
         Context {
             client: round.client,
             purpose: round.purpose,
@@ -212,23 +214,34 @@ impl Gatekeeper {
             },
         };
         let context = self.context(config, &round);
-        let (mut login, mut action) = Login::start(context, round.username, round.typed.clone(), opening);
+        let (mut login, action) = Login::start(context, round.username, round.typed.clone(), opening);
+        self.drive(config, &round, (&mut login, action)).await
+    }
+
+    /// Does what the machine asks for, to its end.
+    pub(super) async fn drive(
+        &self,
+        config: &Config,
+        round: &Round<'_>,
+        (login, mut action): (&mut Login<'_>, Action),
+    ) -> Result<Verdict, Undecided> {
         loop {
             let event = match action {
                 Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
                 Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
                 Action::Charge { person, counters } => {
-                    Event::Charged(self.attempts.charge(person, &counters, &config.throttle, now).await?)
+                    let (now, rules) = (self.clock.now(), rules(&config.throttle, &counters));
+                    Event::Charged(self.attempts.charge(person, &counters, &rules, now).await?)
                 }
                 Action::CheckPassword { person, candidates } => {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => match self.validate(&round, &login, &otp).await {
+                Action::Validate { otp, .. } => match self.validate(round, login, &otp).await {
                     Ok(validation) => Event::Validated(validation),
                     Err(error) => {
                         if let Undecided::Validator(_) = error {
-                            self.give_back(&login, &round).await;
+                            self.give_back(login, round).await;
                         }
                         return Err(error);
                     }
@@ -236,8 +249,7 @@ impl Gatekeeper {
                 Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
                 Action::Settle(ending) => {
                     let (subject, at) = (login.subject(), self.clock.now());
-                    let closing =
-                        Closing { gatekeeper: self, config, round: &round, subject, ending: *ending, at };
+                    let closing = Closing { gatekeeper: self, config, round, subject, ending: *ending, at };
                     return closing.run().await;
                 }
             };
@@ -267,6 +279,14 @@ impl Gatekeeper {
             request: round.request.to_owned(),
         };
         Ok(localised(&*self.tokens, otp, said, audit).await?)
+    }
+}
+
+/// How attempts on these counters are throttled.
+fn rules<'t>(throttle: &'t Throttle, counters: &[Counter]) -> Cow<'t, Throttle> {
+    match counters {
+        [Counter::Devices] => Cow::Owned(throttle.unguessable()),
+        _ => Cow::Borrowed(throttle),
     }
 }
 

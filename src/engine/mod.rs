@@ -4,6 +4,7 @@
 mod closing;
 pub mod delivery;
 pub mod desk;
+pub mod devices;
 pub mod enroll;
 pub mod export;
 pub mod inventory;

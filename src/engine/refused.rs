@@ -23,6 +23,7 @@ impl Gatekeeper {
             code: None,
             otp: None,
             send: None,
+            device: None,
             clear: Vec::new(),
             refund: Vec::new(),
         };

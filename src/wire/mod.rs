@@ -1,7 +1,10 @@
 //! Bytes on the wire and the types they stand for. No tokio, no sockets, no clock, no log.
 
+pub mod cms;
 pub mod eap;
 pub mod ldap;
+pub mod mobileconfig;
+pub mod mschap;
 pub mod pskc;
 pub mod radius;
 pub mod sealed_lines;

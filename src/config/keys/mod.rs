@@ -32,7 +32,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 35] = [
+const SECTIONS: [(&str, &str); 36] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -88,6 +88,10 @@ const SECTIONS: [(&str, &str); 35] = [
     ("pin", "PINs, typed before a passcode."),
     ("recovery", "Recovery codes on paper."),
     ("temporary", "Codes from the help desk."),
+    (
+        "device_passwords",
+        "Passwords that people make for single devices, for Wi-Fi with MSCHAPv2. `wifi.md` explains it.",
+    ),
     ("retention", "How long things are kept that are over."),
     ("codes", "Codes that are sent, by text message, call or e-mail, and how many may be asked for."),
     ("institution", "Who sends, and who helps: values of the placeholders in `[message]`."),

@@ -19,6 +19,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "pin", None, ""),
     key("", "recovery", None, ""),
     key("", "temporary", None, ""),
+    key("", "device_passwords", None, ""),
     key("", "retention", None, ""),
     key("", "codes", None, ""),
     key("", "institution", None, ""),

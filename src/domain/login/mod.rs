@@ -8,6 +8,8 @@
 //!                         └──────────────────────────────────────────────────────▶ Settle ◀┘
 //! ```
 //!
+//! A device's password takes the short way: `LookUp`, `Charge`, `Settle` ([`Login::start_device`]).
+//!
 //! Before `Settle` there is one more step where a YubiKey's password was typed: `Validate` if only its server can tell whether
 //! it is good, and `FindKey` if it comes to a refusal, for the log.
 //!
@@ -19,6 +21,7 @@
 //! - What the person reads on a refusal is one text, unless the password was right.
 
 mod answer;
+mod device;
 mod ending;
 mod key;
 mod reading;
@@ -27,6 +30,7 @@ mod steps;
 mod tests;
 
 pub use answer::{Choice, Offer};
+pub use device::{Attempt, Recognised};
 pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
 use reading::spellings;
 pub use steps::{Account, Action, Context, Event, Opening, Vouched};
@@ -52,6 +56,8 @@ pub struct Login<'a> {
     state: State,
     account: Option<Arc<Account>>,
     charged: Vec<Counter>,
+    /// What a device shows, where this is about its password.
+    device: Option<device::Trial>,
 }
 
 #[derive(Debug)]
@@ -116,6 +122,7 @@ impl<'a> Login<'a> {
             state: State::AwaitAccount,
             account: None,
             charged: Vec::new(),
+            device: None,
         };
         let refusal = match login.opening {
             Opening::Lost => Some(Reason::StateInvalid),
@@ -156,6 +163,9 @@ impl<'a> Login<'a> {
         if let Opening::Vouched(vouched) = self.opening {
             return self.vouched(vouched);
         }
+        if self.device.is_some() {
+            return self.charge();
+        }
         if let Opening::Answer { pending, .. } = &self.opening {
             let same = self.account.as_ref().is_some_and(|account| {
                 account.person.id == pending.person && pending.client == self.context.client
@@ -187,6 +197,10 @@ impl<'a> Login<'a> {
         {
             return self.choose(choice);
         }
+        self.charge()
+    }
+
+    fn charge(&mut self) -> Action {
         self.state = State::AwaitCharge;
         self.charged = self.counters();
         let person = self.account.as_ref().map(|account| account.person.id);
@@ -235,6 +249,10 @@ impl<'a> Login<'a> {
             // A counter without a gate would mean a store that lost count: shut.
             at.and_then(|at| gates.get(at).copied()).unwrap_or(Gate::Stopped)
         };
+        if self.device.is_some() {
+            let gate = shut(&Counter::Devices);
+            return self.try_device(gate);
+        }
         let first = match self.tries() {
             LoginKind::Password | LoginKind::PasswordAndPasscode => shut(&Counter::Password),
             LoginKind::PinAndPasscode => self.pin().map_or(Gate::Open, |(id, _)| shut(&Counter::Factor(id))),
@@ -425,6 +443,8 @@ pub fn offers(context: Context<'_>, account: Option<Arc<Account>>) -> Result<Vec
 fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
     match counter {
         Counter::Password => first == Gate::Open,
-        Counter::Factor(_) | Counter::Sent | Counter::Reset | Counter::Questions => open.contains(counter),
+        Counter::Factor(_) | Counter::Sent | Counter::Reset | Counter::Questions | Counter::Devices => {
+            open.contains(counter)
+        }
     }
 }

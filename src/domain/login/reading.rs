@@ -22,6 +22,9 @@ impl Login<'_> {
 
     /// The counters that the typed string may be about.
     pub(super) fn counters(&self) -> Vec<Counter> {
+        if self.device.is_some() {
+            return vec![Counter::Devices];
+        }
         if self.context.purpose.is_open() {
             return vec![Counter::Reset];
         }
@@ -124,7 +127,7 @@ impl Login<'_> {
         let Some(account) = &self.account else { return Vec::new() };
         let has = |kind: FactorKind| account.factors.iter().any(|f| f.kind == kind && live(f));
         let offer = |method: &Method| match *method {
-            Method::Factor(kind) => (kind != FactorKind::Pin && has(kind)).then_some(Offer::Factor(kind)),
+            Method::Factor(kind) => (kind.is_passcode() && has(kind)).then_some(Offer::Factor(kind)),
             Method::Sent(channel) => {
                 let destination = self.context.reach.destination(&account.person, channel)?;
                 Some(Offer::Sent(channel, destination))
