@@ -88,6 +88,7 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     let require_message_authenticator = section.boolean("require_message_authenticator");
     let limit_proxy_state = section.boolean("limit_proxy_state");
     let methods = super::eap::methods(section, "eap");
+    let devices = section.boolean("device_passwords");
     let default = policy(section, None);
     let mut groups: Vec<(String, LoginPolicy)> = Vec::new();
     for (entries, at) in section.tables("group") {
@@ -106,7 +107,7 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     }
     let (name, policy) = (name?, ClientPolicy { default: default?, groups });
     Some(Client {
-        eap: eap(&name, &policy, methods?),
+        eap: eap(&name, &policy, methods?, devices?),
         name,
         secret: secret?,
         require_message_authenticator: require_message_authenticator?,
@@ -115,13 +116,18 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     })
 }
 
-fn eap(name: &str, policy: &ClientPolicy, methods: Vec<crate::wire::eap::Method>) -> ClientEap {
+fn eap(
+    name: &str,
+    policy: &ClientPolicy,
+    methods: Vec<crate::wire::eap::Method>,
+    device_passwords: bool,
+) -> ClientEap {
     let mut unasked = policy.clone();
     let all = unasked.groups.iter_mut().map(|(_, policy)| policy).chain([&mut unasked.default]);
     all.for_each(|policy| policy.challenge = false);
     // What a policy prints as is all that it is, and nothing of it is secret.
-    let scope = Sha256::digest(format!("{name}\0{policy:?}")).into();
-    ClientEap { methods, unasked, scope }
+    let scope = Sha256::digest(format!("{name}\0{policy:?}{device_passwords}")).into();
+    ClientEap { methods, device_passwords, unasked, scope }
 }
 
 /// What stands in one of the three keys for a secret, and where; `owner` is whose, for messages.

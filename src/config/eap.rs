@@ -27,6 +27,8 @@ pub struct Eap {
     pub settings: Arc<Settings>,
     /// Methods, in the order in which they are offered.
     pub methods: Vec<Method>,
+    /// What may stand inside a tunnel, in the order in which it is offered.
+    pub inner: Vec<InnerMethod>,
     /// Realms that are taken off identities.
     pub realms: Vec<String>,
     /// Conversations under way at most.
@@ -43,7 +45,8 @@ pub struct Eap {
 pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap>> {
     let identity = wsapi::identity(section, files);
     let methods = methods(section, "methods");
-    let inner = section.choices("inner", &[("pap", InnerMethod::Pap), ("gtc", InnerMethod::Gtc)]);
+    let inner = [("pap", InnerMethod::Pap), ("gtc", InnerMethod::Gtc), ("mschapv2", InnerMethod::Mschapv2)];
+    let inner = section.choices("inner", &inner);
     let kinds = [
         ("upn", NameKind::Upn),
         ("email", NameKind::Email),
@@ -81,7 +84,6 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         ttls: Arc::new(ttls),
         peap: Arc::new(peap),
         tls,
-        inner: inner?,
         names: names?,
         packet: packet?,
         rounds: rounds?,
@@ -91,6 +93,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
     Some(Some(Eap {
         settings: Arc::new(settings),
         methods: methods?,
+        inner: inner?,
         realms: realms?.into_iter().map(|(realm, _)| realm.to_lowercase()).collect(),
         conversations: conversations?,
         lifetime: lifetime?,

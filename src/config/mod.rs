@@ -213,6 +213,8 @@ pub struct Client {
 pub struct ClientEap {
     /// Methods allowed.
     pub methods: Vec<crate::wire::eap::Method>,
+    /// Whether passwords of devices are taken.
+    pub device_passwords: bool,
     /// The policy where the device cannot be asked back.
     pub unasked: ClientPolicy,
     /// Digest of name and policy: a TLS session is resumed only where they are the same.

@@ -9,15 +9,18 @@ use super::peap::{Peap, PeapInside};
 use super::sessions::{Claim, Ledger, Scope, Sessions};
 use super::ttls::Ttls;
 use super::tunnel::{Heard, Tunnel, TunnelError};
-use super::{NameKind, Settings};
+use super::{InnerMethod, NameKind, Settings};
 use crate::base::{Secret, Timestamp};
+use crate::domain::factor::FactorId;
 use crate::domain::person::Person;
 use crate::wire::eap::{Code, Flags, Method, Packet, failure, request, success};
+use crate::wire::mschap::Exchange;
 use crate::wire::x509::Names;
+use std::fmt;
 use std::sync::Arc;
 
 /// What the login machine has to decide.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Question {
     /// A password, with or without a passcode.
     Password {
@@ -28,17 +31,40 @@ pub enum Question {
         /// The peer can be asked once more.
         can_ask: bool,
     },
+    /// An exchange of MSCHAPv2, which was made with a device's password or with nothing that is known here.
+    Exchange {
+        /// Whose, as it stands in the tunnel.
+        identity: String,
+        /// What was said.
+        exchange: Exchange,
+    },
     /// A certificate that TLS has verified, by the name that says whose it is.
     Certificate(String),
     /// A session that was resumed.
     Session(Claim),
 }
 
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Question::Password { .. } => "a password",
+            Question::Exchange { .. } => "an exchange of MSCHAPv2",
+            Question::Certificate(_) => "a certificate",
+            Question::Session(_) => "a session",
+        })
+    }
+}
+
 /// What it decided.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// Let in.
-    Accepted(Arc<Person>),
+    Accepted {
+        /// Whom.
+        person: Arc<Person>,
+        /// By which device's password, and what proves to it that the server knows it.
+        device: Option<(FactorId, String)>,
+    },
     /// Ask this.
     Ask(String),
     /// Refused.
@@ -110,6 +136,8 @@ enum State {
     AwaitQuiet,
     AwaitInner,
     AwaitDecision(Question),
+    /// MSCHAPv2 was decided and its peer told: it has to agree before it is let in.
+    AwaitAgreement(Option<Claim>),
     /// The last of ours is on its way to a peer that is let in, or told how it went.
     Closing(bool),
     /// An alert is on its way.
@@ -124,6 +152,10 @@ pub struct Place {
     pub sessions: Arc<Sessions>,
     /// Digest of the client, its policy, and whom it trusts: a session is resumed where it began.
     pub client: [u8; 32],
+    /// What may stand inside a tunnel, in the order in which it is offered.
+    pub inner: Vec<InnerMethod>,
+    /// Drawn for this conversation.
+    pub challenge: [u8; 16],
     /// The present moment.
     pub now: Timestamp,
     /// Octets of an EAP packet that fit where the peer is, if known.
@@ -147,8 +179,8 @@ pub struct Conversation {
     method: Option<Method>,
 }
 
-impl std::fmt::Debug for Conversation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "conversation by {:?}, round {}", self.method, self.rounds)
     }
 }
@@ -238,8 +270,8 @@ impl Conversation {
         };
         self.tunnel = Some(Tunnel::new(method, engine, self.packet));
         self.inside = match method {
-            Method::TTLS => Inside::Ttls(Ttls::new(&self.settings)),
-            Method::PEAP => Inside::Peap(PeapInside::new(&self.settings)),
+            Method::TTLS => Inside::Ttls(Ttls::new(&self.place.inner, self.place.challenge)),
+            Method::PEAP => Inside::Peap(PeapInside::new(&self.place.inner, self.place.challenge)),
             _ => Inside::Nothing,
         };
         self.method = Some(method);
@@ -300,6 +332,7 @@ impl Conversation {
             State::AwaitMethod | State::AwaitHandshake if message => self.handshake(),
             State::AwaitQuiet if !message => self.begin_inside(),
             State::AwaitInner if message => self.inside(),
+            State::AwaitAgreement(claim) => self.agreed(claim, message),
             State::Closing(success) if !message || matches!(self.inside, Inside::Peap(_)) => {
                 self.close(success, message)
             }
@@ -388,7 +421,7 @@ impl Conversation {
             return Ok(self.part());
         }
         let inner = match &mut self.inside {
-            Inside::Ttls(ttls) => ttls.receive(plain.expose())?,
+            Inside::Ttls(ttls) => ttls.receive(plain.expose(), &tunnel.challenge()?)?,
             Inside::Peap(peap) => match peap.receive(plain.expose())? {
                 Peap::Inner(inner) => inner,
                 Peap::Result(_) => return Err(Ended::Unexpected("a result before its time")),
@@ -401,6 +434,7 @@ impl Conversation {
                 self.through_tunnel(&request)
             }
             Inner::Ask(question) => Ok(self.ask(question)),
+            Inner::Agreed(_) => Err(Ended::Unexpected("an end of MSCHAPv2 before its time")),
         }
     }
 
@@ -415,9 +449,15 @@ impl Conversation {
             return Step::Ignore;
         };
         let step = match answer {
-            Answer::Accepted(person) => self.accepted(&question, &person),
+            Answer::Accepted { person, device } => self.decided_well(&question, &person, device),
             Answer::Ask(prompt) => self.prompt(&prompt),
-            Answer::Refused => self.refused(),
+            Answer::Refused => match self.tell(None) {
+                Some(told) => {
+                    self.state = State::AwaitAgreement(None);
+                    self.through_tunnel(&told)
+                }
+                None => self.refused(),
+            },
         };
         step.unwrap_or_else(|ended| self.broken(ended))
     }
@@ -440,23 +480,69 @@ impl Conversation {
         self.through_tunnel(&result)
     }
 
-    fn accepted(&mut self, question: &Question, person: &Person) -> Result<Step, Ended> {
-        let claim = match question {
+    /// Tells a peer of MSCHAPv2 how it went; `None` if it speaks another method, or is told by the end alone.
+    fn tell(&mut self, proof: Option<&str>) -> Option<Vec<u8>> {
+        match &mut self.inside {
+            Inside::Ttls(ttls) => ttls.tell(proof),
+            Inside::Peap(peap) => peap.tell(proof),
+            Inside::Nothing => None,
+        }
+    }
+
+    fn decided_well(
+        &mut self,
+        question: &Question,
+        person: &Person,
+        device: Option<(FactorId, String)>,
+    ) -> Result<Step, Ended> {
+        if let Question::Session(claim) = question {
             // Its life counts from the login.
-            Question::Session(claim) => claim.clone(),
-            _ => Claim {
-                person: person.id,
-                version: person.version,
-                username: person.username.as_str().to_owned(),
-                until: self.place.now + self.settings.session_lifetime,
-            },
+            return self.accepted(claim, true);
+        }
+        let claim = Claim {
+            person: person.id,
+            version: person.version,
+            device: device.as_ref().map(|(factor, _)| *factor),
+            username: person.username.as_str().to_owned(),
+            until: self.place.now + self.settings.session_lifetime,
         };
-        let resumed = matches!(question, Question::Session(_));
+        let told = device.and_then(|(_, proof)| self.tell(Some(&proof)));
+        match told {
+            Some(told) => {
+                self.state = State::AwaitAgreement(Some(claim));
+                self.through_tunnel(&told)
+            }
+            None => self.accepted(&claim, false),
+        }
+    }
+
+    /// The peer of MSCHAPv2 has seen how it went.
+    fn agreed(&mut self, claim: Option<Claim>, message: bool) -> Result<Step, Ended> {
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        let plain = tunnel.read();
+        let agreed = match &mut self.inside {
+            Inside::Ttls(ttls) if ttls.is_by_attributes() => !message || plain.expose().is_empty(),
+            Inside::Ttls(ttls) => {
+                matches!(ttls.receive(plain.expose(), &tunnel.challenge()?)?, Inner::Agreed(true))
+            }
+            Inside::Peap(peap) => {
+                matches!(peap.receive(plain.expose())?, Peap::Inner(Inner::Agreed(true)))
+            }
+            Inside::Nothing => false,
+        };
+        match claim {
+            Some(claim) if agreed => self.accepted(&claim, false),
+            Some(_) => Err(Ended::Unexpected("the peer does not believe that the server knows the password")),
+            None => self.refused(),
+        }
+    }
+
+    fn accepted(&mut self, claim: &Claim, resumed: bool) -> Result<Step, Ended> {
         let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
         self.state = State::Closing(true);
         // What can be resumed is on its way to the peer only now.
         if let Some(ledger) = &self.ledger {
-            ledger.commit(&claim);
+            ledger.commit(claim);
         }
         if let Inside::Peap(inside) = &mut self.inside {
             let result = inside.result(true);

@@ -91,6 +91,13 @@ pub(super) fn master_session_key(
     Ok(secret)
 }
 
+/// The challenge of MSCHAPv2 in TTLS, with its identifier, which both sides know (RFC 5281 §11.1).
+pub(super) fn implicit_challenge(engine: &dyn TlsEngine) -> Result<[u8; 17], TlsFailure> {
+    let mut challenge = [0; 17];
+    engine.export(b"ttls challenge", None, &mut challenge)?;
+    Ok(challenge)
+}
+
 /// rustls on the server's side.
 pub(super) struct Rustls {
     connection: ServerConnection,

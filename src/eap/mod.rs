@@ -41,6 +41,8 @@ pub enum InnerMethod {
     Pap,
     /// EAP-GTC.
     Gtc,
+    /// MSCHAPv2, by attributes in TTLS or as EAP. It knows no password but those of devices.
+    Mschapv2,
 }
 
 /// Which names of a client certificate say whose it is.
@@ -65,8 +67,6 @@ pub struct Settings {
     pub peap: Arc<ServerConfig>,
     /// TLS of EAP-TLS, which asks for a certificate; none: no authority is configured.
     pub tls: Option<Arc<ServerConfig>>,
-    /// Inside tunnels, in the order in which they are offered.
-    pub inner: Vec<InnerMethod>,
     /// Names of client certificates, the first kind that one has counts.
     pub names: Vec<NameKind>,
     /// Octets of an EAP packet at most.

@@ -1,7 +1,7 @@
 //! What is inside a PEAP tunnel, version 0 as Microsoft made it: EAP without its header, and at the end a TLV that says how
 //! it went, with a header.
 
-use super::Settings;
+use super::InnerMethod;
 use super::conversation::Ended;
 use super::inner::{Inner, InnerEap};
 use crate::wire::eap::{Code, Method, Packet, request};
@@ -31,8 +31,8 @@ pub(super) struct PeapInside {
 }
 
 impl PeapInside {
-    pub(super) fn new(settings: &Settings) -> Self {
-        Self { eap: InnerEap::new(settings), told: None }
+    pub(super) fn new(inner: &[InnerMethod], challenge: [u8; 16]) -> Self {
+        Self { eap: InnerEap::new(inner, challenge), told: None }
     }
 
     /// Asks who it is.
@@ -43,6 +43,11 @@ impl PeapInside {
     /// Asks once more.
     pub(super) fn prompt(&mut self, prompt: &str) -> Vec<u8> {
         without_header(&self.eap.prompt(prompt))
+    }
+
+    /// Tells a peer of MSCHAPv2 how it went.
+    pub(super) fn tell(&mut self, proof: Option<&str>) -> Option<Vec<u8>> {
+        self.eap.tell(proof).map(|request| without_header(&request))
     }
 
     /// Tells how it went.
@@ -62,7 +67,7 @@ impl PeapInside {
         let packet = Packet::decode(&whole).map_err(|_| Ended::Unexpected("malformed EAP in the tunnel"))?;
         Ok(Peap::Inner(match self.eap.receive(&packet)? {
             Inner::Send(request) => Inner::Send(without_header(&request)),
-            ask @ Inner::Ask(_) => ask,
+            other => other,
         }))
     }
 }

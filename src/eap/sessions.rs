@@ -6,6 +6,7 @@
 //! life counts from the login, however often it is resumed.
 
 use crate::base::{Secret, Timestamp};
+use crate::domain::factor::FactorId;
 use crate::domain::person::PersonId;
 use crate::wire::eap::Method;
 use rustls::server::StoresServerSessions;
@@ -29,6 +30,8 @@ pub struct Claim {
     pub person: PersonId,
     /// Their version then: with a new password, or a lock, it is void.
     pub version: i64,
+    /// The device's password that it began with, if it did.
+    pub device: Option<FactorId>,
     /// Their username.
     pub username: String,
     /// When the session ends.
@@ -202,7 +205,13 @@ mod tests {
 
     fn claim() -> Claim {
         let person = PersonId::from_uuid(uuid::Uuid::nil());
-        Claim { person, version: 1, username: "ann".to_owned(), until: NOW + Duration::from_secs(60) }
+        Claim {
+            person,
+            version: 1,
+            device: None,
+            username: "ann".to_owned(),
+            until: NOW + Duration::from_secs(60),
+        }
     }
 
     fn ledger(sessions: &Arc<Sessions>, scope: u8, now: Timestamp) -> Arc<Ledger> {

@@ -1,6 +1,6 @@
 //! A TLS connection in fragments (RFC 5216 §2.1.5): puts the peer's together, and cuts up ours.
 
-use super::engine::{Handshake, TlsEngine, TlsFailure, master_session_key};
+use super::engine::{Handshake, TlsEngine, TlsFailure, implicit_challenge, master_session_key};
 use crate::base::Secret;
 use crate::wire::eap::{Fragment, FragmentError, Method};
 
@@ -147,6 +147,10 @@ impl Tunnel {
 
     pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
         self.engine.peer_certificate()
+    }
+
+    pub(super) fn challenge(&self) -> Result<[u8; 17], TunnelError> {
+        Ok(implicit_challenge(&*self.engine)?)
     }
 
     pub(super) fn key(&self) -> Result<Secret<[u8; 64]>, TunnelError> {

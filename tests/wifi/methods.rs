@@ -53,6 +53,68 @@ fn peap_with_gtc_works_in_every_way() {
     every_way(tunnel("PEAP", "auth=GTC"), "password-only");
 }
 
+/// A password that a person has made for a device.
+fn device_password(world: &World, label: &str) -> String {
+    let made = ["enroll", "device-password", &world.env["LOGIN_USER"], "--label", label];
+    world.daemon.json(&made)["password"].as_str().unwrap().to_owned()
+}
+
+fn mschapv2(eap: &'static str, phase2: &'static str) -> impl Fn(&World) -> Vec<String> {
+    let password = std::cell::OnceCell::new();
+    move |world| {
+        let password = password.get_or_init(|| device_password(world, "laptop"));
+        let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+        lines.extend(credentials(&world.env["LOGIN_USER"], password));
+        lines
+    }
+}
+
+#[test]
+fn ttls_with_mschapv2_works_in_every_way() {
+    every_way(mschapv2("TTLS", "auth=MSCHAPV2"), "device-password");
+}
+
+#[test]
+fn ttls_with_eap_mschapv2_works_in_every_way() {
+    every_way(mschapv2("TTLS", "autheap=MSCHAPV2"), "device-password");
+}
+
+#[test]
+fn peap_with_mschapv2_works_in_every_way() {
+    every_way(mschapv2("PEAP", "auth=MSCHAPV2"), "device-password");
+}
+
+#[test]
+fn mschapv2_knows_no_password_but_those_of_devices_and_only_where_they_are_taken() {
+    let world = World::new();
+    let ways = [("TTLS", "auth=MSCHAPV2"), ("TTLS", "autheap=MSCHAPV2"), ("PEAP", "auth=MSCHAPV2")];
+    let right = device_password(&world, "laptop");
+    let refused = |password: &str| {
+        for (eap, phase2) in ways {
+            let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+            lines.extend(credentials(&world.env["LOGIN_USER"], password));
+            let said = world.eapol_test(&lines, 0);
+            assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+        }
+    };
+    refused(&world.env["LOGIN_PASSWORD"]);
+    assert_eq!(world.decided("wrong-device-password"), 3);
+    world.configure(&[("eap", "inner = [\"gtc\", \"pap\"]")]);
+    refused(&right);
+    assert_eq!(world.decided("device-password"), 0);
+}
+
+#[test]
+fn session_of_a_device_ends_with_its_password() {
+    let world = World::new();
+    let lines = mschapv2("PEAP", "auth=MSCHAPV2")(&world);
+    assert!(world.eapol_test(&lines, 1).success);
+    let list = world.daemon.json(&["factor", "list", &world.env["LOGIN_USER"]]);
+    let id = list.as_array().unwrap()[0]["id"].as_str().unwrap().to_owned();
+    assert!(world.daemon.run(&["factor", "revoke", &id]).status.success());
+    assert!(!world.eapol_test(&lines, 0).success);
+}
+
 #[test]
 fn tls_with_a_certificate_works_in_every_way() {
     let lines = |world: &World| {

@@ -33,8 +33,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "eap",
         "inner",
-        Some("[\"pap\", \"gtc\"]"),
-        "What may stand in a tunnel: `pap` (TTLS), `gtc`. Both bring the password to the login as it was typed.",
+        Some("[\"mschapv2\", \"gtc\", \"pap\"]"),
+        "What may stand in a tunnel, in the order in which it is offered. `gtc` and, in TTLS, `pap` bring the password to the login as it was typed. `mschapv2` knows passwords of devices alone, and is there where a client takes those.",
     ),
     key("eap", "tls_min", Some("\"1.2\""), "Lowest version of TLS."),
     key("eap", "tls_max", Some("\"1.3\""), "Highest version of TLS."),

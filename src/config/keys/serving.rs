@@ -230,6 +230,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("[\"ttls\", \"peap\", \"tls\"]"),
         "EAP methods allowed here, of those in `[eap]`; empty: none. A password inside is asked for as `login` says; where the device cannot be asked back, password and passcode must come in one string.",
     ),
+    key(
+        "client",
+        "device_passwords",
+        Some("false"),
+        "Whether passwords of devices are taken here, by EAP with MSCHAPv2. They are all that the device then needs: no passcode is asked for.",
+    ),
     key("client", "group", None, ""),
     key("client.group", "name", None, "The group."),
     key("client.group", "login", None, "As at the client."),

@@ -212,8 +212,9 @@ impl<'a> Login<'a> {
         let Some(account) = &self.account else { return self.reject(Reason::UnknownPerson) };
         let reason = match vouched {
             Vouched::Certificate => Reason::Certificate,
-            Vouched::Session { person, version }
-                if (person, version) == (account.person.id, account.person.version) =>
+            Vouched::Session { person, version, device }
+                if (person, version) == (account.person.id, account.person.version)
+                    && device.is_none_or(|device| account.factors.iter().any(|own| own.id == device)) =>
             {
                 Reason::SessionResumed
             }

@@ -77,6 +77,8 @@ pub enum Vouched {
         person: PersonId,
         /// Their version then: with a new password, or a lock, the session is void.
         version: i64,
+        /// The device's password that it began with, if it did: without it the session is void too.
+        device: Option<FactorId>,
     },
 }
 

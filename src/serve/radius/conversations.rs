@@ -109,12 +109,6 @@ impl Conversations {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many there are.
-    #[cfg(test)]
-    pub(super) fn len(&self) -> usize {
-        self.lock().slots.len()
-    }
-
     /// Takes in a new one, and those out that are over or too many.
     pub(super) fn begin(
         self: &Arc<Self>,

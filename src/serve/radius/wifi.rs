@@ -15,15 +15,17 @@ use super::counters::Event;
 use super::job::Job;
 use crate::base::Secret;
 use crate::config::{Client, Config, Eap};
-use crate::domain::login::Vouched;
+use crate::domain::login::{Attempt, Vouched};
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::eap::{
-    Answer, Claim, Conversation, Ended, Place, Question, Sessions, Step, TlsFailure, TunnelError,
+    Answer, Claim, Conversation, Ended, InnerMethod, Place, Question, Sessions, Step, TlsFailure, TunnelError,
 };
+use crate::engine::devices::DeviceVerdict;
 use crate::engine::login::{Gatekeeper, Round, State, Undecided, Verdict};
 use crate::wire::eap::{Code, Method, Packet, failure, request};
+use crate::wire::mschap::Exchange;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -108,6 +110,8 @@ impl Wifi {
         let place = Place {
             sessions: Arc::clone(&self.sessions),
             client: turn.scope(),
+            inner: turn.inner(),
+            challenge: turn.fresh(),
             now: turn.gatekeeper.clock.now(),
             mtu: job.wanted.framed_mtu.and_then(|mtu| usize::try_from(mtu).ok()),
         };
@@ -135,6 +139,13 @@ impl Turn<'_> {
         let mut scope = self.client.eap.scope;
         scope.iter_mut().zip(self.eap.trust).for_each(|(place, octet)| *place ^= octet);
         scope
+    }
+
+    /// What may stand inside a tunnel here.
+    fn inner(&self) -> Vec<InnerMethod> {
+        let devices = self.client.eap.device_passwords;
+        let taken = |inner: &InnerMethod| devices || *inner != InnerMethod::Mschapv2;
+        self.eap.inner.iter().copied().filter(taken).collect()
     }
 
     /// Nobody waits for this.
@@ -168,9 +179,17 @@ impl Turn<'_> {
                     let Some(question) = open.conversation.question().cloned() else {
                         return Ok(Reply::Silence(Event::Faulty));
                     };
-                    let verdict = self.ask(&question, open.login).await?;
-                    open.login = None;
-                    let answer = answer(open, verdict);
+                    let answer = match question {
+                        Question::Exchange { identity, exchange } => {
+                            let verdict = self.device(&identity, exchange).await?;
+                            device_answer(open, verdict)
+                        }
+                        question => {
+                            let verdict = self.ask(&question, open.login).await?;
+                            open.login = None;
+                            answer(open, verdict)
+                        }
+                    };
                     step = open.conversation.decided(answer);
                 }
                 Step::Success { eap, key } => {
@@ -215,14 +234,22 @@ impl Turn<'_> {
         }
     }
 
+    /// Has it decide on an exchange of MSCHAPv2.
+    async fn device(&self, identity: &str, exchange: Exchange) -> Result<DeviceVerdict, Undecided> {
+        let mut name = [0; uuid::fmt::Simple::LENGTH];
+        let id = self.request.simple().encode_lower(&mut name);
+        let round = self.round(id, self.without_realm(identity));
+        self.gatekeeper.device_login(self.config, round, Attempt::Exchange(exchange)).await
+    }
+
     /// Has the login machine decide.
     async fn ask(&self, question: &Question, login: Option<State>) -> Result<Verdict, Undecided> {
         let mut name = [0; uuid::fmt::Simple::LENGTH];
         let id = self.request.simple().encode_lower(&mut name);
         let username = match question {
-            Question::Password { identity: name, .. } | Question::Certificate(name) => {
-                self.without_realm(name)
-            }
+            Question::Password { identity: name, .. }
+            | Question::Exchange { identity: name, .. }
+            | Question::Certificate(name) => self.without_realm(name),
             Question::Session(claim) => &claim.username,
         };
         let mut round = self.round(id, username);
@@ -234,10 +261,12 @@ impl Turn<'_> {
                     round.policy = &self.client.eap.unasked;
                 }
             }
+            // It goes another way.
+            Question::Exchange { .. } => {}
             Question::Certificate(_) => round.vouched = Some(Vouched::Certificate),
             Question::Session(claim) => {
-                let Claim { person, version, .. } = *claim;
-                round.vouched = Some(Vouched::Session { person, version });
+                let Claim { person, version, device, .. } = *claim;
+                round.vouched = Some(Vouched::Session { person, version, device });
             }
         }
         self.gatekeeper.decide(self.config, round).await
@@ -271,13 +300,28 @@ fn answer(open: &mut Open, verdict: Verdict) -> Answer {
     match verdict {
         Verdict::Accept { person, reason } => {
             open.decided = Some(Decided::Accepted(Arc::clone(&person), reason));
-            Answer::Accepted(person)
+            Answer::Accepted { person, device: None }
         }
         Verdict::Challenge { prompt, state, .. } => {
             open.login = Some(state);
             Answer::Ask(prompt)
         }
         Verdict::Reject { reason, .. } => {
+            open.decided = Some(Decided::Refused(reason));
+            Answer::Refused
+        }
+    }
+}
+
+/// The same of a verdict on a device's password.
+fn device_answer(open: &mut Open, verdict: DeviceVerdict) -> Answer {
+    match verdict {
+        DeviceVerdict::Accept { person, factor, proven, .. } => {
+            open.decided = Some(Decided::Accepted(Arc::clone(&person), Reason::DevicePassword));
+            let proof = proven.map(|proven| proven.authenticator_response.clone());
+            Answer::Accepted { person, device: Some((factor, proof.unwrap_or_default())) }
+        }
+        DeviceVerdict::Reject { reason, .. } => {
             open.decided = Some(Decided::Refused(reason));
             Answer::Refused
         }
