@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+#[path = "config/eap.rs"]
+mod eap;
 #[path = "config/errors.rs"]
 mod errors;
 #[path = "config/mailbox.rs"]

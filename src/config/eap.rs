@@ -4,7 +4,7 @@ use super::files::Files;
 use super::report::At;
 use super::section::Section;
 use super::wsapi::{self, Identity};
-use crate::base::{Clock, SystemClock};
+use crate::base::{Clock, SystemClock, Timestamp};
 use crate::eap::{InnerMethod, NameKind, Settings};
 use crate::wire::eap::Method;
 use crate::wire::x509::Facts;
@@ -19,6 +19,16 @@ use std::time::Duration;
 
 /// A certificate that ends within that time is spoken of.
 const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What `inner` and `certificate_names` can say.
+const INNER: [(&str, InnerMethod); 3] =
+    [("pap", InnerMethod::Pap), ("gtc", InnerMethod::Gtc), ("mschapv2", InnerMethod::Mschapv2)];
+const NAMES: [(&str, NameKind); 4] = [
+    ("upn", NameKind::Upn),
+    ("email", NameKind::Email),
+    ("dns", NameKind::Dns),
+    ("common", NameKind::Common),
+];
 
 /// `[eap]`
 #[derive(Debug, Clone)]
@@ -37,23 +47,33 @@ pub struct Eap {
     pub lifetime: Duration,
     /// Sessions that are kept to be resumed.
     pub sessions: usize,
+    /// When the server's certificate ends.
+    pub ends: Option<Timestamp>,
     /// Digest of what is trusted: a session that began under another is not resumed.
     pub trust: [u8; 32],
+}
+
+impl Eap {
+    /// What is to be said of the server's certificate.
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        match self.ends? {
+            end if end <= now => {
+                Some(format!("[eap] the certificate has ended ({end}); no device accepts it any more"))
+            }
+            end if end <= now + SOON => {
+                Some(format!("[eap] the certificate ends soon ({end}); get a new one"))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// The outer `None`: it has errors; the inner one: there is none.
 pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap>> {
     let identity = wsapi::identity(section, files);
     let methods = methods(section, "methods");
-    let inner = [("pap", InnerMethod::Pap), ("gtc", InnerMethod::Gtc), ("mschapv2", InnerMethod::Mschapv2)];
-    let inner = section.choices("inner", &inner);
-    let kinds = [
-        ("upn", NameKind::Upn),
-        ("email", NameKind::Email),
-        ("dns", NameKind::Dns),
-        ("common", NameKind::Common),
-    ];
-    let names = section.choices("certificate_names", &kinds);
+    let inner = section.choices("inner", &INNER);
+    let names = section.choices("certificate_names", &NAMES);
     let versions = versions(section);
     let packet = section.number("fragment_size", 100..=3500);
     let realms = section.texts("realms");
@@ -66,7 +86,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
     let sessions = section.number("max_sessions", 1..=10_000_000);
     let clients = client_verifier(section, files);
     let Some(identity) = identity? else { return clients.map(|_| None) };
-    check_certificates(section, files, &identity);
+    let ends = check_certificates(section, files, &identity);
     let (versions, verifier) = (versions?, clients?);
     let trust = trust(&identity, verifier.as_ref().map(|(_, bytes)| bytes.as_slice()));
     let server = |versions: &[&'static SupportedProtocolVersion], verifier| {
@@ -90,7 +110,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         octets: usize::try_from(octets?).ok()? * 1024,
         session_lifetime: session_lifetime?,
     };
-    Some(Some(Eap {
+    let eap = Eap {
         settings: Arc::new(settings),
         methods: methods?,
         inner: inner?,
@@ -98,8 +118,11 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         conversations: conversations?,
         lifetime: lifetime?,
         sessions: sessions?,
+        ends,
         trust,
-    }))
+    };
+    eap.warning(SystemClock.now()).into_iter().for_each(|warning| files.warn(warning));
+    Some(Some(eap))
 }
 
 /// A list of methods.
@@ -221,13 +244,13 @@ fn crls(
     }
 }
 
-/// Says what devices would stumble over.
-fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Identity) {
+/// Says what devices would stumble over; when the server's own certificate ends.
+fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Identity) -> Option<Timestamp> {
     let at = identity.at;
     let facts: Option<Vec<Facts>> = identity.chain.iter().map(|der| Facts::of(der)).collect();
     let Some(facts) = facts else {
         section.error(at, "a certificate of `certificate_file` cannot be read", "certificates in PEM form");
-        return;
+        return None;
     };
     let broken = facts.windows(2).position(|pair| match pair {
         [below, above] => below.issuer != above.subject,
@@ -238,7 +261,7 @@ fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Ident
         let message = format!("certificate {second} of `certificate_file` did not issue certificate {first}");
         section.error(at, message, "the server's first, then who issued it, and so on");
     }
-    let Some(own) = facts.first() else { return };
+    let own = facts.first()?;
     if own.server == Some(false) {
         let message = "the certificate is not meant for servers (extended key usage)";
         section.error(at, message, "one with the usage \"TLS web server authentication\"");
@@ -246,14 +269,7 @@ fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Ident
         files
             .warn("[eap] the certificate does not say that it is for servers; Windows refuses it".to_owned());
     }
-    let now = SystemClock.now();
-    match own.not_after {
-        Some(end) if end <= now => {
-            files.warn(format!("[eap] the certificate has ended ({end}); no device accepts it any more"));
-        }
-        Some(end) if end <= now + SOON => files.warn(format!("[eap] the certificate ends soon ({end})")),
-        _ => {}
-    }
+    own.not_after
 }
 
 fn trust(identity: &Identity, clients: Option<&[u8]>) -> [u8; 32] {

@@ -3,122 +3,20 @@
 //! A response with another identifier than the last request's is ignored (RFC 3748 §4.1), so is what is no EAP. Whatever breaks a
 //! method ends the conversation: nothing is tried a second time inside one.
 
+mod decided;
+
 use super::engine::{Handshake, Rustls};
 use super::inner::Inner;
 use super::peap::{Peap, PeapInside};
-use super::sessions::{Claim, Ledger, Scope, Sessions};
+use super::question::{Ended, Place, Question, Step};
+use super::sessions::{Claim, Ledger, Scope};
 use super::ttls::Ttls;
 use super::tunnel::{Heard, Tunnel, TunnelError};
-use super::{InnerMethod, NameKind, Settings};
-use crate::base::{Secret, Timestamp};
-use crate::domain::factor::FactorId;
-use crate::domain::person::Person;
-use crate::wire::eap::{Code, Flags, Method, Packet, failure, request, success};
-use crate::wire::mschap::Exchange;
+use super::{NameKind, Settings};
+use crate::wire::eap::{Code, Flags, Method, Packet, failure, request};
 use crate::wire::x509::Names;
 use std::fmt;
 use std::sync::Arc;
-
-/// What the login machine has to decide.
-#[derive(Clone)]
-pub enum Question {
-    /// A password, with or without a passcode.
-    Password {
-        /// Whose, as it stands in the tunnel.
-        identity: String,
-        /// What was typed.
-        password: Secret<Vec<u8>>,
-        /// The peer can be asked once more.
-        can_ask: bool,
-    },
-    /// An exchange of MSCHAPv2, which was made with a device's password or with nothing that is known here.
-    Exchange {
-        /// Whose, as it stands in the tunnel.
-        identity: String,
-        /// What was said.
-        exchange: Exchange,
-    },
-    /// A certificate that TLS has verified, by the name that says whose it is.
-    Certificate(String),
-    /// A session that was resumed.
-    Session(Claim),
-}
-
-impl fmt::Debug for Question {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Question::Password { .. } => "a password",
-            Question::Exchange { .. } => "an exchange of MSCHAPv2",
-            Question::Certificate(_) => "a certificate",
-            Question::Session(_) => "a session",
-        })
-    }
-}
-
-/// What it decided.
-#[derive(Debug, Clone)]
-pub enum Answer {
-    /// Let in.
-    Accepted {
-        /// Whom.
-        person: Arc<Person>,
-        /// By which device's password, and what proves to it that the server knows it.
-        device: Option<(FactorId, String)>,
-    },
-    /// Ask this.
-    Ask(String),
-    /// Refused.
-    Refused,
-}
-
-/// Why a conversation ended without a decision.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Ended {
-    /// The peer wants a method that is not allowed here.
-    #[error("the peer wants no method that is allowed here")]
-    NoMethod,
-    /// What the peer sent does not belong here.
-    #[error("unexpected: {0}")]
-    Unexpected(&'static str),
-    /// Fragments or TLS failed.
-    #[error(transparent)]
-    Tunnel(#[from] TunnelError),
-    /// More requests or octets than allowed.
-    #[error("it takes too many rounds or octets")]
-    TooLong,
-    /// The certificate says nobody.
-    #[error("the certificate has no name of the kinds in eap.certificate_names")]
-    Nameless,
-    /// The login machine has refused.
-    #[error("refused")]
-    Refused,
-}
-
-/// What to do next.
-#[derive(Debug)]
-#[must_use]
-pub enum Step {
-    /// Send this request, and wait.
-    Request(Vec<u8>),
-    /// Decide [`Conversation::question`], and tell [`Conversation::decided`].
-    Ask,
-    /// It is over, and the peer is let in.
-    Success {
-        /// The packet.
-        eap: [u8; 4],
-        /// The keys.
-        key: Secret<[u8; 64]>,
-    },
-    /// It is over.
-    Failure {
-        /// The packet.
-        eap: [u8; 4],
-        /// Why.
-        why: Ended,
-    },
-    /// Stay silent.
-    Ignore,
-}
 
 #[derive(Debug)]
 enum Inside {
@@ -143,23 +41,6 @@ enum State {
     /// An alert is on its way.
     AwaitFailure(Ended),
     Over,
-}
-
-/// Where and when a conversation is held.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// Sessions that can be resumed.
-    pub sessions: Arc<Sessions>,
-    /// Digest of the client, its policy, and whom it trusts: a session is resumed where it began.
-    pub client: [u8; 32],
-    /// What may stand inside a tunnel, in the order in which it is offered.
-    pub inner: Vec<InnerMethod>,
-    /// Drawn for this conversation.
-    pub challenge: [u8; 16],
-    /// The present moment.
-    pub now: Timestamp,
-    /// Octets of an EAP packet that fit where the peer is, if known.
-    pub mtu: Option<usize>,
 }
 
 /// A conversation.
@@ -441,141 +322,6 @@ impl Conversation {
     fn ask(&mut self, question: Question) -> Step {
         self.state = State::AwaitDecision(question);
         Step::Ask
-    }
-
-    /// Takes the answer to the question.
-    pub fn decided(&mut self, answer: Answer) -> Step {
-        let State::AwaitDecision(question) = std::mem::replace(&mut self.state, State::Over) else {
-            return Step::Ignore;
-        };
-        let step = match answer {
-            Answer::Accepted { person, device } => self.decided_well(&question, &person, device),
-            Answer::Ask(prompt) => self.prompt(&prompt),
-            Answer::Refused => match self.tell(None) {
-                Some(told) => {
-                    self.state = State::AwaitAgreement(None);
-                    self.through_tunnel(&told)
-                }
-                None => self.refused(),
-            },
-        };
-        step.unwrap_or_else(|ended| self.broken(ended))
-    }
-
-    fn prompt(&mut self, prompt: &str) -> Result<Step, Ended> {
-        let request = match &mut self.inside {
-            Inside::Ttls(ttls) => ttls.prompt(prompt),
-            Inside::Peap(peap) => peap.prompt(prompt),
-            Inside::Nothing => return Err(Ended::Refused),
-        };
-        self.state = State::AwaitInner;
-        self.through_tunnel(&request)
-    }
-
-    fn refused(&mut self) -> Result<Step, Ended> {
-        self.void();
-        let Inside::Peap(inside) = &mut self.inside else { return Err(Ended::Refused) };
-        let result = inside.result(false);
-        self.state = State::Closing(false);
-        self.through_tunnel(&result)
-    }
-
-    /// Tells a peer of MSCHAPv2 how it went; `None` if it speaks another method, or is told by the end alone.
-    fn tell(&mut self, proof: Option<&str>) -> Option<Vec<u8>> {
-        match &mut self.inside {
-            Inside::Ttls(ttls) => ttls.tell(proof),
-            Inside::Peap(peap) => peap.tell(proof),
-            Inside::Nothing => None,
-        }
-    }
-
-    fn decided_well(
-        &mut self,
-        question: &Question,
-        person: &Person,
-        device: Option<(FactorId, String)>,
-    ) -> Result<Step, Ended> {
-        if let Question::Session(claim) = question {
-            // Its life counts from the login.
-            return self.accepted(claim, true);
-        }
-        let claim = Claim {
-            person: person.id,
-            version: person.version,
-            device: device.as_ref().map(|(factor, _)| *factor),
-            username: person.username.as_str().to_owned(),
-            until: self.place.now + self.settings.session_lifetime,
-        };
-        let told = device.and_then(|(_, proof)| self.tell(Some(&proof)));
-        match told {
-            Some(told) => {
-                self.state = State::AwaitAgreement(Some(claim));
-                self.through_tunnel(&told)
-            }
-            None => self.accepted(&claim, false),
-        }
-    }
-
-    /// The peer of MSCHAPv2 has seen how it went.
-    fn agreed(&mut self, claim: Option<Claim>, message: bool) -> Result<Step, Ended> {
-        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
-        let plain = tunnel.read();
-        let agreed = match &mut self.inside {
-            Inside::Ttls(ttls) if ttls.is_by_attributes() => !message || plain.expose().is_empty(),
-            Inside::Ttls(ttls) => {
-                matches!(ttls.receive(plain.expose(), &tunnel.challenge()?)?, Inner::Agreed(true))
-            }
-            Inside::Peap(peap) => {
-                matches!(peap.receive(plain.expose())?, Peap::Inner(Inner::Agreed(true)))
-            }
-            Inside::Nothing => false,
-        };
-        match claim {
-            Some(claim) if agreed => self.accepted(&claim, false),
-            Some(_) => Err(Ended::Unexpected("the peer does not believe that the server knows the password")),
-            None => self.refused(),
-        }
-    }
-
-    fn accepted(&mut self, claim: &Claim, resumed: bool) -> Result<Step, Ended> {
-        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
-        self.state = State::Closing(true);
-        // What can be resumed is on its way to the peer only now.
-        if let Some(ledger) = &self.ledger {
-            ledger.commit(claim);
-        }
-        if let Inside::Peap(inside) = &mut self.inside {
-            let result = inside.result(true);
-            return self.through_tunnel(&result);
-        }
-        // That nothing more follows (RFC 9190 §2.5, RFC 9427 §2.3).
-        if tunnel.is_tls13() && (resumed || tunnel.method == Method::TLS) {
-            tunnel.write(&[0])?;
-        }
-        if tunnel.flush() {
-            return Ok(self.part());
-        }
-        self.succeed()
-    }
-
-    /// The peer has the last of ours.
-    fn close(&mut self, success: bool, message: bool) -> Result<Step, Ended> {
-        let Inside::Peap(inside) = &mut self.inside else { return self.succeed() };
-        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
-        let plain = tunnel.read();
-        let agreed = matches!(inside.receive(plain.expose())?, Peap::Result(true));
-        match (success, message && agreed) {
-            (true, true) => self.succeed(),
-            (true, false) => Err(Ended::Unexpected("the peer does not agree that it went well")),
-            (false, _) => Err(Ended::Refused),
-        }
-    }
-
-    fn succeed(&mut self) -> Result<Step, Ended> {
-        let Some(tunnel) = &self.tunnel else { return Err(Ended::NoMethod) };
-        let key = tunnel.key()?;
-        self.state = State::Over;
-        Ok(Step::Success { eap: success(self.identifier), key })
     }
 }
 

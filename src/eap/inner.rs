@@ -1,7 +1,7 @@
 //! EAP inside a tunnel: who it is, then GTC or MSCHAPv2.
 
 use super::InnerMethod;
-use super::conversation::{Ended, Question};
+use super::question::{Ended, Question};
 use crate::base::Secret;
 use crate::wire::eap::mschapv2::{self, FromPeer};
 use crate::wire::eap::{Code, Method, Packet, request};

@@ -17,14 +17,16 @@ mod conversation;
 mod engine;
 mod inner;
 mod peap;
+mod question;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
 mod ttls;
 mod tunnel;
 
-pub use conversation::{Answer, Conversation, Ended, Place, Question, Step};
+pub use conversation::Conversation;
 pub use engine::{Handshake, TlsEngine, TlsFailure};
+pub use question::{Answer, Ended, Place, Question, Step};
 pub use sessions::{Claim, Sessions};
 pub use tunnel::TunnelError;
 

@@ -2,8 +2,8 @@
 //! it went, with a header.
 
 use super::InnerMethod;
-use super::conversation::Ended;
 use super::inner::{Inner, InnerEap};
+use super::question::Ended;
 use crate::wire::eap::{Code, Method, Packet, request};
 use zeroize::Zeroizing;
 

@@ -1,8 +1,8 @@
 //! What is inside a TTLS tunnel (RFC 5281 §11): a password, or EAP.
 
 use super::InnerMethod;
-use super::conversation::{Ended, Question};
 use super::inner::{Inner, InnerEap};
+use super::question::{Ended, Question};
 use crate::base::Secret;
 use crate::wire::eap::{Avp, Avps, Packet, push_avp};
 use crate::wire::mschap::Exchange;

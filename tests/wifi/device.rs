@@ -2,11 +2,11 @@
 
 use crate::support::{PATIENCE, secret, udp};
 use crate::world::{WIFI, World};
-use doorward::wire::eap::{Avp, Fragment, Method, Packet, push_avp};
+use doorward::wire::eap::{Avp, Avps, Fragment, Method, Packet, push_avp};
 use doorward::wire::radius::{self, AttributeType, Request, verify_response};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
@@ -127,7 +127,15 @@ pub(crate) struct Ttls {
 impl Ttls {
     /// Up to the end of the handshake, or the answer that ended it.
     pub(crate) fn handshake(world: &World, config: &Arc<ClientConfig>) -> Result<Self, Reply> {
-        let mut nas = Nas::new(world);
+        Self::handshake_by(Nas::new(world), world, config)
+    }
+
+    /// The same at another client.
+    pub(crate) fn handshake_by(
+        mut nas: Nas,
+        world: &World,
+        config: &Arc<ClientConfig>,
+    ) -> Result<Self, Reply> {
         let last = nas.start(Method::TTLS);
         let name = world.env["EAP_SERVER_NAME"].clone().try_into().unwrap();
         let tls = ClientConnection::new(Arc::clone(config), name).unwrap();
@@ -173,11 +181,37 @@ impl Ttls {
 
     /// Sends a password through the tunnel; the answer that ends it.
     pub(crate) fn password(mut self, user: &str, password: &str) -> Reply {
+        self.write_password(user, password);
+        self.finish()
+    }
+
+    fn write_password(&mut self, user: &str, password: &str) {
         let mut avps = Vec::new();
         push_avp(&mut avps, 0, Avp::USER_NAME, user.as_bytes());
         push_avp(&mut avps, 0, Avp::USER_PASSWORD, password.as_bytes());
         self.tls.writer().write_all(&avps).unwrap();
-        self.finish()
+    }
+
+    /// The response that brings a password, to be sent by hand.
+    pub(crate) fn password_response(&mut self, user: &str, password: &str) -> Vec<u8> {
+        self.write_password(user, password);
+        let mut records = vec![0];
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut records).unwrap();
+        }
+        response(self.last.identifier(), Method::TTLS, &records)
+    }
+
+    /// Sends an EAP packet through the tunnel; the one that comes back, or the answer that ends it.
+    pub(crate) fn inner(&mut self, eap: &[u8]) -> Result<Vec<u8>, Reply> {
+        let mut avps = Vec::new();
+        push_avp(&mut avps, 0, Avp::EAP_MESSAGE, eap);
+        self.tls.writer().write_all(&avps).unwrap();
+        self.turn()?;
+        let mut plain = Vec::new();
+        // The tunnel stays open, so there is no end to be read.
+        let _ = self.tls.reader().read_to_end(&mut plain);
+        Ok(Avps::new(&plain).next().unwrap().unwrap().value.to_vec())
     }
 
     /// Goes on until it is over.

@@ -110,7 +110,7 @@ fn session_of_a_device_ends_with_its_password() {
     let lines = mschapv2("PEAP", "auth=MSCHAPV2")(&world);
     assert!(world.eapol_test(&lines, 1).success);
     let list = world.daemon.json(&["factor", "list", &world.env["LOGIN_USER"]]);
-    let id = list.as_array().unwrap()[0]["id"].as_str().unwrap().to_owned();
+    let id = list["factors"][0]["id"].as_str().unwrap().to_owned();
     assert!(world.daemon.run(&["factor", "revoke", &id]).status.success());
     assert!(!world.eapol_test(&lines, 0).success);
 }

@@ -1,7 +1,9 @@
 //! Sessions: nothing is resumed that did not begin with a whole login, and nothing of somebody who may not log in any more.
 
-use crate::device::{Ttls, tls};
+use crate::device::{Nas, Ttls, response, tls};
+use crate::support::{DatabaseLock, code};
 use crate::world::World;
+use doorward::wire::eap::{Method, Packet};
 use doorward::wire::radius::{AttributeType, Code};
 use rustls::{HandshakeKind, version};
 
@@ -42,7 +44,8 @@ fn resumed_session_gets_what_its_person_gets_and_ends_with_a_lock() {
         };
         let resumed = resume();
         assert!(resumed.code == Code::ACCESS_ACCEPT && vlan(&resumed), "{version:?}");
-        let run = |command: &str| assert!(world.daemon.run(&[command, &employee.user]).status.success());
+        let run =
+            |command: &str| assert!(world.daemon.run(&["person", command, &employee.user]).status.success());
         run("lock");
         assert_eq!(resume().code, Code::ACCESS_REJECT);
         run("unlock");
@@ -63,4 +66,70 @@ fn nothing_is_resumed_where_that_is_off() {
             assert_eq!(accepted.code, Code::ACCESS_ACCEPT);
         }
     }
+}
+
+/// The client of the demonstration that asks a passcode of whoever has one.
+const VPN: &str = "127.0.0.1";
+
+#[test]
+fn policy_of_the_client_holds_inside_the_tunnel() {
+    let world = World::new();
+    let config = tls(&world, &version::TLS12);
+    let person = world.employee();
+    let login = |typed: &str| {
+        let config = tls(&world, &version::TLS12);
+        let login = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+        login.password(&person.user, typed).code
+    };
+    assert_eq!(login(&person.password), Code::ACCESS_REJECT, "the device cannot be asked for a passcode");
+    assert_eq!(world.decided("passcode-missing"), 1);
+    let both = format!("{}{}", person.password, code(&person.totp, 0));
+    assert_eq!(login(&both), Code::ACCESS_ACCEPT);
+    assert_eq!(login(&both), Code::ACCESS_REJECT, "a passcode works once");
+    // A session of Wi-Fi, where the password was enough, is worth nothing here.
+    let wifi = Ttls::handshake(&world, &config).unwrap().password(&person.user, &person.password);
+    assert_eq!(wifi.code, Code::ACCESS_ACCEPT);
+    let here = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+    assert_eq!(here.tls.handshake_kind(), Some(HandshakeKind::Full));
+}
+
+#[test]
+fn gtc_asks_for_the_passcode_where_the_client_wants_one() {
+    let world = World::new();
+    let person = world.employee();
+    let login = |passcode: &str| {
+        let config = tls(&world, &version::TLS13);
+        let mut login = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+        let mut asked = Vec::new();
+        let mut answer = response(0, Method::IDENTITY, person.user.as_bytes());
+        for typed in [&person.password, passcode] {
+            let bytes = login.inner(&answer).unwrap();
+            let packet = Packet::decode(&bytes).unwrap();
+            assert_eq!(packet.method, Some(Method::GTC));
+            asked.push(String::from_utf8_lossy(packet.data).into_owned());
+            answer = response(packet.identifier, Method::GTC, typed.as_bytes());
+        }
+        assert_eq!(asked, ["Password", "Enter the passcode from your One-Time-Passcode App:"]);
+        // With TLS 1.3 there may be one more packet before the end.
+        match login.inner(&answer) {
+            Err(end) => end.code,
+            Ok(_) => panic!("it goes on"),
+        }
+    };
+    assert_eq!(login("000000"), Code::ACCESS_REJECT);
+    assert_eq!(login(&code(&person.totp, 0)), Code::ACCESS_ACCEPT);
+}
+
+#[test]
+fn what_cannot_be_decided_is_not_answered_and_may_be_sent_again() {
+    let world = World::new();
+    let mut login = Ttls::handshake(&world, &tls(&world, &version::TLS12)).unwrap();
+    let wrong = login.password_response(&world.env["LOGIN_USER"], "wrong");
+    let lock = DatabaseLock::take(&world.daemon.dir);
+    login.nas.send(&wrong);
+    crate::world::wait_until(|| world.daemon.counter("undecided") == 1);
+    lock.let_go();
+    let reply = login.nas.exchange(&wrong);
+    assert_eq!(reply.code, Code::ACCESS_REJECT, "the only answer, and the conversation was there still");
+    assert_eq!(world.decided("wrong-password"), 1);
 }

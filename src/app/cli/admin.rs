@@ -316,6 +316,9 @@ impl Admin {
             if !answer["redis"].is_null() {
                 fields.push(("Redis", "redis"));
             }
+            if answer["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
+                fields.push(("warnings", "warnings"));
+            }
             out.fields(answer, &fields)?;
             out.line("")?;
             let counters = answer["radius"].as_object().into_iter().flatten();

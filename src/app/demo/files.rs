@@ -76,7 +76,7 @@ impl Files {
     }
 
     /// A certificate authority, a certificate of the server, and two of `person`, one of which is revoked; unless they are there.
-    pub(super) fn make_certificates(&self, person: &str) -> Result<()> {
+    fn make_certificates(&self, person: &str) -> Result<()> {
         if self.dir.join("revoked.pem").exists() {
             return Ok(());
         }
@@ -91,8 +91,14 @@ impl Files {
         Ok(())
     }
 
+    /// Certificates, and a configuration for eapol_test; where that is.
+    pub(super) fn make_wifi(&self, person: &Made) -> Result<PathBuf> {
+        self.make_certificates(&person.username)?;
+        self.write_eapol_test(person)
+    }
+
     /// A configuration for eapol_test: `person` by TTLS with PAP inside.
-    pub(super) fn write_eapol_test(&self, person: &Made) -> Result<PathBuf> {
+    fn write_eapol_test(&self, person: &Made) -> Result<PathBuf> {
         let Made { username, password, .. } = person;
         let (authority, server) = (self.dir.join("ca.pem"), certificates::SERVER_NAME);
         self.write(

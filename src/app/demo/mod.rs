@@ -73,8 +73,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         files.make_keys()?;
     }
     let cast = Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
-    files.make_certificates(&cast.plain.username)?;
-    let eapol_test = files.write_eapol_test(cast.plain)?;
+    let eapol_test = files.make_wifi(cast.plain)?;
     files.write_gateway()?;
     files.write_config((address, portal), people.len(), &options.log)?;
     let config = config::load(&files.config(), std::iter::empty())

@@ -28,6 +28,7 @@ mod reading;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod vouched;
 
 pub use answer::{Choice, Offer};
 pub use device::{Attempt, Recognised};
@@ -205,24 +206,6 @@ impl<'a> Login<'a> {
         self.charged = self.counters();
         let person = self.account.as_ref().map(|account| account.person.id);
         Action::Charge { person, counters: self.charged.clone() }
-    }
-
-    /// Nothing is verified here and nothing charged; whether the person may log in is looked at all the same.
-    fn vouched(&mut self, vouched: Vouched) -> Action {
-        let Some(account) = &self.account else { return self.reject(Reason::UnknownPerson) };
-        let reason = match vouched {
-            Vouched::Certificate => Reason::Certificate,
-            Vouched::Session { person, version, device }
-                if (person, version) == (account.person.id, account.person.version)
-                    && device.is_none_or(|device| account.factors.iter().any(|own| own.id == device)) =>
-            {
-                Reason::SessionResumed
-            }
-            Vouched::Session { .. } => Reason::SessionVoid,
-        };
-        let reason = self.barred().unwrap_or(reason);
-        let ending = self.ending(reason);
-        self.settle(ending)
     }
 
     /// Why this person may not log in at all.

@@ -86,11 +86,12 @@ pub fn wanted(client: &Client, packet: &Packet<'_>) -> Result<Wanted, Event> {
         None => None,
         Some(_) => Some(packet.user_password(&client.secret).ok_or(Event::BadPassword)?),
     };
+    let eap = packet.eap_message().map_err(|_| Event::EapMalformed)?;
     Ok(Wanted {
         username: text(AttributeType::USER_NAME),
         typed,
-        eap: packet.eap_message().map_err(|_| Event::EapMalformed)?,
-        framed_mtu: packet.framed_mtu(),
+        framed_mtu: eap.as_ref().and_then(|_| packet.framed_mtu()),
+        eap,
         state: packet.first(AttributeType::STATE).map(|a| a.value.to_vec()),
         calling_station: text(AttributeType::CALLING_STATION_ID),
         to: packet.into(),
