@@ -30,6 +30,8 @@ pub enum DeviceVerdict {
     Accept {
         /// Whom.
         person: Arc<Person>,
+        /// Its password, which must still be there when a session that began so is resumed.
+        factor: FactorId,
         /// Name of the device.
         device: String,
         /// What an exchange of MSCHAPv2 is answered, with its keys.
@@ -96,9 +98,12 @@ impl Gatekeeper {
         let (mut login, action) = Login::start_device(context, round.username, attempt);
         let verdict = self.drive(config, &round, (&mut login, action)).await?;
         Ok(match (verdict, login.recognised()) {
-            (Verdict::Accept { person, .. }, Some(found)) => {
-                DeviceVerdict::Accept { person, device: found.name, proven: found.proven }
-            }
+            (Verdict::Accept { person, .. }, Some(found)) => DeviceVerdict::Accept {
+                person,
+                factor: found.factor,
+                device: found.name,
+                proven: found.proven,
+            },
             (Verdict::Reject { message, reason }, _) => DeviceVerdict::Reject { message, reason },
             // The machine lets nobody in without a device, and asks for nothing here.
             (Verdict::Accept { .. } | Verdict::Challenge { .. }, _) => {

@@ -114,7 +114,7 @@ impl Gate {
         let gatekeeper = self.gatekeeper();
         let verdict = self.runtime.block_on(gatekeeper.device_login(&self.config, round, attempt)).unwrap();
         match verdict {
-            DeviceVerdict::Accept { person, device, proven } => {
+            DeviceVerdict::Accept { person, device, proven, .. } => {
                 assert_eq!(person.username.as_str(), user);
                 (format!("accept {device}"), proven.map(|proven| proven.authenticator_response))
             }
