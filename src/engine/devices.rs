@@ -30,7 +30,7 @@ pub enum DeviceVerdict {
     Accept {
         /// Whom.
         person: Arc<Person>,
-        /// Its password, which must still be there when a session that began so is resumed.
+        /// Its password's id.
         factor: FactorId,
         /// Name of the device.
         device: String,
