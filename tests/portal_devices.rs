@@ -301,6 +301,7 @@ fn thief_with_the_password_only_changes_nothing() {
         "/app/pin",
         "/key/register",
         "/key/verify",
+        "/devices",
         "/password",
         "/security/revoke/1",
     ] {
@@ -313,6 +314,7 @@ fn thief_with_the_password_only_changes_nothing() {
         "/app/pin",
         "/key/register",
         "/security/recovery",
+        "/devices",
         "/password",
         &revoke,
     ] {

@@ -105,8 +105,11 @@ fn sorted(mut parts: Vec<Vec<u8>>) -> Vec<u8> {
     parts.concat()
 }
 
-/// One value: its tag, the whole of it, what is in it, and what follows.
-fn read(bytes: &[u8]) -> Option<(u8, &[u8], &[u8], &[u8])> {
+/// Tag, the whole, the content, and what follows.
+type Read<'a> = (u8, &'a [u8], &'a [u8], &'a [u8]);
+
+/// The first value.
+fn read(bytes: &[u8]) -> Option<Read<'_>> {
     let (tag, rest) = bytes.split_first()?;
     let (first, rest) = rest.split_first()?;
     let (length, rest) = match first {

@@ -1,5 +1,6 @@
 //! What a person sees of their own security, and what they do about it (R-YUBI-4, R-APP-6).
 
+use super::notices::revoked;
 use super::{Portal, Result, Visit, actor};
 use crate::base::{Secret, Timestamp};
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState};
@@ -162,8 +163,9 @@ fn activity(record: &AuditRecord, person: &Person) -> Option<Activity> {
     let kind = FactorKind::DevicePassword.as_str();
     let about = record.detail.strip_prefix(kind).filter(|rest| rest.is_empty() || rest.starts_with(' '));
     let failed = record.detail == Reason::WrongDevicePassword.as_str();
-    if about.is_some() || failed {
-        let (_, named) = DEVICES.iter().find(|(action, _)| *action == record.action)?;
+    // Elsewhere a detail is what somebody wrote, who must not hide an entry by it.
+    let named = DEVICES.iter().find(|(action, _)| *action == record.action);
+    if let Some((_, named)) = named.filter(|_| about.is_some() || failed) {
         what = named;
         let name = about.filter(|_| record.action == Purpose::Login.as_str()).unwrap_or_default();
         name.trim_start().clone_into(&mut device);
@@ -241,9 +243,7 @@ impl Portal {
         if !self.end_factor(visit, person, &factor).await? {
             return Ok(None);
         }
-        let device = factor.kind == FactorKind::DevicePassword;
-        let notice = if device { Notice::DeviceRevoked } else { Notice::FactorRevoked };
-        self.tell(visit, person, notice).await;
+        self.tell(visit, person, revoked(factor.kind)).await;
         Ok(Some(Own::from(&factor)))
     }
 
@@ -344,6 +344,7 @@ mod tests {
         assert_eq!(of("login", "wrong-device-password"), ("activity-device", String::new()));
         assert_eq!(of("factor.revoke", "device-password"), ("activity-device-revoked", String::new()));
         assert_eq!(of("factor.enroll", "totp 1").0, "activity-factor-added");
+        assert_eq!(of("helpdesk.look", "device-password, they said").0, "activity-question");
     }
 
     #[test]
