@@ -144,7 +144,9 @@ fn versions(section: &Section<'_>) -> Option<Versions> {
     for (key, most) in [("tls_max", most), ("peap_tls_max", peap)] {
         if most < least {
             let message = format!("[eap] `{key}` is below `tls_min`");
-            section.error(section.place(key), message, "raise it, or lower `tls_min`");
+            // One of the two may be the default: the caret goes where something is written.
+            let written = if section.written(key).is_some() { key } else { "tls_min" };
+            section.error(section.place(written), message, "raise it, or lower `tls_min`");
         }
     }
     let range = |most: usize| known.into_iter().take(most + 1).skip(least).collect();

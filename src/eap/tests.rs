@@ -24,7 +24,7 @@ impl World {
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let server = ServerConfig::builder_with_provider(provider)
+        let mut server = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
@@ -33,6 +33,8 @@ impl World {
                 PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
             )
             .unwrap();
+        // With more than one, another would still be there when one was refused.
+        server.send_tls13_tickets = 1;
         let server = Arc::new(server);
         let settings = Settings {
             ttls: Arc::clone(&server),

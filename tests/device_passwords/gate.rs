@@ -106,6 +106,7 @@ impl Gate {
             policy: &policy,
             username: user,
             typed: None,
+            vouched: None,
             state: None,
             origin: "",
             reach: None,
