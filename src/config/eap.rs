@@ -150,7 +150,7 @@ fn versions(section: &Section<'_>) -> Option<Versions> {
         }
     }
     let range = |most: usize| known.into_iter().take(most + 1).skip(least).collect();
-    Some(Versions { all: range(most), peap: range(peap) })
+    (least <= most && least <= peap).then(|| Versions { all: range(most), peap: range(peap) })
 }
 
 /// Post-quantum key exchange is left out: its ClientHello costs another round over EAP.
