@@ -9,6 +9,7 @@
 //! | `base`   | clock, randomness, secrets, address prefixes; nothing of the domain          |
 //! | `wire`   | bytes and types of RADIUS; no sockets, no clock, no log                      |
 //! | `domain` | people, factors, policies and the login machine; pure decisions              |
+//! | `eap`    | the server side of EAP-TLS, TTLS and PEAP as machines over buffers            |
 //! | `config` | TOML on disk to resolved settings, with every error at once                  |
 //! | `store`  | traits over what is kept, and their backends                                 |
 //! | `engine` | runs the domain's machines against the stores; shared by every front         |
@@ -24,6 +25,8 @@ pub mod base;
 pub mod wire;
 
 pub mod domain;
+
+pub mod eap;
 
 pub mod config;
 

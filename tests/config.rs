@@ -13,6 +13,8 @@ use std::process::Command;
 
 #[path = "config/campus.rs"]
 mod campus;
+#[path = "config/eap.rs"]
+mod eap;
 #[path = "config/errors.rs"]
 mod errors;
 #[path = "config/mailbox.rs"]

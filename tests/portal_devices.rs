@@ -327,6 +327,7 @@ fn thief_with_the_password_only_changes_nothing() {
         "/app/pin",
         "/key/register",
         "/key/verify",
+        "/devices",
         "/password",
         "/security/revoke/1",
     ] {
@@ -339,6 +340,7 @@ fn thief_with_the_password_only_changes_nothing() {
         "/app/pin",
         "/key/register",
         "/security/recovery",
+        "/devices",
         "/password",
         &revoke,
     ] {

@@ -179,7 +179,7 @@ pub async fn serve(config: Config, stores: Stores, sent: Option<PathBuf>) -> Res
         config: Arc::clone(&config),
         sync: followed.handles,
         mailboxes: Arc::clone(&mailboxes),
-        status: status(counters, Arc::clone(&addresses), redis),
+        status: status(counters, Arc::clone(&addresses), redis, Arc::clone(&config)),
     };
     let wsapi = wsapi::start(wsapi_state(&stores, &config)).await?;
     let portal = portal::start(portal::State::new(Arc::new(flows), Arc::clone(&config), sent)).await?;
@@ -280,6 +280,7 @@ fn status(
     counters: Arc<Counters>,
     addresses: Arc<ArcSwap<Vec<String>>>,
     redis: Redis,
+    config: Arc<ArcSwap<Config>>,
 ) -> Arc<dyn Fn() -> admin::Status + Send + Sync> {
     let started = SystemClock.now().to_string();
     Arc::new(move || admin::Status {
@@ -288,7 +289,16 @@ fn status(
         radius: counters.snapshot(),
         addresses: addresses.load().to_vec(),
         redis: redis.as_ref().map(|redis| redis.state().to_string()),
+        warnings: warnings(&config.load()),
     })
+}
+
+/// Those of the configuration, and what has become of its certificate since.
+fn warnings(config: &Config) -> Vec<String> {
+    let mut warnings = config.warnings.clone();
+    let certificate = config.eap.as_ref().and_then(|eap| eap.warning(SystemClock.now()));
+    warnings.extend(certificate.filter(|warning| !config.warnings.contains(warning)));
+    warnings
 }
 
 impl Running {

@@ -5,13 +5,14 @@ use super::mask;
 use super::report::At;
 use super::section::Section;
 use super::tree::{Entry, Value};
-use super::{Client, ReplyRule};
+use super::{Client, ClientEap, ReplyRule};
 use crate::base::{PrefixMap, Secret};
 use crate::domain::factor::FactorKind;
 use crate::domain::method::{Channel, Method};
 use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy, SecondFactor};
 use crate::wire::radius::{DataType, Dictionary, SharedSecret, ValueError};
 use ipnet::IpNet;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -86,13 +87,17 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     let secret = shared_secret(section, files, name.as_deref().unwrap_or_default());
     let require_message_authenticator = section.boolean("require_message_authenticator");
     let limit_proxy_state = section.boolean("limit_proxy_state");
+    let methods = super::eap::methods(section, "eap");
+    let devices = section.boolean("device_passwords");
     let policy = policies(section, "client.group");
+    let (name, policy) = (name?, policy?);
     Some(Client {
-        name: name?,
+        eap: eap(&name, &policy, methods?, devices?),
+        name,
         secret: secret?,
         require_message_authenticator: require_message_authenticator?,
         limit_proxy_state: limit_proxy_state?,
-        policy: policy?,
+        policy,
     })
 }
 
@@ -116,6 +121,20 @@ pub(super) fn policies(section: &Section<'_>, groups: &'static str) -> Option<Cl
         }
     }
     Some(ClientPolicy { default: default?, groups })
+}
+
+fn eap(
+    name: &str,
+    policy: &ClientPolicy,
+    methods: Vec<crate::wire::eap::Method>,
+    device_passwords: bool,
+) -> ClientEap {
+    let mut unasked = policy.clone();
+    let all = unasked.groups.iter_mut().map(|(_, policy)| policy).chain([&mut unasked.default]);
+    all.for_each(|policy| policy.challenge = false);
+    // What a policy prints as is all that it is, and nothing of it is secret.
+    let scope = Sha256::digest(format!("{name}\0{policy:?}{device_passwords}")).into();
+    ClientEap { methods, device_passwords, unasked, scope }
 }
 
 /// What stands in one of the three keys for a secret, and where; `owner` is whose, for messages.

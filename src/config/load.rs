@@ -5,8 +5,8 @@ use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{Admin, AdminRole, AdminRule, Config, Factors, Keys, Log, Radius, Retention};
 use super::{
-    api, campus, client, directory, gateway, mailbox, message, password, portal, redis, registration, smtp,
-    store, wsapi, yubico,
+    api, campus, client, directory, eap, gateway, mailbox, message, password, portal, redis, registration,
+    smtp, store, wsapi, yubico,
 };
 use crate::base::Secret;
 use crate::domain::factor::Algorithm;
@@ -62,6 +62,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let dictionary = client::dictionary(root);
     let (clients, names) = client::clients(root, files);
     let replies = client::replies(root, &dictionary, &names);
+    let eap = eap::eap(&root.table("eap"), files);
     let texts = texts(&root.table("login"));
     let throttle = throttle(&root.table("throttle"));
     let (password, new_passwords) = password::password(&root.table("password"), files);
@@ -98,6 +99,7 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         clients: clients?,
         replies: replies?,
         dictionary: dictionary.into(),
+        eap: eap?,
         texts: texts?,
         throttle: throttle?,
         password: password?,
@@ -339,6 +341,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         pin.error(pin.place("min"), "[pin] `min` must not exceed `max`", "lower it, or raise `max`");
     }
     let codes = recovery.number("codes", 1..=20);
+    let devices = root.table("device_passwords").number("per_person", 0..=16);
     let temporary_digits = temporary.number("digits", 6..=10);
     let max_lifetime = temporary.duration("max_lifetime", 60 * SECOND..=168 * HOUR);
     Some(Factors {
@@ -356,6 +359,7 @@ fn factors(root: &Section<'_>) -> Option<Factors> {
         recovery_codes: codes?,
         temporary_digits: temporary_digits?,
         temporary_max_lifetime: max_lifetime?,
+        devices_per_person: devices?,
     })
 }
 

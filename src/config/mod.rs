@@ -7,6 +7,7 @@ mod api;
 mod campus;
 mod client;
 mod directory;
+mod eap;
 mod files;
 mod gateway;
 mod keys;
@@ -31,6 +32,7 @@ pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
     RoleRule, ServiceBind, SyncMode, SyncSettings,
 };
+pub use eap::Eap;
 pub use gateway::{
     Authorization, BodyEncoding, ExecInput, Gateway, GatewayKind, HttpGateway, HttpRequest, Pattern, Program,
     Slot,
@@ -78,6 +80,8 @@ pub struct Config {
     pub replies: Vec<ReplyRule>,
     /// Attribute names: the standard ones and `[[attribute]]`.
     pub dictionary: Arc<Dictionary>,
+    /// `[eap]`; `None`: there is no EAP.
+    pub eap: Option<Eap>,
     /// `[login]`: texts.
     pub texts: LoginTexts,
     /// `[throttle]`
@@ -220,6 +224,21 @@ pub struct Client {
     pub limit_proxy_state: bool,
     /// What it asks of people.
     pub policy: ClientPolicy,
+    /// EAP at this client.
+    pub eap: ClientEap,
+}
+
+/// EAP at a client.
+#[derive(Debug, Clone)]
+pub struct ClientEap {
+    /// Methods allowed.
+    pub methods: Vec<crate::wire::eap::Method>,
+    /// Whether passwords of devices are taken.
+    pub device_passwords: bool,
+    /// The policy where the device cannot be asked back.
+    pub unasked: ClientPolicy,
+    /// Digest of name and policy: a TLS session is resumed only where they are the same.
+    pub scope: [u8; 32],
 }
 
 /// `[[reply]]`: attributes that an Access-Accept carries.
@@ -300,6 +319,8 @@ pub struct Factors {
     pub temporary_digits: u8,
     /// Longest life of a temporary code.
     pub temporary_max_lifetime: Duration,
+    /// Passwords of devices that one person may have; 0: nobody has any.
+    pub devices_per_person: u8,
 }
 
 /// `[codes]`: codes that are sent.

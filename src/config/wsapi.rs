@@ -96,6 +96,32 @@ pub(super) fn tls_for(
     files: &Files<'_>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Option<Option<ServerTls>> {
+    let Some(Identity { chain, key, at }) = identity(section, files)? else { return Some(None) };
+    match server(chain, key, clients) {
+        Ok(config) => Some(Some(ServerTls(Arc::new(config)))),
+        Err(error) => {
+            mismatch(section, at, &error);
+            None
+        }
+    }
+}
+
+/// Reports a key that is not the certificate's.
+pub(super) fn mismatch(section: &Section<'_>, at: At, error: &rustls::Error) {
+    let message = format!("certificate and private key cannot be used together: {error}");
+    section.error(at, message, "the key that the certificate was made for");
+}
+
+/// A certificate with its chain, and its key.
+pub(super) struct Identity {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+    /// Where the certificate is named.
+    pub(super) at: At,
+}
+
+/// Reads both; the outer `None`: there are errors; the inner one: there is none.
+pub(super) fn identity(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Identity>> {
     let (certificate, at) = section.text("certificate_file")?;
     let key = ["private_key_file", "private_key_credential"].map(|key| section.written(key).map(|_| key));
     let key = match (certificate.is_empty(), key) {
@@ -126,17 +152,11 @@ pub(super) fn tls_for(
         );
         return None;
     };
-    match server(chain?, private, clients) {
-        Ok(config) => Some(Some(ServerTls(Arc::new(config)))),
-        Err(error) => {
-            let message = format!("certificate and private key cannot be used together: {error}");
-            section.error(at, message, "the key that the certificate was made for");
-            None
-        }
-    }
+    Some(Some(Identity { chain: chain?, key: private, at }))
 }
 
-fn chain(
+/// Certificates in PEM form.
+pub(super) fn chain(
     section: &Section<'_>,
     files: &Files<'_>,
     name: &str,
@@ -147,7 +167,7 @@ fn chain(
         section.error(
             at,
             format!("{} {what}", path.display()),
-            "certificates in PEM form, the server's first",
+            "certificates in PEM form; of a chain, the server's first",
         );
         None
     };

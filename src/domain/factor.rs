@@ -2,6 +2,7 @@
 
 use super::person::{PersonId, id};
 use crate::base::{Secret, Timestamp};
+use crate::wire::mschap::NtHash;
 use crate::wire::yubico::{Key, PublicId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -28,17 +29,21 @@ pub enum FactorKind {
     Recovery,
     /// A code that the help desk hands out, good for a short time.
     Temporary,
+    /// A password of one device, for Wi-Fi: what it logs in with in place of the person's password. No second factor.
+    #[serde(rename = "device-password")]
+    DevicePassword,
 }
 
 impl FactorKind {
     /// All kinds.
-    pub const ALL: [FactorKind; 6] = [
+    pub const ALL: [FactorKind; 7] = [
         FactorKind::Totp,
         FactorKind::Hotp,
         FactorKind::Yubikey,
         FactorKind::Pin,
         FactorKind::Recovery,
         FactorKind::Temporary,
+        FactorKind::DevicePassword,
     ];
 
     /// The lower-case name, as in configuration, database and JSON.
@@ -50,7 +55,13 @@ impl FactorKind {
             FactorKind::Pin => "pin",
             FactorKind::Recovery => "recovery",
             FactorKind::Temporary => "temporary",
+            FactorKind::DevicePassword => "device-password",
         }
+    }
+
+    /// Whether it gives passcodes. A PIN stands before one, and a device's password in place of the person's.
+    pub const fn is_passcode(self) -> bool {
+        !matches!(self, FactorKind::Pin | FactorKind::DevicePassword)
     }
 
     /// Whether having one makes a person "enrolled" for `second_factor = "if-enrolled"`. A PIN is no factor of
@@ -142,6 +153,11 @@ pub enum Material {
         /// PHC string.
         hash: Secret<String>,
     },
+    /// What MSCHAPv2 needs to know of a device's password.
+    DevicePassword {
+        /// Its NT hash.
+        hash: NtHash,
+    },
     /// Codes that are left. A recovery code has no end; a temporary one has.
     Codes(Vec<OneTimeCode>),
 }
@@ -217,13 +233,20 @@ pub enum Proof {
         /// Its digest.
         digest: CodeDigest,
     },
+    /// A device's password, which is good as long as it was not revoked: accepted if the factor is still there.
+    Standing {
+        /// The factor.
+        factor: FactorId,
+    },
 }
 
 impl Proof {
     /// The factor concerned.
     pub const fn factor(&self) -> FactorId {
         match self {
-            Proof::Position { factor, .. } | Proof::Code { factor, .. } => *factor,
+            Proof::Position { factor, .. } | Proof::Code { factor, .. } | Proof::Standing { factor } => {
+                *factor
+            }
         }
     }
 }

@@ -53,6 +53,10 @@ pub enum Notice {
     FactorAdded,
     /// A second factor was taken away.
     FactorRevoked,
+    /// A device has a password of its own.
+    DeviceAdded,
+    /// The password of a device was taken away.
+    DeviceRevoked,
     /// The help desk has unlocked the account.
     Unlocked,
     /// The help desk has started a reset.
@@ -61,13 +65,15 @@ pub enum Notice {
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Notice; 8] = [
+    pub const ALL: [Notice; 10] = [
         Notice::Activated,
         Notice::Updated,
         Notice::PasswordChanged,
         Notice::MailboxPasswordChanged,
         Notice::FactorAdded,
         Notice::FactorRevoked,
+        Notice::DeviceAdded,
+        Notice::DeviceRevoked,
         Notice::Unlocked,
         Notice::ResetStarted,
     ];
@@ -81,6 +87,8 @@ impl Notice {
             Notice::MailboxPasswordChanged => "mailbox-password-changed",
             Notice::FactorAdded => "factor-added",
             Notice::FactorRevoked => "factor-revoked",
+            Notice::DeviceAdded => "device-added",
+            Notice::DeviceRevoked => "device-revoked",
             Notice::Unlocked => "unlocked",
             Notice::ResetStarted => "reset-started",
         }

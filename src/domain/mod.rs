@@ -7,6 +7,7 @@ pub mod audit;
 pub mod campus;
 pub mod contact;
 pub mod desk;
+pub mod device;
 pub mod digest;
 pub mod directory;
 pub mod factor;

@@ -60,7 +60,7 @@ pub fn splits<'t>(text: &'t [u8], factor: &Factor) -> Vec<Split<'t>> {
             };
             public_id.at_end(text).and_then(split).into_iter().collect()
         }
-        Material::Pin { .. } => Vec::new(),
+        Material::Pin { .. } | Material::DevicePassword { .. } => Vec::new(),
     }
 }
 
@@ -137,7 +137,7 @@ pub fn matching(
         Material::Yubikey { key: Some(key), .. } => yubikey::judge(key, factor.next, code).ok().map(proof),
         // Only its validation server can tell.
         Material::Yubikey { key: None, .. } => None,
-        Material::Pin { .. } => None,
+        Material::Pin { .. } | Material::DevicePassword { .. } => None,
     }
 }
 

@@ -140,6 +140,8 @@ impl LoginTexts {
             FactorKind::Recovery => &self.method_recovery,
             FactorKind::Temporary => &self.method_temporary,
             FactorKind::Pin => "PIN",
+            // Never offered: the methods that a policy can name do not have it.
+            FactorKind::DevicePassword => "device password",
         }
     }
 

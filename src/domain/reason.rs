@@ -28,8 +28,14 @@ reasons! {
     PasswordAndPasscode = "password-and-passcode",
     /// Accept: passcode alone, the client having checked the password.
     PasscodeOnly = "passcode-only",
+    /// Accept: the password of a device, at Wi-Fi.
+    DevicePassword = "device-password",
     /// Accept: PIN and passcode.
     PinAndPasscode = "pin-and-passcode",
+    /// Accept: a certificate of the person's.
+    Certificate = "certificate",
+    /// Accept: a TLS session that began with a login was resumed.
+    SessionResumed = "session-resumed",
     /// Challenge: the first factor is right, a passcode is wanted.
     PasscodeWanted = "passcode-wanted",
     /// Challenge: a passcode is being sent.
@@ -62,6 +68,12 @@ reasons! {
     PersonExpired = "person-expired",
     /// Reject: wrong passcode.
     WrongPasscode = "wrong-passcode",
+    /// Reject: it is the password of none of the person's devices.
+    WrongDevicePassword = "wrong-device-password",
+    /// Reject: the person has no device with a password of its own.
+    NoDevicePassword = "no-device-password",
+    /// Reject: the device's password was right, but has just been revoked.
+    DevicePasswordRevoked = "device-password-revoked",
     /// Reject: wrong PIN.
     WrongPin = "wrong-pin",
     /// Reject: the passcode was right but has been used.
@@ -104,6 +116,14 @@ reasons! {
     StateInvalid = "state-invalid",
     /// Reject: more rounds than the policy allows.
     TooManyRounds = "too-many-rounds",
+    /// Reject: the TLS session began with a login before the password or the account was changed.
+    SessionVoid = "session-void",
+    /// Reject: the certificate is missing, expired, revoked, of another authority, or names nobody.
+    CertificateRefused = "certificate-refused",
+    /// Reject: no EAP method that both sides want.
+    EapMethod = "eap-method",
+    /// Reject: the EAP conversation broke off, or is not known here.
+    EapBroken = "eap-broken",
     /// Reject: no username, or one that cannot exist.
     UsernameInvalid = "username-invalid",
     /// Reject: nothing was typed.

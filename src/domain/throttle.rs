@@ -18,10 +18,12 @@ pub enum Counter {
     Reset,
     /// Answers to security questions.
     Questions,
+    /// Passwords of devices: an attempt does not say which device it is.
+    Devices,
 }
 
 impl Counter {
-    /// Name in the database and in listings: `password`, `sent`, `reset`, `questions`, or the factor's id.
+    /// Name in the database and in listings: `password`, `sent`, `reset`, `questions`, `devices`, or the factor's id.
     pub fn key(self) -> String {
         match self {
             Counter::Password => "password".to_owned(),
@@ -29,6 +31,7 @@ impl Counter {
             Counter::Sent => "sent".to_owned(),
             Counter::Reset => "reset".to_owned(),
             Counter::Questions => "questions".to_owned(),
+            Counter::Devices => "devices".to_owned(),
         }
     }
 }
@@ -52,6 +55,9 @@ impl Default for Throttle {
     }
 }
 
+/// Longest delay between attempts at what cannot be guessed.
+const UNGUESSABLE: Duration = Duration::from_secs(5);
+
 /// Failures so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Failures {
@@ -74,6 +80,14 @@ pub enum Gate {
 }
 
 impl Throttle {
+    /// The same for secrets that are too long to be guessed (SP 800-63B-4 §3.2.2 asks for no limit from 64 bits on): there is no hard
+    /// stop, and no delay is longer than a device waits by itself. A telephone that was lost and whose password was revoked goes
+    /// on trying, and must not shut the person's other devices out.
+    pub fn unguessable(&self) -> Self {
+        let max = self.max.min(UNGUESSABLE);
+        Self { free: self.free, base: self.base.min(max), max, hard_stop: u32::MAX }
+    }
+
     /// Charges an attempt before it is verified: the gate, and the failures to store if it is open.
     pub fn charge(&self, failures: Failures, now: Timestamp) -> (Gate, Failures) {
         if failures.count >= self.hard_stop {
@@ -129,6 +143,16 @@ mod tests {
         assert_eq!(rules().charge(failures, now), (Gate::Delayed, failures));
         let (gate, after) = rules().charge(failures, now + Duration::from_secs(5));
         assert_eq!((gate, after.count), (Gate::Open, 4));
+    }
+
+    #[test]
+    fn what_cannot_be_guessed_is_never_stopped() {
+        let rules = Throttle::default().unguessable();
+        let failures = Failures { count: 100_000, blocked_until: Timestamp::default() };
+        let now = Timestamp::from_secs(1000);
+        let (gate, after) = rules.charge(failures, now);
+        assert_eq!((gate, after.blocked_until), (Gate::Open, now + UNGUESSABLE));
+        assert_eq!(rules.charge(after, now).0, Gate::Delayed);
     }
 
     #[test]

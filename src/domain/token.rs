@@ -124,7 +124,7 @@ impl Material {
             Material::Totp { .. } => Some((FactorKind::Totp, None)),
             Material::Hotp { .. } => Some((FactorKind::Hotp, None)),
             Material::Yubikey { public_id, .. } => Some((FactorKind::Yubikey, Some(public_id.to_string()))),
-            Material::Pin { .. } | Material::Codes(_) => None,
+            Material::Pin { .. } | Material::Codes(_) | Material::DevicePassword { .. } => None,
         }
     }
 }

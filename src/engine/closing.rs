@@ -208,13 +208,16 @@ impl Closing<'_> {
                 "accept" if self.round.purpose == Purpose::Activation => "proven",
                 outcome => outcome,
             },
-            detail: decision.reason().as_str().into(),
+            detail: match &self.ending.device {
+                Some(name) => format!("{} {name}", decision.reason().as_str()).into(),
+                None => decision.reason().as_str().into(),
+            },
             request: self.round.request.to_owned(),
         }
     }
 
     fn replayed(&self) -> Decision {
-        Ending::replayed(&self.config.texts.failed)
+        self.ending.replayed(&self.config.texts.failed)
     }
 
     fn limited(&self) -> Decision {

@@ -77,7 +77,13 @@ impl Desk {
         Ok(Secret::new(seed))
     }
 
-    async fn add(&self, actor: &Actor, person: &Person, kind: FactorKind, draft: Draft) -> Result<FactorId> {
+    pub(super) async fn add(
+        &self,
+        actor: &Actor,
+        person: &Person,
+        kind: FactorKind,
+        draft: Draft,
+    ) -> Result<FactorId> {
         let id = draft.id.unwrap_or_else(|| FactorId::from_uuid(self.new_uuid()));
         let mut entry = self.entry(actor, draft.action, person.username.as_str(), Some(person.id));
         entry.detail = format!("{kind} {id}").into();
@@ -284,17 +290,17 @@ impl Desk {
 }
 
 /// A factor on its way into the store.
-struct Draft {
+pub(super) struct Draft {
     action: &'static str,
     material: Material,
-    label: Option<String>,
+    pub(super) label: Option<String>,
     id: Option<FactorId>,
     next: u64,
     replace: bool,
 }
 
 impl Draft {
-    fn new(action: &'static str, material: Material) -> Self {
+    pub(super) fn new(action: &'static str, material: Material) -> Self {
         Self { action, material, label: None, id: None, next: 0, replace: false }
     }
 }

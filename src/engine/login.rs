@@ -11,18 +11,21 @@ use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::factor::FactorId;
-use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, offers};
+use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, Vouched, offers};
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
 use crate::domain::person::Person;
 use crate::domain::policy::ClientPolicy;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
+use crate::domain::throttle::{Counter, Throttle};
 use crate::domain::yubikey::Validation;
+pub use crate::store::challenges::State;
 use crate::store::challenges::{Challenges, NewChallenge, STATE_LENGTH, Taken};
 use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
 use crate::wire::yubico::Otp;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,6 +76,8 @@ pub struct Round<'a> {
     pub username: &'a str,
     /// What was typed, if there was something.
     pub typed: Option<Secret<Vec<u8>>>,
+    /// What vouches for the person in place of it.
+    pub vouched: Option<Vouched>,
     /// The State that the request carries.
     pub state: Option<&'a [u8]>,
     /// Where the person is, as the front knows it: Calling-Station-Id or address; may be empty.
@@ -150,7 +155,7 @@ pub enum Undecided {
 
 impl Gatekeeper {
     /// What is the same for every round at a client.
-    fn context<'a>(&'a self, config: &'a Config, round: &Round<'a>) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, config: &'a Config, round: &Round<'a>) -> Context<'a> {
         Context {
             client: round.client,
             purpose: round.purpose,
@@ -198,9 +203,10 @@ impl Gatekeeper {
         taken: &mut Option<NewChallenge>,
     ) -> Result<Verdict, Undecided> {
         let now = self.clock.now();
-        let opening = match round.state {
-            None => Opening::First,
-            Some(state) => match <[u8; STATE_LENGTH]>::try_from(state) {
+        let opening = match (round.vouched, round.state) {
+            (Some(vouched), _) => Opening::Vouched(vouched),
+            (None, None) => Opening::First,
+            (None, Some(state)) => match <[u8; STATE_LENGTH]>::try_from(state) {
                 Ok(state) => match self.challenges.take(&state, could_be_sent(&round), now).await? {
                     Some(Taken { pending, code }) => {
                         // A code that was handed out has cost one of its tries, which is not given back.
@@ -214,23 +220,34 @@ impl Gatekeeper {
             },
         };
         let context = self.context(config, &round);
-        let (mut login, mut action) = Login::start(context, round.username, round.typed.clone(), opening);
+        let (mut login, action) = Login::start(context, round.username, round.typed.clone(), opening);
+        self.drive(config, &round, (&mut login, action)).await
+    }
+
+    /// Does what the machine asks for, to its end.
+    pub(super) async fn drive(
+        &self,
+        config: &Config,
+        round: &Round<'_>,
+        (login, mut action): (&mut Login<'_>, Action),
+    ) -> Result<Verdict, Undecided> {
         loop {
             let event = match action {
                 Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
                 Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
                 Action::Charge { person, counters } => {
-                    Event::Charged(self.attempts.charge(person, &counters, &config.throttle, now).await?)
+                    let (now, rules) = (self.clock.now(), rules(&config.throttle, &counters));
+                    Event::Charged(self.attempts.charge(person, &counters, &rules, now).await?)
                 }
                 Action::CheckPassword { person, candidates } => {
                     Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
                 }
                 Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => match self.validate(&round, &login, &otp).await {
+                Action::Validate { otp, .. } => match self.validate(round, login, &otp).await {
                     Ok(validation) => Event::Validated(validation),
                     Err(error) => {
                         if let Undecided::Validator(_) = error {
-                            self.give_back(&login, &round).await;
+                            self.give_back(login, round).await;
                         }
                         return Err(error);
                     }
@@ -238,8 +255,7 @@ impl Gatekeeper {
                 Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
                 Action::Settle(ending) => {
                     let (subject, at) = (login.subject(), self.clock.now());
-                    let closing =
-                        Closing { gatekeeper: self, config, round: &round, subject, ending: *ending, at };
+                    let closing = Closing { gatekeeper: self, config, round, subject, ending: *ending, at };
                     return closing.run().await;
                 }
             };
@@ -269,6 +285,14 @@ impl Gatekeeper {
             request: round.request.to_owned(),
         };
         Ok(localised(&*self.tokens, otp, said, audit).await?)
+    }
+}
+
+/// How attempts on these counters are throttled.
+fn rules<'t>(throttle: &'t Throttle, counters: &[Counter]) -> Cow<'t, Throttle> {
+    match counters {
+        [Counter::Devices] => Cow::Owned(throttle.unguessable()),
+        _ => Cow::Borrowed(throttle),
     }
 }
 

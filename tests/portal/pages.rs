@@ -174,6 +174,16 @@ fn pages_of_a_registration() {
     look(&browser, "registration, confirmed");
     browser.open(&demo.page("/security"));
     picture(&browser, "security");
+    browser.open(&demo.page("/devices"));
+    look(&browser, "a device");
+    browser.fill("Name of the device", " ");
+    browser.press("Make the password");
+    look(&browser, "a device without a name");
+    browser.fill("Name of the device", "telephone");
+    browser.press("Make the password");
+    look(&browser, "a device's password");
+    browser.open(&demo.page("/security"));
+    look(&browser, "security with a device");
     browser.open(&demo.page("/app"));
     picture(&browser, "app");
     browser.open(&demo.page("/key"));

@@ -161,6 +161,18 @@ impl Admin {
                 let answer = self.post(&format!("people/{}/factors/pin", segment(&user)), body).await?;
                 self.output.show(&answer, |out, _| out.line(&format!("The PIN of {user} is set.")))?;
             }
+            Enroll::DevicePassword { user, label } => {
+                let path = format!("people/{}/factors/device-password", segment(&user));
+                let answer = self.post(&path, json!({"label": label})).await?;
+                self.output.show(&answer, |out, answer| {
+                    let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+                    out.line(&format!(
+                        "{}\n\nFor {} alone, with the username {user}. It is not shown again.",
+                        text("password"),
+                        text("label")
+                    ))
+                })?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -303,6 +315,9 @@ impl Admin {
             let mut fields = vec![("version", "version"), ("started", "started"), ("RADIUS on", "addresses")];
             if !answer["redis"].is_null() {
                 fields.push(("Redis", "redis"));
+            }
+            if answer["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
+                fields.push(("warnings", "warnings"));
             }
             out.fields(answer, &fields)?;
             out.line("")?;

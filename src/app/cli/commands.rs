@@ -90,6 +90,14 @@ pub(super) enum Enroll {
         /// Username.
         user: String,
     },
+    /// A password for one device, for Wi-Fi; no second factor. It is shown once; `factor list` and `factor revoke` know it.
+    DevicePassword {
+        /// Username.
+        user: String,
+        /// Name that the person knows the device by.
+        #[arg(long)]
+        label: String,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod passwords;
 mod progress;
 mod sync;
 mod tokens;
+mod wifi;
 
 use super::client::{Client, ClientError, EX_UNAVAILABLE};
 use super::{check, demo, serve};
@@ -113,6 +114,9 @@ enum Command {
     /// The rules for new passwords, without the daemon.
     #[command(subcommand)]
     Password(passwords::Password),
+    /// Set up Wi-Fi on devices, without the daemon.
+    #[command(subcommand)]
+    Wifi(wifi::Wifi),
     /// Counters and addresses of the daemon.
     Status,
 }
@@ -247,6 +251,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Words { language } => words(&language),
         Command::Db(command) => db::run(&global.config, output::Output::new(&global), command),
         Command::Blocklist(command) => passwords::build(output::Output::new(&global), command),
+        Command::Wifi(command) => wifi::run(command),
         Command::Password(command) => passwords::check(&global.config, output::Output::new(&global), command),
         other => {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,6 +1,7 @@
 //! The files of a demonstration's folder: keys, certificates, configuration, people.
 
 use super::Cast;
+use super::certificates;
 use super::people::{self, Made};
 use crate::app::wiring::Stores;
 use crate::base::{OsRandom, Random, Secret, Timestamp};
@@ -80,14 +81,48 @@ impl Files {
         fs::rename(&new, &path).with_context(sentence)
     }
 
-    /// A master key, the shared secret, and a certificate authority with a server certificate.
+    /// A master key and the shared secret.
     pub(super) fn make_keys(&self) -> Result<()> {
         self.write("keys/demo.key", &data_encoding::BASE64.encode(&OsRandom.array::<32>()))?;
-        self.write("radius.secret", SECRET)?;
-        let (ca, server) = certificates()?;
-        self.write("ca.pem", &ca)?;
-        self.write("server.pem", &server.0)?;
-        self.write("keys/server.key.pem", &server.1)
+        self.write("radius.secret", SECRET)
+    }
+
+    /// A certificate authority, a certificate of the server, and two of `person`, one of which is revoked; unless they are there.
+    fn make_certificates(&self, person: &str) -> Result<()> {
+        if self.dir.join("revoked.pem").exists() {
+            return Ok(());
+        }
+        let made = certificates::make(person)?;
+        self.write("ca.pem", &made.authority)?;
+        self.write("ca.crl.pem", &made.revocations)?;
+        let certificates = [("server", made.server), ("client", made.client), ("revoked", made.revoked)];
+        for (name, (certificate, key)) in certificates {
+            self.write(&format!("keys/{name}.key.pem"), &key)?;
+            self.write(&format!("{name}.pem"), &certificate)?;
+        }
+        Ok(())
+    }
+
+    /// Certificates, and a configuration for eapol_test; where that is.
+    pub(super) fn make_wifi(&self, person: &Made) -> Result<PathBuf> {
+        self.make_certificates(&person.username)?;
+        self.write_eapol_test(person)
+    }
+
+    /// A configuration for eapol_test: `person` by TTLS with PAP inside.
+    fn write_eapol_test(&self, person: &Made) -> Result<PathBuf> {
+        let Made { username, password, .. } = person;
+        let (authority, server) = (self.dir.join("ca.pem"), certificates::SERVER_NAME);
+        self.write(
+            "eapol_test.conf",
+            &format!(
+                "network={{\n    key_mgmt=IEEE8021X\n    eap=TTLS\n    anonymous_identity=\"anonymous\"\n    \
+                 identity=\"{username}\"\n    password=\"{password}\"\n    phase2=\"auth=PAP\"\n    \
+                 ca_cert=\"{}\"\n    domain_match=\"{server}\"\n}}\n",
+                authority.display()
+            ),
+        )?;
+        Ok(self.dir.join("eapol_test.conf"))
     }
 
     /// A key for the application whose key is shown.
@@ -188,7 +223,17 @@ impl Files {
             ("API_KEY", self.api_key()?),
             ("MAIL_DIR", self.mail_dir().to_string_lossy().into_owned()),
             ("NEW_USER", people::NEW.to_owned()),
+            ("EAP_SERVER_NAME", certificates::SERVER_NAME.to_owned()),
         ];
+        let files = [
+            ("RADIUS_CA", "ca.pem"),
+            ("EAP_CLIENT_CERT", "client.pem"),
+            ("EAP_CLIENT_KEY", "keys/client.key.pem"),
+            ("EAP_REVOKED_CERT", "revoked.pem"),
+            ("EAP_REVOKED_KEY", "keys/revoked.key.pem"),
+        ];
+        let path = |name: &str| self.dir.join(name).to_string_lossy().into_owned();
+        variables.extend(files.map(|(variable, name)| (variable, path(name))));
         if let Some(stage) = &cast.portal {
             let parts = [
                 ("STUDENT_USER", "STUDENT_PASSWORD", stage.student),
@@ -213,25 +258,6 @@ impl Files {
 /// `user,password,totp_base32`, without a header line: the form that load generators read.
 fn rows(people: &[Made]) -> String {
     people.iter().map(|p| format!("{},{},{}\n", p.username, p.password, super::base32(p))).collect()
-}
-
-/// (CA certificate, (server certificate, server key)), all PEM.
-fn certificates() -> Result<(String, (String, String))> {
-    use rcgen::{
-        BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    };
-    let ca_key = KeyPair::generate()?;
-    let mut ca = CertificateParams::new(Vec::new())?;
-    ca.distinguished_name.push(DnType::CommonName, "Doorward demonstration CA");
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    let ca_certificate = ca.self_signed(&ca_key)?;
-    let issuer = Issuer::new(ca, ca_key);
-    let key = KeyPair::generate()?;
-    let mut server = CertificateParams::new(vec!["localhost".to_owned(), "radius.example.edu".to_owned()])?;
-    server.distinguished_name.push(DnType::CommonName, "radius.example.edu");
-    server.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-    let certificate = server.signed_by(&key, &issuer)?;
-    Ok((ca_certificate.pem(), (certificate.pem(), key.serialize_pem())))
 }
 
 /// Writes people and their apps into the store.

@@ -1,5 +1,6 @@
 //! `doorward demo`: a whole Doorward on embedded defaults, with made-up people, ready in a second.
 
+mod certificates;
 mod files;
 mod people;
 
@@ -14,7 +15,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use people::Made;
 use std::io::{IsTerminal, Write};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -74,6 +75,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     if fresh {
         files.make_keys()?;
     }
+    let cast = Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
+    let eapol_test = files.make_wifi(cast.plain)?;
     files.write_gateway()?;
     files.write_config(Addresses { radius: address, portal, api }, people.len(), &options.log)?;
     let config = config::load(&files.config(), std::iter::empty())
@@ -91,12 +94,11 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         let running = wiring::serve(config, stores, Some(files.mail_dir())).await?;
         let served = served(&running)?;
         let Addresses { radius: address, portal, api } = served;
-        let cast =
-            Cast::choose(&people).context("the people of this folder are not those of a demonstration")?;
         files.write_env(served, &cast)?;
         log_in(address, cast.first).await?;
         announce_api(&files, api, &cast)?;
         announce(&files, address, options.port, people.len(), &cast)?;
+        announce_wifi(address, &eapol_test)?;
         announce_portal(&files, portal, &cast)?;
         lifecycle::run(running, signals, &files.config(), &filter).await
     })?;
@@ -311,6 +313,17 @@ fn announce_api(files: &Files, address: SocketAddr, cast: &Cast<'_>) -> Result<(
         files.dir().display(),
         base32(cast.application)
     )?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Prints how to try 802.1X.
+fn announce_wifi(address: SocketAddr, eapol_test: &Path) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    let (ip, port) = (address.ip(), address.port());
+    let (secret, file) = (files::SECRET, eapol_test.display());
+    writeln!(out, "\nWi-Fi (apt-get install eapoltest), by TTLS with the password inside:")?;
+    writeln!(out, "    eapol_test -a {ip} -p {port} -s {secret} -c {file}")?;
     out.flush()?;
     Ok(())
 }

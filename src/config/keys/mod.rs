@@ -1,6 +1,7 @@
 //! Every key: the one list that the reader, its defaults, its suggestions and the reference come from.
 
 mod api;
+mod eap;
 mod mailbox;
 mod messages;
 mod people;
@@ -32,7 +33,7 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 39] = [
+const SECTIONS: [(&str, &str); 41] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
@@ -56,6 +57,10 @@ const SECTIONS: [(&str, &str); 39] = [
         "`[[reply]]`: attributes of an Access-Accept. All rules that fit apply, in order. `[reply.attributes]` holds `Name = value`, with a text, a number, or a list of them; `\"Name:1\"` gives a tag.",
     ),
     ("attribute", "`[[attribute]]`: an attribute that the built-in dictionary does not know."),
+    (
+        "eap",
+        "Wi-Fi and wired networks by 802.1X. Without a certificate there is no EAP. `wifi.md` says how to set it up.",
+    ),
     ("login", "What people read on a RADIUS client."),
     ("throttle", "Failures in a row, counted apart for the password and each factor."),
     (
@@ -84,6 +89,10 @@ const SECTIONS: [(&str, &str); 39] = [
     ("pin", "PINs, typed before a passcode."),
     ("recovery", "Recovery codes on paper."),
     ("temporary", "Codes from the help desk."),
+    (
+        "device_passwords",
+        "Passwords that people make for single devices, for Wi-Fi with MSCHAPv2. `wifi.md` explains it.",
+    ),
     ("retention", "How long things are kept that are over."),
     ("codes", "Codes that are sent, by text message, call or e-mail, and how many may be asked for."),
     ("institution", "Who sends, and who helps: values of the placeholders in `[message]`."),
@@ -136,9 +145,18 @@ const SECTIONS: [(&str, &str); 39] = [
 
 /// All keys.
 pub(super) fn all() -> impl Iterator<Item = &'static Key> {
-    [serving::KEYS, people::KEYS, messages::KEYS, portal::KEYS, api::KEYS, yubico::KEYS, mailbox::KEYS]
-        .into_iter()
-        .flatten()
+    [
+        serving::KEYS,
+        eap::KEYS,
+        people::KEYS,
+        messages::KEYS,
+        portal::KEYS,
+        api::KEYS,
+        yubico::KEYS,
+        mailbox::KEYS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Keys of a section.

@@ -281,4 +281,10 @@ pub(super) const KEYS: &[Key] = &[
     key("recovery", "codes", Some("10"), "Codes in a set, 1 to 20."),
     key("temporary", "digits", Some("8"), "Digits, 6 to 10."),
     key("temporary", "max_lifetime", Some("\"24h\""), "Longest life of a code, up to 7 days."),
+    key(
+        "device_passwords",
+        "per_person",
+        Some("0"),
+        "How many a person may have at the same time, 0 to 16; 0: no new ones are made.",
+    ),
 ];

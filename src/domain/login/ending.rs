@@ -127,6 +127,8 @@ pub struct Ending {
     pub otp: Option<CodeDigest>,
     /// A code to be sent with the challenge.
     pub send: Option<Dispatch>,
+    /// Name of the device whose password it was.
+    pub device: Option<String>,
     /// Counters to reset.
     pub clear: Vec<Counter>,
     /// Counters that were charged but not tried.
@@ -150,8 +152,12 @@ impl Ending {
     }
 
     /// The refusal that takes the decision's place when the proof could not be accepted.
-    pub fn replayed(message: &str) -> Decision {
-        Decision::Reject { reason: Reason::PasscodeReplayed, message: message.to_owned() }
+    pub fn replayed(&self, message: &str) -> Decision {
+        let reason = match self.accept {
+            Some(Proof::Standing { .. }) => Reason::DevicePasswordRevoked,
+            _ => Reason::PasscodeReplayed,
+        };
+        Decision::Reject { reason, message: message.to_owned() }
     }
 
     /// The refusal that takes its place when no code may be sent.
@@ -190,6 +196,9 @@ impl Login<'_> {
                 | Reason::PasswordAndPasscode
                 | Reason::PasscodeOnly
                 | Reason::PinAndPasscode
+                | Reason::Certificate
+                | Reason::SessionResumed
+                | Reason::DevicePassword
         );
         let decision = match &self.account {
             Some(account) if accepts => Decision::Accept { person: Arc::clone(&account.person), reason },
@@ -202,6 +211,7 @@ impl Login<'_> {
             code: None,
             otp: None,
             send: None,
+            device: None,
             clear: Vec::new(),
             refund: self.charged.clone(),
         }

@@ -8,6 +8,8 @@
 //!                         └──────────────────────────────────────────────────────▶ Settle ◀┘
 //! ```
 //!
+//! A device's password takes the short way: `LookUp`, `Charge`, `Settle` ([`Login::start_device`]).
+//!
 //! Before `Settle` there is one more step where a YubiKey's password was typed: `Validate` if only its server can tell whether
 //! it is good, and `FindKey` if it comes to a refusal, for the log.
 //!
@@ -19,17 +21,20 @@
 //! - What the person reads on a refusal is one text, unless the password was right.
 
 mod answer;
+mod device;
 mod ending;
 mod key;
 mod reading;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod vouched;
 
 pub use answer::{Choice, Offer};
+pub use device::{Attempt, Recognised};
 pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
 use reading::spellings;
-pub use steps::{Account, Action, Context, Event, Opening};
+pub use steps::{Account, Action, Context, Event, Opening, Vouched};
 
 use super::factor::{FactorId, Proof};
 use super::password::PasswordVerdict;
@@ -52,6 +57,8 @@ pub struct Login<'a> {
     state: State,
     account: Option<Arc<Account>>,
     charged: Vec<Counter>,
+    /// What a device shows, where this is about its password.
+    device: Option<device::Trial>,
 }
 
 #[derive(Debug)]
@@ -116,9 +123,11 @@ impl<'a> Login<'a> {
             state: State::AwaitAccount,
             account: None,
             charged: Vec::new(),
+            device: None,
         };
         let refusal = match login.opening {
             Opening::Lost => Some(Reason::StateInvalid),
+            Opening::Vouched(_) => None,
             _ if !has_password => Some(Reason::ProtocolUnsupported),
             _ if login.typed.expose().is_empty() => Some(Reason::EmptyPassword),
             _ => None,
@@ -152,6 +161,12 @@ impl<'a> Login<'a> {
 
     fn account_found(&mut self, account: Option<Arc<Account>>) -> Action {
         self.account = account;
+        if let Opening::Vouched(vouched) = self.opening {
+            return self.vouched(vouched);
+        }
+        if self.device.is_some() {
+            return self.charge();
+        }
         if let Opening::Answer { pending, .. } = &self.opening {
             let same = self.account.as_ref().is_some_and(|account| {
                 account.person.id == pending.person && pending.client == self.context.client
@@ -183,6 +198,10 @@ impl<'a> Login<'a> {
         {
             return self.choose(choice);
         }
+        self.charge()
+    }
+
+    fn charge(&mut self) -> Action {
         self.state = State::AwaitCharge;
         self.charged = self.counters();
         let person = self.account.as_ref().map(|account| account.person.id);
@@ -214,6 +233,10 @@ impl<'a> Login<'a> {
             // A counter without a gate would mean a store that lost count: shut.
             at.and_then(|at| gates.get(at).copied()).unwrap_or(Gate::Stopped)
         };
+        if self.device.is_some() {
+            let gate = shut(&Counter::Devices);
+            return self.try_device(gate);
+        }
         let first = match self.tries() {
             LoginKind::Password | LoginKind::PasswordAndPasscode => shut(&Counter::Password),
             LoginKind::PinAndPasscode => self.pin().map_or(Gate::Open, |(id, _)| shut(&Counter::Factor(id))),
@@ -404,6 +427,8 @@ pub fn offers(context: Context<'_>, account: Option<Arc<Account>>) -> Result<Vec
 fn first_or_open(counter: &Counter, first: Gate, open: &[Counter]) -> bool {
     match counter {
         Counter::Password => first == Gate::Open,
-        Counter::Factor(_) | Counter::Sent | Counter::Reset | Counter::Questions => open.contains(counter),
+        Counter::Factor(_) | Counter::Sent | Counter::Reset | Counter::Questions | Counter::Devices => {
+            open.contains(counter)
+        }
     }
 }

@@ -22,6 +22,9 @@ impl Login<'_> {
 
     /// The counters that the typed string may be about.
     pub(super) fn counters(&self) -> Vec<Counter> {
+        if self.device.is_some() {
+            return vec![Counter::Devices];
+        }
         if self.context.purpose.is_open() {
             return vec![Counter::Reset];
         }
@@ -130,7 +133,7 @@ impl Login<'_> {
             account.factors.iter().any(|f| f.kind == kind && live(f) && self.is_allowed(f))
         };
         let offer = |method: &Method| match *method {
-            Method::Factor(kind) => (kind != FactorKind::Pin && has(kind)).then_some(Offer::Factor(kind)),
+            Method::Factor(kind) => (kind.is_passcode() && has(kind)).then_some(Offer::Factor(kind)),
             Method::Sent(_) if self.context.device.is_some() => None,
             Method::Sent(channel) => {
                 let destination = self.context.reach.destination(&account.person, channel)?;

@@ -71,6 +71,24 @@ pub enum Opening {
     },
     /// It carries a State that nobody waits for.
     Lost,
+    /// Nothing is typed: something else has shown who it is.
+    Vouched(Vouched),
+}
+
+/// What vouches for a person where nothing is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vouched {
+    /// A certificate of theirs, which was verified.
+    Certificate,
+    /// A TLS session that began with a login of theirs.
+    Session {
+        /// Who that was.
+        person: PersonId,
+        /// Their version then: with a new password, or a lock, the session is void.
+        version: i64,
+        /// The device's password that it began with, if it did: without it the session is void too.
+        device: Option<FactorId>,
+    },
 }
 
 /// What the engine must do next.

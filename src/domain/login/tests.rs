@@ -1,5 +1,6 @@
 //! The machine against a scripted world: one person, one password, injected time.
 
+mod device;
 mod key;
 mod sent;
 

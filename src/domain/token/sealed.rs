@@ -100,7 +100,7 @@ impl Record {
                     record.private_id = Some(HEXLOWER.encode(private_id.expose()));
                 }
             }
-            Material::Pin { .. } | Material::Codes(_) => {}
+            Material::Pin { .. } | Material::Codes(_) | Material::DevicePassword { .. } => {}
         }
         record
     }
@@ -144,7 +144,7 @@ impl Record {
                 }
                 Material::Yubikey { public_id: public_id(&self.name)?, key }
             }
-            FactorKind::Pin | FactorKind::Recovery | FactorKind::Temporary => {
+            FactorKind::Pin | FactorKind::Recovery | FactorKind::Temporary | FactorKind::DevicePassword => {
                 return Err("this is no kind of token".to_owned());
             }
         };

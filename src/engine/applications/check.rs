@@ -119,6 +119,7 @@ pub(super) fn round<'a>(
         join: None,
         device: None,
         language: None,
+        vouched: None,
     }
 }
 

@@ -55,6 +55,19 @@ pub enum DeskError {
     /// A name that is none.
     #[error("The name must have 1 to 64 characters that can be printed.")]
     Label,
+    /// The person has as many device passwords as they may.
+    #[error(
+        "There are {0} device passwords already, and no more are allowed (`per_person` of [device_passwords]). Revoke one that is not used any more with `doorward factor revoke ID`."
+    )]
+    ManyDevices(u8),
+    /// Another device has this name.
+    #[error("There is a device called `{0}` already. Choose another name, or revoke that one first.")]
+    DeviceNamed(String),
+    /// Nobody has device passwords here.
+    #[error(
+        "Device passwords are switched off. Set `per_person` of [device_passwords] in the configuration, and reload."
+    )]
+    DevicesOff,
     /// The passphrase of an export is too short.
     #[error(
         "The passphrase must have at least {0} characters: whoever guesses it has every token of the file."

@@ -1,10 +1,13 @@
 //! What a person sees of their own security, and what they do about it (R-YUBI-4, R-APP-6).
 
+use super::notices::revoked;
 use super::{Portal, Result, Visit, actor};
 use crate::base::{Secret, Timestamp};
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState};
 use crate::domain::message::Notice;
 use crate::domain::person::Person;
+use crate::domain::reason::Reason;
+use crate::domain::sent::Purpose;
 use crate::engine::desk::codes_left;
 use crate::store::{AuditQuery, AuditRecord, SecurityProfile, StoreError};
 
@@ -36,6 +39,8 @@ pub struct Activity {
     pub at: Timestamp,
     /// A message of the catalogue.
     pub what: &'static str,
+    /// The device that it is about; may be empty.
+    pub device: String,
     /// Where from.
     pub place: Place,
     /// How it ended: a message of the catalogue.
@@ -58,8 +63,10 @@ pub enum Place {
 pub struct Overview {
     /// Contacts, and when they were registered.
     pub profile: SecurityProfile,
-    /// Active factors but recovery codes, oldest first.
+    /// Active factors but recovery codes and device passwords, oldest first.
     pub factors: Vec<Own>,
+    /// Device passwords, oldest first.
+    pub devices: Vec<Own>,
     /// The set of recovery codes, with how many are left.
     pub recovery: Option<(FactorId, usize)>,
     /// Newest first.
@@ -111,6 +118,14 @@ const ACTIONS: [(&str, &str); 26] = [
     ("mailbox.password", "activity-mailbox"),
 ];
 
+/// The same where it is about a device's password, which is no second factor.
+const DEVICES: [(&str, &str); 4] = [
+    ("login", "activity-device"),
+    ("factor.enroll", "activity-device-added"),
+    ("factor.rename", "activity-device-renamed"),
+    ("factor.revoke", "activity-device-revoked"),
+];
+
 /// How it ended, in words that tell no more than the person may know.
 fn result(outcome: &str) -> Option<&'static str> {
     match outcome {
@@ -144,8 +159,19 @@ fn activity(record: &AuditRecord, person: &Person) -> Option<Activity> {
     }
     let (_, what) = ACTIONS.iter().find(|(action, _)| *action == record.action)?;
     let what = if record.actor == "portal:password-change" { "activity-present-password" } else { what };
+    let (mut what, mut device) = (what, String::new());
+    let kind = FactorKind::DevicePassword.as_str();
+    let about = record.detail.strip_prefix(kind).filter(|rest| rest.is_empty() || rest.starts_with(' '));
+    let failed = record.detail == Reason::WrongDevicePassword.as_str();
+    // Elsewhere a detail is what somebody wrote, who must not hide an entry by it.
+    let named = DEVICES.iter().find(|(action, _)| *action == record.action);
+    if let Some((_, named)) = named.filter(|_| about.is_some() || failed) {
+        what = named;
+        let name = about.filter(|_| record.action == Purpose::Login.as_str()).unwrap_or_default();
+        name.trim_start().clone_into(&mut device);
+    }
     let place = place(&record.actor, person.username.as_str());
-    Some(Activity { at: record.at, what, place, result: result(&record.outcome)? })
+    Some(Activity { at: record.at, what, device, place, result: result(&record.outcome)? })
 }
 
 impl Portal {
@@ -163,7 +189,14 @@ impl Portal {
         let records = self.desk.audit.entries(&query).await?;
         Ok(Overview {
             profile: self.security.profile(person.id).await?,
-            factors: active().filter(|factor| factor.kind != FactorKind::Recovery).map(Own::from).collect(),
+            factors: active()
+                .filter(|factor| !matches!(factor.kind, FactorKind::Recovery | FactorKind::DevicePassword))
+                .map(Own::from)
+                .collect(),
+            devices: active()
+                .filter(|factor| factor.kind == FactorKind::DevicePassword)
+                .map(Own::from)
+                .collect(),
             recovery: recovery.map(|set| (set.id, codes_left(set, self.now()).unwrap_or_default())),
             activity: records.iter().filter_map(|record| activity(record, person)).take(SHOWN).collect(),
             acceptance: self.desk.acceptances.latest(person.id).await?,
@@ -210,7 +243,7 @@ impl Portal {
         if !self.end_factor(visit, person, &factor).await? {
             return Ok(None);
         }
-        self.tell(visit, person, Notice::FactorRevoked).await;
+        self.tell(visit, person, revoked(factor.kind)).await;
         Ok(Some(Own::from(&factor)))
     }
 
@@ -301,13 +334,28 @@ mod tests {
     }
 
     #[test]
+    fn device_passwords_are_told_apart_from_second_factors() {
+        let of = |action, detail: &'static str| {
+            let record = AuditRecord { detail: detail.into(), ..record("radius:wifi", action, "accept") };
+            let seen = activity(&record, &alice()).unwrap();
+            (seen.what, seen.device)
+        };
+        assert_eq!(of("login", "device-password my phone"), ("activity-device", "my phone".to_owned()));
+        assert_eq!(of("login", "wrong-device-password"), ("activity-device", String::new()));
+        assert_eq!(of("factor.revoke", "device-password"), ("activity-device-revoked", String::new()));
+        assert_eq!(of("factor.enroll", "totp 1").0, "activity-factor-added");
+        assert_eq!(of("helpdesk.look", "device-password, they said").0, "activity-question");
+    }
+
+    #[test]
     fn every_action_is_called_something() {
         let words = crate::domain::words::Words::new("en", &[]).unwrap();
         let named = ACTIONS.iter().map(|(action, _)| action).collect::<HashSet<_>>();
         assert_eq!(named.len(), ACTIONS.len());
         let results = ["accept", "challenge", "reject", "unknown"].map(|outcome| result(outcome).unwrap());
-        for name in ACTIONS.iter().map(|(_, name)| *name).chain(results).chain(["activity-present-password"])
-        {
+        let devices = DEVICES.iter().map(|(_, name)| *name);
+        let named = ACTIONS.iter().map(|(_, name)| *name).chain(devices);
+        for name in named.chain(results).chain(["activity-present-password"]) {
             assert!(words.languages()[0].has(name), "{name}");
         }
     }

@@ -9,6 +9,7 @@ pub mod activation;
 pub mod administration;
 pub mod app;
 pub mod desk;
+pub mod devices;
 pub mod factors;
 pub mod key;
 pub mod mailbox;

@@ -3,6 +3,7 @@
 use super::{Portal, Visit};
 use crate::base::Timestamp;
 use crate::domain::contact::{Destination, Email};
+use crate::domain::factor::FactorKind;
 use crate::domain::message::{Content, NewMessage, Notice};
 use crate::domain::method::Channel;
 use crate::domain::person::Person;
@@ -12,6 +13,14 @@ use std::time::Duration;
 
 /// How long a notice is worth sending.
 const LIFETIME: Duration = Duration::from_secs(3 * 24 * 3600);
+
+/// What is told when a factor was taken away.
+pub(super) const fn revoked(kind: FactorKind) -> Notice {
+    match kind {
+        FactorKind::DevicePassword => Notice::DeviceRevoked,
+        _ => Notice::FactorRevoked,
+    }
+}
 
 impl Portal {
     /// Notices to all addresses that are known of a person, and to `more`; if there is none, to the number that gets texts.

@@ -231,6 +231,7 @@ pub(super) fn round<'a>(
         policy,
         username,
         typed: None,
+        vouched: None,
         state: None,
         origin: &visit.address,
         reach: asking.reach,

@@ -5,10 +5,11 @@ use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::people::body;
 use super::types::{
-    Factor, FactorList, FirstCode, Id, Key, NewCode, NewKey, NewLabel, NewPin, RecoveryCodes, TemporaryCode,
-    TwoCodes,
+    DevicePassword, Factor, FactorList, FirstCode, Id, Key, NewCode, NewKey, NewLabel, NewPin, RecoveryCodes,
+    TemporaryCode, TwoCodes,
 };
 use crate::base::Secret;
+use crate::engine::devices::DeviceEnrolled;
 use crate::engine::enroll::{Device, Enrolled, KeyDetails};
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -107,6 +108,24 @@ pub(super) async fn pin(
     let done = state.desk.enroll_pin(&caller.actor, &username, &pin, &limits).await;
     let id = caller.audited(&state, "factor.enroll", &username, done).await?.to_string();
     Ok((StatusCode::CREATED, Json(Id { id })))
+}
+
+/// Makes a password for one device, for Wi-Fi.
+#[utoipa::path(post, path = "/v1/people/{username}/factors/device-password", params(("username" = String, Path)), request_body = NewLabel, responses((status = 201, body = DevicePassword), (status = "default", body = Body)))]
+pub(super) async fn device_password(
+    With(state): With<State>,
+    caller: Caller,
+    Path(username): Path<String>,
+    new: Result<Json<NewLabel>, JsonRejection>,
+) -> Created<DevicePassword> {
+    const ACTION: &str = "factor.enroll";
+    caller.must(&state, Permission::Manage, ACTION, &username).await?;
+    let NewLabel { label } = caller.audited(&state, ACTION, &username, body(new)).await?;
+    let limits = state.config.load().factors.clone();
+    let done = state.desk.enroll_device_password(&caller.actor, &username, &label, &limits).await;
+    let DeviceEnrolled { id, label, password } = caller.audited(&state, ACTION, &username, done).await?;
+    let (id, password) = (id.to_string(), password.expose().clone());
+    Ok((StatusCode::CREATED, Json(DevicePassword { id, label, password })))
 }
 
 /// Hands out a temporary code, good once.

@@ -76,6 +76,7 @@ pub struct State {
         factors::hotp,
         factors::recovery,
         factors::pin,
+        factors::device_password,
         factors::issue,
         factors::confirm,
         factors::revoke,
@@ -133,6 +134,7 @@ fn router(state: State) -> Router {
         .route("/v1/people/{username}/factors/hotp", post(factors::hotp))
         .route("/v1/people/{username}/factors/recovery", post(factors::recovery))
         .route("/v1/people/{username}/factors/pin", post(factors::pin))
+        .route("/v1/people/{username}/factors/device-password", post(factors::device_password))
         .route("/v1/people/{username}/codes", post(factors::issue))
         .route("/v1/factors/{id}", axum::routing::delete(factors::revoke))
         .route("/v1/factors/{id}/confirm", post(factors::confirm))

@@ -1,5 +1,7 @@
 //! Answers as packets.
 
+use super::job::Outcome;
+use super::wifi;
 use crate::config::{Client, Config, ReplyRule};
 use crate::domain::person::Person;
 use crate::engine::login::Verdict;
@@ -7,40 +9,59 @@ use crate::wire::radius::{AttributeType, Code, Packet, Reply, ReplyTo};
 
 /// The answer to Status-Server: an Access-Accept without attributes of its own (RFC 5997 §3).
 ///
-/// Like [`verdict`] it is made in `buffer`, which holds it afterwards, and is `false` if there is none.
+/// Like [`outcome`] it is made in `buffer`, which holds it afterwards, and is `false` if there is none.
 pub(super) fn status(client: &Client, request: &Packet<'_>, buffer: &mut Vec<u8>) -> bool {
     let to = ReplyTo::from(request);
     seal(Reply::within(std::mem::take(buffer), &to, Code::ACCESS_ACCEPT), client, buffer)
 }
 
-/// The answer to a login.
-pub(super) fn verdict(
+/// The answer to a login, or to a round of EAP.
+pub(super) fn outcome(
     config: &Config,
     client: &Client,
     to: &ReplyTo,
-    verdict: &Verdict,
+    outcome: &Outcome,
     buffer: &mut Vec<u8>,
 ) -> bool {
     let mut begin = |code| Reply::within(std::mem::take(buffer), to, code);
-    let reply = match verdict {
-        Verdict::Accept { person, .. } => {
-            let mut reply = begin(Code::ACCESS_ACCEPT);
-            for rule in config.replies.iter().filter(|rule| applies(rule, client, person)) {
-                for attribute in &rule.attributes {
-                    reply = reply.encoded(attribute);
-                }
-            }
-            reply
+    let reply = match outcome {
+        Outcome::Login(Verdict::Accept { person, .. }) => {
+            granted(begin(Code::ACCESS_ACCEPT), config, client, person)
         }
-        Verdict::Challenge { prompt, state, .. } => {
+        Outcome::Login(Verdict::Challenge { prompt, state, .. }) => {
             begin(Code::ACCESS_CHALLENGE).message(prompt).attribute(AttributeType::STATE, state)
         }
-        Verdict::Reject { message, .. } => begin(Code::ACCESS_REJECT).message(message),
+        Outcome::Login(Verdict::Reject { message, .. }) => begin(Code::ACCESS_REJECT).message(message),
+        Outcome::Eap(wifi::Reply::Request(eap, state)) => {
+            let reply = begin(Code::ACCESS_CHALLENGE).eap_message(eap);
+            match state {
+                Some(state) => reply.attribute(AttributeType::STATE, state),
+                None => reply,
+            }
+        }
+        // Success leaves with the keys or not at all.
+        Outcome::Eap(wifi::Reply::Success { eap, key, person, .. }) => {
+            let reply = begin(Code::ACCESS_ACCEPT).eap_message(eap).mppe_keys(key);
+            granted(reply, config, client, person)
+        }
+        // A Reply-Message does not go with EAP (RFC 3579 §2.6.5).
+        Outcome::Eap(wifi::Reply::Failure { eap, .. }) => begin(Code::ACCESS_REJECT).eap_message(eap),
+        Outcome::Eap(wifi::Reply::Silence(_)) => return false,
     };
     // Without Message-Authenticator in the request, Proxy-State could be an attacker's (CVE-2024-3596). One that did
     // not fit has been dropped by `examine`, so it need not be computed again.
     let reply = if to.is_signed() { reply } else { reply.without_proxy_state() };
     seal(reply, client, buffer)
+}
+
+/// Adds what this person gets at this client.
+fn granted<'r>(mut reply: Reply<'r>, config: &Config, client: &Client, person: &Person) -> Reply<'r> {
+    for rule in config.replies.iter().filter(|rule| applies(rule, client, person)) {
+        for attribute in &rule.attributes {
+            reply = reply.encoded(attribute);
+        }
+    }
+    reply
 }
 
 fn applies(rule: &ReplyRule, client: &Client, person: &Person) -> bool {

@@ -38,6 +38,8 @@ events! {
     DuplicateInFlight = "duplicate-in-flight",
     /// A copy of an answered request.
     DuplicateAnswered = "duplicate-answered",
+    /// An EAP packet that is malformed, or does not belong to the last request.
+    EapMalformed = "eap-malformed",
     /// Dropped by the kernel: more arrived than could be read. Known where it lasts.
     Unread = "unread",
     /// Dropped: as many requests as allowed are being decided.

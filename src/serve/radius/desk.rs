@@ -12,10 +12,10 @@ use super::delayed::Delayed;
 use super::duplicates::{Duplicates, Key, Seen};
 use super::examine::{Examined, examine, wanted};
 use super::in_flight::{About, End};
-use super::job::{Done, Job};
+use super::job::{Done, Job, Outcome};
 use super::socket::{Outbox, canonical};
 use crate::config::{Client, Config};
-use crate::engine::login::{Undecided, Verdict};
+use crate::engine::login::Undecided;
 use crate::wire::radius::Packet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -123,17 +123,24 @@ impl Desk {
         let _inside = about.span.enter();
         self.shell.leave();
         let answered = match end {
-            End::Done(Done { config, client, wanted, verdict: Ok(verdict) }) => {
-                self.shell.counters.decided(verdict.reason());
-                let made = answer::verdict(&config, &client, &wanted.to, &verdict, &mut self.buffer);
+            End::Done(Done { client, outcome: Ok(outcome), .. }) if outcome.silence().is_some() => {
+                let event = outcome.silence().unwrap_or(Event::Faulty);
+                self.dropped(event, Some(&client), about.received.source, now);
+                false
+            }
+            End::Done(Done { config, client, wanted, outcome: Ok(outcome) }) => {
+                if let Some(reason) = outcome.reason() {
+                    self.shell.counters.decided(reason);
+                }
+                let made = answer::outcome(&config, &client, &wanted.to, &outcome, &mut self.buffer);
                 if made {
-                    self.answer(about, &config, &verdict, now);
+                    self.answer(about, &config, &outcome, now);
                 } else {
                     self.shell.counters.count(Event::Faulty);
                 }
                 made
             }
-            End::Done(Done { client, verdict: Err(error), .. }) => {
+            End::Done(Done { client, outcome: Err(error), .. }) => {
                 self.undecided(&error, &client, about.received.source, now);
                 false
             }
@@ -154,11 +161,8 @@ impl Desk {
     }
 
     /// Sends the answer in the buffer, a refusal only after its delay.
-    fn answer(&mut self, about: &About, config: &Config, verdict: &Verdict, now: Instant) {
-        let leaves = match verdict {
-            Verdict::Reject { .. } => about.at + config.radius.reject_delay,
-            _ => now,
-        };
+    fn answer(&mut self, about: &About, config: &Config, outcome: &Outcome, now: Instant) {
+        let leaves = if outcome.refuses() { about.at + config.radius.reject_delay } else { now };
         self.duplicates.answered(about.ticket, &self.buffer, leaves.max(now));
         let (to, from) = (about.received.source, about.received.arrival);
         if leaves <= now {
@@ -192,6 +196,9 @@ impl Desk {
                 "switch it on at the client; or set require_message_authenticator = false for it if you must",
             ),
             Event::BadPassword => ("User-Password cannot be revealed", "look at what sends it"),
+            Event::EapMalformed => {
+                ("the EAP packet is malformed, or none that was asked for", "look at the device")
+            }
             Event::Shed => {
                 ("too many requests at once", "raise radius.max_in_flight if the machine can do more")
             }

@@ -64,6 +64,10 @@ pub struct Wanted {
     pub username: String,
     /// Revealed User-Password; `None` when there is none (CHAP, EAP).
     pub typed: Option<Secret<Vec<u8>>>,
+    /// The EAP packet, if there is one.
+    pub eap: Option<Vec<u8>>,
+    /// Longest EAP packet where the peer is.
+    pub framed_mtu: Option<u32>,
     /// State.
     pub state: Option<Vec<u8>>,
     /// Calling-Station-Id, for the log.
@@ -72,7 +76,7 @@ pub struct Wanted {
     pub to: ReplyTo,
 }
 
-/// Reads an Access-Request; `Err` if the User-Password cannot be revealed.
+/// Reads an Access-Request; `Err` if the User-Password cannot be revealed, or EAP-Message attributes are scattered.
 pub fn wanted(client: &Client, packet: &Packet<'_>) -> Result<Wanted, Event> {
     let text = |kind| {
         let value = packet.first(kind).map(|attribute| attribute.value).unwrap_or_default();
@@ -82,9 +86,12 @@ pub fn wanted(client: &Client, packet: &Packet<'_>) -> Result<Wanted, Event> {
         None => None,
         Some(_) => Some(packet.user_password(&client.secret).ok_or(Event::BadPassword)?),
     };
+    let eap = packet.eap_message().map_err(|_| Event::EapMalformed)?;
     Ok(Wanted {
         username: text(AttributeType::USER_NAME),
         typed,
+        framed_mtu: eap.as_ref().and_then(|_| packet.framed_mtu()),
+        eap,
         state: packet.first(AttributeType::STATE).map(|a| a.value.to_vec()),
         calling_station: text(AttributeType::CALLING_STATION_ID),
         to: packet.into(),

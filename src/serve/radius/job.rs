@@ -1,7 +1,10 @@
 //! One login, from the checked datagram to the verdict.
 
+use super::counters::Event;
 use super::examine::Wanted;
+use super::wifi::{self, Wifi};
 use crate::config::{Client, Config};
+use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::engine::login::{Gatekeeper, Round, Undecided, Verdict};
 use std::sync::Arc;
@@ -27,11 +30,52 @@ pub(super) struct Done {
     pub(super) config: Arc<Config>,
     pub(super) client: Arc<Client>,
     pub(super) wanted: Wanted,
-    pub(super) verdict: Result<Verdict, Undecided>,
+    pub(super) outcome: Result<Outcome, Undecided>,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// A login.
+    Login(Verdict),
+    /// A round of an EAP conversation.
+    Eap(wifi::Reply),
+}
+
+impl Outcome {
+    /// Why, if it is a decision.
+    pub(super) const fn reason(&self) -> Option<Reason> {
+        match self {
+            Outcome::Login(verdict) => Some(verdict.reason()),
+            Outcome::Eap(wifi::Reply::Success { reason, .. } | wifi::Reply::Failure { reason, .. }) => {
+                Some(*reason)
+            }
+            Outcome::Eap(_) => None,
+        }
+    }
+
+    /// A refusal, which waits for its moment.
+    pub(super) const fn refuses(&self) -> bool {
+        matches!(self, Outcome::Login(Verdict::Reject { .. }) | Outcome::Eap(wifi::Reply::Failure { .. }))
+    }
+
+    /// Why nothing is answered, if nothing is.
+    pub(super) const fn silence(&self) -> Option<Event> {
+        match self {
+            Outcome::Eap(wifi::Reply::Silence(event)) => Some(*event),
+            _ => None,
+        }
+    }
 }
 
 /// Decides.
-pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
+pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Job) -> Done {
+    let eap = job.config.eap.as_ref().filter(|_| !job.client.eap.methods.is_empty());
+    if let (Some(eap), Some(message)) = (eap, &job.wanted.eap) {
+        let outcome = wifi.decide(&gatekeeper, &job, eap, message).await.map(Outcome::Eap);
+        let Job { config, client, wanted, .. } = job;
+        return Done { config, client, wanted, outcome };
+    }
     let Job { config, client, mut wanted, request, at } = job;
     let mut name = [0; uuid::fmt::Simple::LENGTH];
     let round = Round {
@@ -42,6 +86,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
         policy: &client.policy,
         username: &wanted.username,
         typed: wanted.typed.take(),
+        vouched: None,
         state: wanted.state.as_deref(),
         origin: &wanted.calling_station,
         reach: None,
@@ -53,7 +98,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, job: Job) -> Done {
     if let Ok(verdict) = &verdict {
         log(&wanted, verdict, at);
     }
-    Done { config, client, wanted, verdict }
+    Done { config, client, wanted, outcome: verdict.map(Outcome::Login) }
 }
 
 fn log(wanted: &Wanted, verdict: &Verdict, since: Instant) {

@@ -16,6 +16,7 @@ mod admission;
 mod answer;
 mod batch;
 mod bell;
+mod conversations;
 mod counters;
 mod delayed;
 mod desk;
@@ -25,6 +26,7 @@ mod in_flight;
 mod job;
 mod reader;
 mod socket;
+mod wifi;
 
 pub use counters::{Counters, Event};
 pub use examine::{Examined, Wanted, examine, wanted};
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
+use wifi::Wifi;
 
 /// An address could not be bound.
 #[derive(Debug, thiserror::Error)]
@@ -60,11 +63,14 @@ struct Shell {
     warnings: Warnings,
     /// Logins being decided.
     in_flight: AtomicUsize,
+    /// EAP conversations, which may come over another socket with each packet.
+    wifi: Arc<Wifi>,
 }
 
 impl Shell {
     fn new(config: Arc<ArcSwap<Config>>, counters: Arc<Counters>) -> Self {
-        Self { config, counters, warnings: Warnings::default(), in_flight: AtomicUsize::new(0) }
+        let (warnings, wifi) = (Warnings::default(), Arc::default());
+        Self { config, counters, warnings, in_flight: AtomicUsize::new(0), wifi }
     }
 
     /// Counts a login in, if there are fewer than `limit`.
@@ -100,7 +106,8 @@ impl Thread {
     ) -> io::Result<Self> {
         let bell = Bell::new()?;
         let (shell, gatekeeper) = (Arc::clone(shell), Arc::clone(gatekeeper));
-        let decide = move |job| job::decide(Arc::clone(&gatekeeper), job);
+        let wifi = Arc::clone(&shell.wifi);
+        let decide = move |job| job::decide(Arc::clone(&gatekeeper), Arc::clone(&wifi), job);
         let reader = Reader::new(shell, socket, sockets, Arc::clone(&bell), decide);
         let runtime = tokio::runtime::Handle::current();
         let (ended, over) = oneshot::channel();

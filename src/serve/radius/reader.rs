@@ -251,7 +251,8 @@ mod tests {
                         _ => {}
                     }
                     let verdict = Verdict::Reject { message: "no".into(), reason: Reason::WrongPassword };
-                    Done { config, client, wanted, verdict: Ok(verdict) }
+                    let outcome = Ok(super::super::job::Outcome::Login(verdict));
+                    Done { config, client, wanted, outcome }
                 }
             };
             let mut reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);

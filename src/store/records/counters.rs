@@ -73,6 +73,7 @@ impl Counters {
             "sent" => Some(Counter::Sent),
             "reset" => Some(Counter::Reset),
             "questions" => Some(Counter::Questions),
+            "devices" => Some(Counter::Devices),
             factor => factor.parse().ok().map(Counter::Factor),
         };
         // What has no such form was never written here, and nothing will ask for it.

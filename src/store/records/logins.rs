@@ -208,6 +208,22 @@ pub(super) async fn accept_code(
     Ok(accepted)
 }
 
+/// Accepts what is not used up: whether the factor is still there, and its owner may log in. It notes when.
+pub(super) async fn accept_standing(
+    connection: &mut Connection,
+    person: PersonId,
+    factor: FactorId,
+    at: Timestamp,
+) -> Result<bool> {
+    let used = Query::new(
+        "UPDATE positions SET used = $3 WHERE factor = $1
+         AND EXISTS (SELECT 1 FROM factors f JOIN people p ON p.id = f.person
+                     WHERE f.id = $1 AND f.person = $2 AND f.state = 'active' AND p.status = 'active')",
+    );
+    let used = used.bind(factor.to_string()).bind(person.to_string()).bind(at.millis());
+    Ok(used.execute(connection).await? == 1)
+}
+
 /// Whether the person may still log in.
 pub(super) async fn is_active(connection: &mut Connection, person: PersonId) -> Result<bool> {
     let row = Query::new("SELECT 1 FROM people WHERE id = $1 AND status = 'active'")

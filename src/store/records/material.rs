@@ -5,6 +5,7 @@ use super::{Records, damaged};
 use crate::base::Secret;
 use crate::domain::factor::{Algorithm, FactorKind, Material};
 use crate::store::{Result, StoreError};
+use crate::wire::mschap::NtHash;
 use crate::wire::yubico::{Key, PublicId};
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use serde::{Deserialize, Serialize};
@@ -70,6 +71,7 @@ pub(super) fn seal(records: &Records, place: Place<'_>, material: &Material) -> 
         Material::Hotp { .. } => &[FactorKind::Hotp],
         Material::Yubikey { .. } => &[FactorKind::Yubikey],
         Material::Pin { .. } => &[FactorKind::Pin],
+        Material::DevicePassword { .. } => &[FactorKind::DevicePassword],
         Material::Codes(_) => &[FactorKind::Recovery, FactorKind::Temporary],
     };
     if !kinds.iter().any(|kind| place.kind == kind.as_str()) {
@@ -95,6 +97,7 @@ pub(super) fn seal(records: &Records, place: Place<'_>, material: &Material) -> 
             }
         }
         Material::Pin { hash } => sealed.hash = Some(hash.expose().clone()),
+        Material::DevicePassword { hash } => sealed.hash = Some(HEXLOWER.encode(hash.expose())),
         Material::Codes(_) => {}
     }
     written(records, place, &sealed)
@@ -159,6 +162,9 @@ pub(super) fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: 
         FactorKind::Pin => {
             Material::Pin { hash: Secret::new(sealed.hash.clone().ok_or_else(|| damaged("hash"))?) }
         }
+        FactorKind::DevicePassword => Material::DevicePassword {
+            hash: NtHash::kept(bytes(sealed.hash.as_deref().unwrap_or_default(), "hash")?),
+        },
         FactorKind::Recovery | FactorKind::Temporary => Material::Codes(Vec::new()),
     })
 }

@@ -9,7 +9,7 @@ use super::audit;
 use super::batch::Answer;
 use super::connection::{Connection, Row};
 use super::counters::{self, Changes, Counters, Tally};
-use super::logins::{Passcode, accept, accept_code, accept_in_file, is_active};
+use super::logins::{Passcode, accept, accept_code, accept_in_file, accept_standing, is_active};
 use super::marks::Marks;
 use super::outbox;
 use super::query::{Script, places};
@@ -274,6 +274,9 @@ async fn settle(
             (Some(person), Proof::Code { factor, digest }) => {
                 accept_code(&mut transaction.connection, person, (factor, digest), end.at).await?
             }
+            (Some(person), Proof::Standing { factor }) => {
+                accept_standing(&mut transaction.connection, person, factor, end.at).await?
+            }
             _ => accepted,
         };
         if !accepted {
@@ -304,6 +307,7 @@ fn note(transaction: &mut Transaction, end: &Settlement, proof: Proof) {
         Proof::Position { factor, position } => {
             Change::Accepted { person, factor, next: position.saturating_add(1), used: end.at }
         }
+        Proof::Standing { factor } => Change::Accepted { person, factor, next: 0, used: end.at },
         Proof::Code { .. } => Change::Person(person),
     });
 }

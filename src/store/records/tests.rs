@@ -4,6 +4,7 @@ mod accounts;
 mod audit;
 mod concurrency;
 mod copy;
+mod devices;
 mod faults;
 mod files;
 mod identities;

@@ -25,6 +25,8 @@ impl AttributeType {
     pub const CHAP_PASSWORD: AttributeType = AttributeType(rfc2865::CHAP_PASSWORD_TYPE);
     /// NAS-IP-Address (RFC 2865 §5.4).
     pub const NAS_IP_ADDRESS: AttributeType = AttributeType(rfc2865::NAS_IP_ADDRESS_TYPE);
+    /// Framed-MTU (RFC 2865 §5.12).
+    pub const FRAMED_MTU: AttributeType = AttributeType(rfc2865::FRAMED_MTU_TYPE);
     /// Reply-Message (RFC 2865 §5.18).
     pub const REPLY_MESSAGE: AttributeType = AttributeType(rfc2865::REPLY_MESSAGE_TYPE);
     /// State (RFC 2865 §5.24).

@@ -6,12 +6,14 @@
 
 mod attribute;
 mod dictionary;
+mod eap;
 mod packet;
 mod reply;
 mod secret;
 
 pub use attribute::{Attribute, AttributeType, EncodedAttribute, Encryption, vendor_attributes};
 pub use dictionary::{DataType, Definition, Dictionary, ValueError};
+pub use eap::Scattered;
 pub use packet::{Attributes, Code, Malformed, Packet};
 pub use reply::{Reply, ReplyTo, Request, TooLong, verify_response};
 pub use secret::{EmptySecret, MessageAuthenticator, SharedSecret};

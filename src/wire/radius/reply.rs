@@ -7,6 +7,7 @@ use super::secret::{MessageAuthenticator, SharedSecret};
 use crate::base::Secret;
 use std::borrow::Cow;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 /// The packet would exceed 4096 octets, or an attribute 255.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -157,11 +158,12 @@ impl<'r> Reply<'r> {
     /// Encrypts, counts and signs. The salt of encrypted attributes derives from the request's authenticator,
     /// which is unpredictable and new for each request, and counts up within the packet.
     pub fn seal(self, secret: &SharedSecret) -> Result<Vec<u8>, TooLong> {
-        let Reply { mut draft, authenticator, proxy_state, encrypted } = self;
-        for (number, attribute) in (0_u8..).zip(&encrypted) {
+        let Reply { mut draft, authenticator, proxy_state, mut encrypted } = self;
+        for (number, attribute) in (0_u8..).zip(&mut encrypted) {
             let salt = [authenticator[0], authenticator[1].wrapping_add(number)];
             let bytes = attribute.encrypt(secret, &authenticator, salt).ok_or(TooLong)?;
             draft.bytes.extend_from_slice(&bytes);
+            attribute.bytes.zeroize();
         }
         draft.bytes.extend_from_slice(&proxy_state);
         let mut packet = draft.seal(secret, &authenticator)?;

@@ -17,6 +17,7 @@ use crate::domain::person::Person;
 use crate::domain::sent::{CodeId, Purpose};
 use crate::engine::desk::DeskError;
 use crate::engine::enroll::Issued;
+use crate::engine::portal::notices::revoked;
 use crate::engine::portal::{Portal, PortalError, Result, must_register};
 use crate::store::{SecurityChange, Settled, Settlement, StoreError};
 use std::time::Duration;
@@ -77,7 +78,7 @@ impl Portal {
             Err(StoreError::NotFound(_)) => return Ok(Err(Refusal::Gone)),
             Err(error) => return Err(error.into()),
         }
-        self.tell_of(clerk, &person, Notice::FactorRevoked).await;
+        self.tell_of(clerk, &person, revoked(factor.kind)).await;
         Ok(Ok(factor.label))
     }
 

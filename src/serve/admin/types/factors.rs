@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::serve::admin) struct Factor {
     id: String,
-    /// `totp`, `hotp`, `yubikey`, `pin`, `recovery`, `temporary`.
+    /// `totp`, `hotp`, `yubikey`, `pin`, `recovery`, `temporary`, `device-password`.
     kind: String,
     label: String,
     /// `pending` until a first code has proved it, then `active`.
@@ -78,6 +78,14 @@ pub(in crate::serve::admin) struct RecoveryCodes {
     pub(in crate::serve::admin) id: String,
     /// Shown this once.
     pub(in crate::serve::admin) codes: Vec<String>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(in crate::serve::admin) struct DevicePassword {
+    pub(in crate::serve::admin) id: String,
+    pub(in crate::serve::admin) label: String,
+    /// Shown this once.
+    pub(in crate::serve::admin) password: String,
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -52,6 +52,8 @@ pub struct Status {
     pub radius: BTreeMap<String, u64>,
     /// RADIUS addresses served.
     pub addresses: Vec<String>,
+    /// What is allowed but unwise, and certificates that end soon, as sentences.
+    pub warnings: Vec<String>,
     /// How Redis is: `up`, or a sentence that says why not; none where it is not used.
     pub redis: Option<String>,
 }

@@ -4,6 +4,7 @@ mod activate;
 mod administration;
 mod app;
 mod desk;
+mod device;
 mod home;
 mod key;
 mod mailbox;
@@ -50,6 +51,7 @@ pub(super) fn routes() -> Router<State> {
         .merge(administration::routes())
         .merge(app::routes())
         .merge(key::routes())
+        .merge(device::routes())
         .merge(security::routes())
         .merge(password::routes())
         .merge(mailbox::routes())

@@ -34,7 +34,7 @@ fn kind(view: &View<'_>, kind: FactorKind) -> String {
 }
 
 /// What a factor is called on a page about it.
-fn name(view: &View<'_>, factor: &Own) -> String {
+pub(super) fn name(view: &View<'_>, factor: &Own) -> String {
     if factor.name.is_empty() { kind(view, factor.kind) } else { factor.name.clone() }
 }
 
@@ -140,7 +140,7 @@ fn activity(view: &View<'_>, entries: &[Activity]) -> Markup {
                     th scope="col" { (view.say(column)) }
                 } } }
                 tbody { @for entry in entries { tr {
-                    td { (day_and_time(entry.at)) } td { (view.say(entry.what)) }
+                    td { (day_and_time(entry.at)) } td { (view.say(entry.what)) @if !entry.device.is_empty() { ": " (entry.device) } }
                     td { (place(view, &entry.place)) } td { (view.say(entry.result)) }
                 } } }
             } }
@@ -172,6 +172,7 @@ async fn show(mut browser: Browser) -> Shown {
     let body = html! {
         h1 { (title) }
         (factors(&view, &overview.factors))
+        (super::device::list(&view, &overview.devices))
         (codes(&view, overview.recovery))
         (contacts(&view, &overview))
         h2 { (view.say("password-heading")) }
@@ -234,7 +235,7 @@ async fn revoke(browser: Browser, Path(id): Path<String>) -> Shown {
     let body = html! {
         h1 { (title) }
         p { (kind(&view, own.kind)) ", " (view.say("factor-since")) " " (day(own.created)) }
-        p { (view.say("factor-revoke-hint")) }
+        p { (view.say(if own.kind == FactorKind::DevicePassword { "device-revoke-hint" } else { "factor-revoke-hint" })) }
         (view.form(&format!("/security/revoke/{}", own.id), &view.button("factor-revoke")))
         p { a href=(HERE) { (view.say("factor-keep")) } }
     };

@@ -1,0 +1,283 @@
+//! `[eap]`: Wi-Fi and wired networks by 802.1X.
+
+use super::files::Files;
+use super::report::At;
+use super::section::Section;
+use super::wsapi::{self, Identity};
+use crate::base::{Clock, SystemClock, Timestamp};
+use crate::eap::{InnerMethod, NameKind, Settings};
+use crate::wire::eap::Method;
+use crate::wire::x509::Facts;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A certificate that ends within that time is spoken of.
+const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What `inner` and `certificate_names` can say.
+const INNER: [(&str, InnerMethod); 3] =
+    [("pap", InnerMethod::Pap), ("gtc", InnerMethod::Gtc), ("mschapv2", InnerMethod::Mschapv2)];
+const NAMES: [(&str, NameKind); 4] = [
+    ("upn", NameKind::Upn),
+    ("email", NameKind::Email),
+    ("dns", NameKind::Dns),
+    ("common", NameKind::Common),
+];
+
+/// `[eap]`
+#[derive(Debug, Clone)]
+pub struct Eap {
+    /// What the conversations work with.
+    pub settings: Arc<Settings>,
+    /// Methods, in the order in which they are offered.
+    pub methods: Vec<Method>,
+    /// What may stand inside a tunnel, in the order in which it is offered.
+    pub inner: Vec<InnerMethod>,
+    /// Realms that are taken off identities.
+    pub realms: Vec<String>,
+    /// Conversations under way at most.
+    pub conversations: usize,
+    /// How long one may take.
+    pub lifetime: Duration,
+    /// Sessions that are kept to be resumed.
+    pub sessions: usize,
+    /// When the server's certificate ends.
+    pub ends: Option<Timestamp>,
+    /// Digest of what is trusted: a session that began under another is not resumed.
+    pub trust: [u8; 32],
+}
+
+impl Eap {
+    /// What is to be said of the server's certificate.
+    pub fn warning(&self, now: Timestamp) -> Option<String> {
+        match self.ends? {
+            end if end <= now => {
+                Some(format!("[eap] the certificate has ended ({end}); no device accepts it any more"))
+            }
+            end if end <= now + SOON => {
+                Some(format!("[eap] the certificate ends soon ({end}); get a new one"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The outer `None`: it has errors; the inner one: there is none.
+pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap>> {
+    let identity = wsapi::identity(section, files);
+    let methods = methods(section, "methods");
+    let inner = section.choices("inner", &INNER);
+    let names = section.choices("certificate_names", &NAMES);
+    let versions = versions(section);
+    let packet = section.number("fragment_size", 100..=3500);
+    let realms = section.texts("realms");
+    let conversations = section.number("max_conversations", 1..=1_000_000);
+    let second = Duration::from_secs(1);
+    let lifetime = section.duration("conversation_lifetime", second..=600 * second);
+    let rounds = section.number("max_rounds", 5..=1000);
+    let octets = section.kib("max_size", 4..=1024);
+    let session_lifetime = section.duration("session_lifetime", Duration::ZERO..=168 * 3600 * second);
+    let sessions = section.number("max_sessions", 1..=10_000_000);
+    let clients = client_verifier(section, files);
+    let Some(identity) = identity? else { return clients.map(|_| None) };
+    let ends = check_certificates(section, files, &identity);
+    let (versions, verifier) = (versions?, clients?);
+    let trust = trust(&identity, verifier.as_ref().map(|(_, bytes)| bytes.as_slice()));
+    let server = |versions: &[&'static SupportedProtocolVersion], verifier| {
+        server(&identity, versions, verifier)
+            .inspect_err(|error| wsapi::mismatch(section, identity.at, error))
+            .ok()
+    };
+    let none = WebPkiClientVerifier::no_client_auth;
+    let (ttls, peap) = (server(&versions.all, none())?, server(&versions.peap, none())?);
+    let tls = match verifier {
+        Some((verifier, _)) => Some(Arc::new(server(&versions.all, verifier)?)),
+        None => None,
+    };
+    let settings = Settings {
+        ttls: Arc::new(ttls),
+        peap: Arc::new(peap),
+        tls,
+        names: names?,
+        packet: packet?,
+        rounds: rounds?,
+        octets: usize::try_from(octets?).ok()? * 1024,
+        session_lifetime: session_lifetime?,
+    };
+    let eap = Eap {
+        settings: Arc::new(settings),
+        methods: methods?,
+        inner: inner?,
+        realms: realms?.into_iter().map(|(realm, _)| realm.to_lowercase()).collect(),
+        conversations: conversations?,
+        lifetime: lifetime?,
+        sessions: sessions?,
+        ends,
+        trust,
+    };
+    eap.warning(SystemClock.now()).into_iter().for_each(|warning| files.warn(warning));
+    Some(Some(eap))
+}
+
+/// A list of methods.
+pub(super) fn methods(section: &Section<'_>, key: &str) -> Option<Vec<Method>> {
+    let methods = [Method::TTLS, Method::PEAP, Method::TLS].map(|method| (method.name(), method));
+    section.choices(key, &methods)
+}
+
+struct Versions {
+    all: Vec<&'static SupportedProtocolVersion>,
+    peap: Vec<&'static SupportedProtocolVersion>,
+}
+
+fn versions(section: &Section<'_>) -> Option<Versions> {
+    let choices = [("1.2", 0), ("1.3", 1)];
+    let known = [&version::TLS12, &version::TLS13];
+    let (least, most) = (section.choice("tls_min", &choices)?, section.choice("tls_max", &choices)?);
+    let peap = section.choice("peap_tls_max", &choices)?;
+    for (key, most) in [("tls_max", most), ("peap_tls_max", peap)] {
+        if most < least {
+            let message = format!("[eap] `{key}` is below `tls_min`");
+            // One of the two may be the default: the caret goes where something is written.
+            let written = if section.written(key).is_some() { key } else { "tls_min" };
+            section.error(section.place(written), message, "raise it, or lower `tls_min`");
+        }
+    }
+    let range = |most: usize| known.into_iter().take(most + 1).skip(least).collect();
+    (least <= most && least <= peap).then(|| Versions { all: range(most), peap: range(peap) })
+}
+
+/// Post-quantum key exchange is left out: its ClientHello costs another round over EAP.
+fn provider() -> Arc<CryptoProvider> {
+    let mut provider = aws_lc_rs::default_provider();
+    let groups =
+        [aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP256R1, aws_lc_rs::kx_group::SECP384R1];
+    provider.kx_groups = groups.to_vec();
+    Arc::new(provider)
+}
+
+fn server(
+    identity: &Identity,
+    versions: &[&'static SupportedProtocolVersion],
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, rustls::Error> {
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(identity.chain.clone(), identity.key.clone_key())?;
+    // One is enough, because a resumed session brings another.
+    config.send_tls13_tickets = 1;
+    Ok(config)
+}
+
+/// Who vouches for client certificates, with the bytes that say so. The outer `None`: it has errors; the inner one: nobody does.
+#[expect(clippy::type_complexity, reason = "it is taken apart right where it is called")]
+fn client_verifier(
+    section: &Section<'_>,
+    files: &Files<'_>,
+) -> Option<Option<(Arc<dyn ClientCertVerifier>, Vec<u8>)>> {
+    let (authority, at) = section.text("client_ca_file")?;
+    let (revoked, crl_at) = section.text("crl_file")?;
+    if authority.is_empty() {
+        if !revoked.is_empty() {
+            let message = "[eap] a `crl_file` without the authority that it belongs to";
+            section.error(crl_at, message, "add `client_ca_file`");
+            return None;
+        }
+        return Some(None);
+    }
+    let chain = wsapi::chain(section, files, &authority, at);
+    let lists = if revoked.is_empty() { Some(Vec::new()) } else { crls(section, files, &revoked, crl_at) };
+    let (chain, lists) = (chain?, lists?);
+    let mut bytes = Vec::new();
+    for part in chain.iter().map(|der| der.as_ref()).chain(lists.iter().map(|der| der.as_ref())) {
+        bytes.extend_from_slice(part);
+    }
+    let mut roots = RootCertStore::empty();
+    let (_, ignored) = roots.add_parsable_certificates(chain);
+    if ignored > 0 {
+        let message = format!("{authority} has {ignored} certificates that cannot be read");
+        section.error(at, message, "authorities in PEM form");
+        return None;
+    }
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    if !lists.is_empty() {
+        builder = builder.with_crls(lists).enforce_revocation_expiration();
+    }
+    match builder.build() {
+        Ok(verifier) => Some(Some((verifier, bytes))),
+        Err(error) => {
+            let message = format!("client certificates cannot be verified: {error}");
+            section.error(
+                crl_at,
+                message,
+                "lists of revoked certificates of the authorities in `client_ca_file`",
+            );
+            None
+        }
+    }
+}
+
+fn crls(
+    section: &Section<'_>,
+    files: &Files<'_>,
+    name: &str,
+    at: At,
+) -> Option<Vec<CertificateRevocationListDer<'static>>> {
+    let path = files.base.join(name);
+    let fail = |what: String| {
+        section.error(at, format!("{} {what}", path.display()), "lists of revoked certificates in PEM form");
+        None
+    };
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            match CertificateRevocationListDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
+                Ok(lists) if !lists.is_empty() => Some(lists),
+                _ => fail("holds no list of revoked certificates".to_owned()),
+            }
+        }
+        Err(error) => fail(format!("cannot be read: {error}")),
+    }
+}
+
+/// Says what devices would stumble over; when the server's own certificate ends.
+fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Identity) -> Option<Timestamp> {
+    let at = identity.at;
+    let facts: Option<Vec<Facts>> = identity.chain.iter().map(|der| Facts::of(der)).collect();
+    let Some(facts) = facts else {
+        section.error(at, "a certificate of `certificate_file` cannot be read", "certificates in PEM form");
+        return None;
+    };
+    let broken = facts.windows(2).position(|pair| match pair {
+        [below, above] => below.issuer != above.subject,
+        _ => false,
+    });
+    if let Some(below) = broken {
+        let (first, second) = (below + 1, below + 2);
+        let message = format!("certificate {second} of `certificate_file` did not issue certificate {first}");
+        section.error(at, message, "the server's first, then who issued it, and so on");
+    }
+    let own = facts.first()?;
+    if own.server == Some(false) {
+        let message = "the certificate is not meant for servers (extended key usage)";
+        section.error(at, message, "one with the usage \"TLS web server authentication\"");
+    } else if own.server.is_none() {
+        files
+            .warn("[eap] the certificate does not say that it is for servers; Windows refuses it".to_owned());
+    }
+    own.not_after
+}
+
+fn trust(identity: &Identity, clients: Option<&[u8]>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    identity.chain.iter().for_each(|der: &CertificateDer<'_>| hash.update(der));
+    hash.update([0]);
+    hash.update(clients.unwrap_or_default());
+    hash.finalize().into()
+}

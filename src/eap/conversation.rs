@@ -1,0 +1,329 @@
+//! One conversation, from the identity to Success or Failure. The drawing is at the top of the module.
+//!
+//! A response with another identifier than the last request's is ignored (RFC 3748 §4.1), so is what is no EAP. Whatever breaks a
+//! method ends the conversation: nothing is tried a second time inside one.
+
+mod decided;
+
+use super::engine::{Handshake, Rustls};
+use super::inner::Inner;
+use super::peap::{Peap, PeapInside};
+use super::question::{Ended, Place, Question, Step};
+use super::sessions::{Claim, Ledger, Scope};
+use super::ttls::Ttls;
+use super::tunnel::{Heard, Tunnel, TunnelError};
+use super::{NameKind, Settings};
+use crate::wire::eap::{Code, Flags, Method, Packet, failure, request};
+use crate::wire::x509::Names;
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Debug)]
+enum Inside {
+    Nothing,
+    Ttls(Ttls),
+    Peap(PeapInside),
+}
+
+#[derive(Debug)]
+enum State {
+    /// A method was begun; the peer may want another one.
+    AwaitMethod,
+    AwaitHandshake,
+    /// The end of our handshake is on its way; the inside begins when the peer has it.
+    AwaitQuiet,
+    AwaitInner,
+    AwaitDecision(Question),
+    /// MSCHAPv2 was decided and its peer told: it has to agree before it is let in.
+    AwaitAgreement(Option<Claim>),
+    /// The last of ours is on its way to a peer that is let in, or told how it went.
+    Closing(bool),
+    /// An alert is on its way.
+    AwaitFailure(Ended),
+    Over,
+}
+
+/// A conversation.
+pub struct Conversation {
+    settings: Arc<Settings>,
+    /// Methods that may still be tried, in order.
+    methods: Vec<Method>,
+    place: Place,
+    ledger: Option<Arc<Ledger>>,
+    packet: usize,
+    identifier: u8,
+    rounds: u32,
+    octets: usize,
+    tunnel: Option<Tunnel>,
+    inside: Inside,
+    state: State,
+    method: Option<Method>,
+}
+
+impl fmt::Debug for Conversation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "conversation by {:?}, round {}", self.method, self.rounds)
+    }
+}
+
+impl Conversation {
+    /// Begins one with whoever said who they are in a response with this `identifier`, with the first of `methods`.
+    pub fn start(
+        settings: Arc<Settings>,
+        methods: Vec<Method>,
+        place: Place,
+        identifier: u8,
+    ) -> (Self, Step) {
+        let mtu = place.mtu.filter(|mtu| *mtu >= SMALLEST).unwrap_or(usize::MAX);
+        let packet = mtu.min(settings.packet);
+        let mut conversation = Self {
+            settings,
+            methods,
+            place,
+            ledger: None,
+            packet,
+            identifier,
+            rounds: 0,
+            octets: 0,
+            tunnel: None,
+            inside: Inside::Nothing,
+            state: State::Over,
+            method: None,
+        };
+        let step = conversation.begin(None);
+        (conversation, step)
+    }
+
+    /// The method, once one was begun.
+    pub const fn method(&self) -> Option<Method> {
+        self.method
+    }
+
+    /// Why a peer is let in without a password: for the log.
+    pub fn is_resumed(&self) -> bool {
+        self.tunnel.as_ref().is_some_and(|tunnel| tunnel.handshake() == Handshake::Resumed)
+    }
+
+    /// What is to be decided.
+    pub const fn question(&self) -> Option<&Question> {
+        match &self.state {
+            State::AwaitDecision(question) => Some(question),
+            _ => None,
+        }
+    }
+
+    /// Takes a response.
+    pub fn receive(&mut self, bytes: &[u8]) -> Step {
+        let Ok(packet) = Packet::decode(bytes) else { return Step::Ignore };
+        let (Code::Response, Some(method)) = (packet.code, packet.method) else { return Step::Ignore };
+        if packet.identifier != self.identifier {
+            return Step::Ignore;
+        }
+        self.octets = self.octets.saturating_add(bytes.len());
+        if self.octets > self.settings.octets || self.rounds >= self.settings.rounds {
+            return self.fail(Ended::TooLong);
+        }
+        match (&self.state, method) {
+            (State::AwaitMethod, Method::NAK) => self.begin(Some(packet.data)),
+            (State::Over | State::AwaitDecision(_), _) => Step::Ignore,
+            (_, method) if Some(method) == self.method => {
+                self.step(packet.data).unwrap_or_else(|ended| self.broken(ended))
+            }
+            _ => self.fail(Ended::Unexpected("a response by another method")),
+        }
+    }
+
+    /// Begins the first method that the peer wants.
+    fn begin(&mut self, wanted: Option<&[u8]>) -> Step {
+        let fits = |method: &Method| wanted.is_none_or(|wanted| wanted.contains(&method.0));
+        let found = self.methods.iter().position(fits).map(|at| self.methods.remove(at));
+        let config = found.and_then(|method| self.settings.tls_of(method).map(|config| (method, config)));
+        let Some((method, config)) = config else { return self.fail(Ended::NoMethod) };
+        let Place { sessions, client, now, .. } = &self.place;
+        let enabled = !self.settings.session_lifetime.is_zero();
+        let ledger = Ledger::new(sessions, Scope { client: *client, method }, *now, enabled);
+        let mut config = (*config).clone();
+        config.session_storage = Arc::clone(&ledger) as Arc<_>;
+        self.ledger = Some(ledger);
+        let engine = match Rustls::new(Arc::new(config)) {
+            Ok(engine) => Box::new(engine),
+            Err(error) => return self.fail(TunnelError::from(error).into()),
+        };
+        self.tunnel = Some(Tunnel::new(method, engine, self.packet));
+        self.inside = match method {
+            Method::TTLS => Inside::Ttls(Ttls::new(&self.place.inner, self.place.challenge)),
+            Method::PEAP => Inside::Peap(PeapInside::new(&self.place.inner, self.place.challenge)),
+            _ => Inside::Nothing,
+        };
+        self.method = Some(method);
+        self.state = State::AwaitMethod;
+        self.request(&[Flags::START])
+    }
+
+    fn request(&mut self, data: &[u8]) -> Step {
+        let Some(method) = self.method else { return self.fail(Ended::NoMethod) };
+        self.identifier = self.identifier.wrapping_add(1);
+        self.rounds += 1;
+        Step::Request(request(self.identifier, method, data))
+    }
+
+    /// The next part of ours, or nothing but flags.
+    fn part(&mut self) -> Step {
+        let data = self.tunnel.as_mut().map(Tunnel::part).unwrap_or_default();
+        self.request(&data)
+    }
+
+    /// The session that was resumed is worth nothing any more.
+    fn void(&self) {
+        if let Some(ledger) = &self.ledger {
+            ledger.void();
+        }
+    }
+
+    fn fail(&mut self, why: Ended) -> Step {
+        self.void();
+        self.state = State::Over;
+        Step::Failure { eap: failure(self.identifier), why }
+    }
+
+    /// Ends it; an alert is sent first if there is one.
+    fn broken(&mut self, why: Ended) -> Step {
+        let alert = matches!(why, Ended::Tunnel(TunnelError::Tls(_)))
+            && self.tunnel.as_mut().is_some_and(Tunnel::flush);
+        if !alert {
+            return self.fail(why);
+        }
+        self.state = State::AwaitFailure(why);
+        self.part()
+    }
+
+    fn step(&mut self, data: &[u8]) -> Result<Step, Ended> {
+        if matches!(self.state, State::AwaitFailure(_)) {
+            return Ok(self.after_alert(data));
+        }
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        let heard = tunnel.receive(data)?;
+        match heard {
+            Heard::Part => return Ok(self.request(&[0])),
+            Heard::Next => return Ok(self.part()),
+            Heard::Message | Heard::Acknowledged => {}
+        }
+        let message = heard == Heard::Message;
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::AwaitMethod | State::AwaitHandshake if message => self.handshake(),
+            State::AwaitQuiet if !message => self.begin_inside(),
+            State::AwaitInner if message => self.inside(),
+            State::AwaitAgreement(claim) => self.agreed(claim, message),
+            State::Closing(success) if !message || matches!(self.inside, Inside::Peap(_)) => {
+                self.close(success, message)
+            }
+            _ => Err(Ended::Unexpected("this response is not what was asked for")),
+        }
+    }
+
+    fn after_alert(&mut self, data: &[u8]) -> Step {
+        let more = self.tunnel.as_mut().is_some_and(|tunnel| tunnel.receive(data) == Ok(Heard::Next));
+        if more {
+            return self.part();
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::AwaitFailure(why) => self.fail(why),
+            _ => Step::Ignore,
+        }
+    }
+
+    fn handshake(&mut self) -> Result<Step, Ended> {
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        match tunnel.handshake() {
+            Handshake::Underway => {
+                tunnel.flush();
+                self.state = State::AwaitHandshake;
+                Ok(self.part())
+            }
+            Handshake::Resumed => {
+                let claim = self.ledger.as_ref().and_then(|ledger| ledger.claim());
+                let claim = claim.ok_or(Ended::Unexpected("a session of nobody"))?;
+                Ok(self.ask(Question::Session(claim)))
+            }
+            Handshake::Full => match self.inside {
+                Inside::Nothing => {
+                    let name = self.certificate_name().ok_or(Ended::Nameless)?;
+                    Ok(self.ask(Question::Certificate(name)))
+                }
+                Inside::Ttls(_) => self.inside(),
+                Inside::Peap(_) if tunnel.is_tls13() => self.begin_inside(),
+                Inside::Peap(_) => {
+                    tunnel.flush();
+                    self.state = State::AwaitQuiet;
+                    Ok(self.part())
+                }
+            },
+        }
+    }
+
+    /// The name in the peer's certificate: of the first kind that it has.
+    fn certificate_name(&self) -> Option<String> {
+        let names = Names::of(self.tunnel.as_ref()?.peer_certificate()?)?;
+        let first = |kind: &NameKind| {
+            let list = match kind {
+                NameKind::Upn => &names.upn,
+                NameKind::Email => &names.email,
+                NameKind::Dns => &names.dns,
+                NameKind::Common => &names.common,
+            };
+            list.first().cloned()
+        };
+        self.settings.names.iter().find_map(first)
+    }
+
+    /// Opens the inside of PEAP.
+    fn begin_inside(&mut self) -> Result<Step, Ended> {
+        let Inside::Peap(inside) = &mut self.inside else { return Err(Ended::NoMethod) };
+        let request = inside.start();
+        self.state = State::AwaitInner;
+        self.through_tunnel(&request)
+    }
+
+    fn through_tunnel(&mut self, plain: &[u8]) -> Result<Step, Ended> {
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        tunnel.write(plain)?;
+        tunnel.flush();
+        Ok(self.part())
+    }
+
+    /// Takes what came through the tunnel.
+    fn inside(&mut self) -> Result<Step, Ended> {
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        let plain = tunnel.read();
+        if plain.expose().is_empty() {
+            // The end of the handshake, and nothing yet.
+            tunnel.flush();
+            self.state = State::AwaitInner;
+            return Ok(self.part());
+        }
+        let inner = match &mut self.inside {
+            Inside::Ttls(ttls) => ttls.receive(plain.expose(), &tunnel.challenge()?)?,
+            Inside::Peap(peap) => match peap.receive(plain.expose())? {
+                Peap::Inner(inner) => inner,
+                Peap::Result(_) => return Err(Ended::Unexpected("a result before its time")),
+            },
+            Inside::Nothing => return Err(Ended::Unexpected("data in the tunnel of EAP-TLS")),
+        };
+        match inner {
+            Inner::Send(request) => {
+                self.state = State::AwaitInner;
+                self.through_tunnel(&request)
+            }
+            Inner::Ask(question) => Ok(self.ask(question)),
+            Inner::Agreed(_) => Err(Ended::Unexpected("an end of MSCHAPv2 before its time")),
+        }
+    }
+
+    fn ask(&mut self, question: Question) -> Step {
+        self.state = State::AwaitDecision(question);
+        Step::Ask
+    }
+}
+
+/// A Framed-MTU below that is not believed: no handshake would come to its end.
+const SMALLEST: usize = 64;

@@ -1,0 +1,147 @@
+//! From the answer to the end: the peer is told, in TLS or in the tunnel, before it is let in.
+
+use super::{Conversation, Inside, State};
+use crate::domain::factor::FactorId;
+use crate::domain::person::Person;
+use crate::eap::inner::Inner;
+use crate::eap::peap::Peap;
+use crate::eap::question::{Answer, Ended, Question, Step};
+use crate::eap::sessions::Claim;
+use crate::wire::eap::{Method, success};
+
+impl Conversation {
+    /// Takes the answer to the question.
+    pub fn decided(&mut self, answer: Answer) -> Step {
+        let State::AwaitDecision(question) = std::mem::replace(&mut self.state, State::Over) else {
+            return Step::Ignore;
+        };
+        let step = match answer {
+            Answer::Accepted { person, device } => self.decided_well(&question, &person, device),
+            Answer::Ask(prompt) => self.prompt(&prompt),
+            Answer::Refused => match self.tell(None) {
+                Some(told) => {
+                    self.state = State::AwaitAgreement(None);
+                    self.through_tunnel(&told)
+                }
+                None => self.refused(),
+            },
+        };
+        step.unwrap_or_else(|ended| self.broken(ended))
+    }
+
+    fn prompt(&mut self, prompt: &str) -> Result<Step, Ended> {
+        let request = match &mut self.inside {
+            Inside::Ttls(ttls) => ttls.prompt(prompt),
+            Inside::Peap(peap) => peap.prompt(prompt),
+            Inside::Nothing => return Err(Ended::Refused),
+        };
+        self.state = State::AwaitInner;
+        self.through_tunnel(&request)
+    }
+
+    fn refused(&mut self) -> Result<Step, Ended> {
+        self.void();
+        let Inside::Peap(inside) = &mut self.inside else { return Err(Ended::Refused) };
+        let result = inside.result(false);
+        self.state = State::Closing(false);
+        self.through_tunnel(&result)
+    }
+
+    /// Tells a peer of MSCHAPv2 how it went; `None` if it speaks another method, or is told by the end alone.
+    fn tell(&mut self, proof: Option<&str>) -> Option<Vec<u8>> {
+        match &mut self.inside {
+            Inside::Ttls(ttls) => ttls.tell(proof),
+            Inside::Peap(peap) => peap.tell(proof),
+            Inside::Nothing => None,
+        }
+    }
+
+    fn decided_well(
+        &mut self,
+        question: &Question,
+        person: &Person,
+        device: Option<(FactorId, String)>,
+    ) -> Result<Step, Ended> {
+        if let Question::Session(claim) = question {
+            // Its life counts from the login.
+            return self.accepted(claim, true);
+        }
+        let claim = Claim {
+            person: person.id,
+            version: person.version,
+            device: device.as_ref().map(|(factor, _)| *factor),
+            username: person.username.as_str().to_owned(),
+            until: self.place.now + self.settings.session_lifetime,
+        };
+        let told = device.and_then(|(_, proof)| self.tell(Some(&proof)));
+        match told {
+            Some(told) => {
+                self.state = State::AwaitAgreement(Some(claim));
+                self.through_tunnel(&told)
+            }
+            None => self.accepted(&claim, false),
+        }
+    }
+
+    /// The peer of MSCHAPv2 has seen how it went.
+    pub(super) fn agreed(&mut self, claim: Option<Claim>, message: bool) -> Result<Step, Ended> {
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        let plain = tunnel.read();
+        let agreed = match &mut self.inside {
+            Inside::Ttls(ttls) if ttls.is_by_attributes() => !message || plain.expose().is_empty(),
+            Inside::Ttls(ttls) => {
+                matches!(ttls.receive(plain.expose(), &tunnel.challenge()?)?, Inner::Agreed(true))
+            }
+            Inside::Peap(peap) => {
+                matches!(peap.receive(plain.expose())?, Peap::Inner(Inner::Agreed(true)))
+            }
+            Inside::Nothing => false,
+        };
+        match claim {
+            Some(claim) if agreed => self.accepted(&claim, false),
+            Some(_) => Err(Ended::Unexpected("the peer does not believe that the server knows the password")),
+            None => self.refused(),
+        }
+    }
+
+    fn accepted(&mut self, claim: &Claim, resumed: bool) -> Result<Step, Ended> {
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        self.state = State::Closing(true);
+        // What can be resumed is on its way to the peer only now.
+        if let Some(ledger) = &self.ledger {
+            ledger.commit(claim);
+        }
+        if let Inside::Peap(inside) = &mut self.inside {
+            let result = inside.result(true);
+            return self.through_tunnel(&result);
+        }
+        // That nothing more follows (RFC 9190 §2.5, RFC 9427 §2.3).
+        if tunnel.is_tls13() && (resumed || tunnel.method == Method::TLS) {
+            tunnel.write(&[0])?;
+        }
+        if tunnel.flush() {
+            return Ok(self.part());
+        }
+        self.succeed()
+    }
+
+    /// The peer has the last of ours.
+    pub(super) fn close(&mut self, success: bool, message: bool) -> Result<Step, Ended> {
+        let Inside::Peap(inside) = &mut self.inside else { return self.succeed() };
+        let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
+        let plain = tunnel.read();
+        let agreed = matches!(inside.receive(plain.expose())?, Peap::Result(true));
+        match (success, message && agreed) {
+            (true, true) => self.succeed(),
+            (true, false) => Err(Ended::Unexpected("the peer does not agree that it went well")),
+            (false, _) => Err(Ended::Refused),
+        }
+    }
+
+    fn succeed(&mut self) -> Result<Step, Ended> {
+        let Some(tunnel) = &self.tunnel else { return Err(Ended::NoMethod) };
+        let key = tunnel.key()?;
+        self.state = State::Over;
+        Ok(Step::Success { eap: success(self.identifier), key })
+    }
+}

@@ -1,0 +1,100 @@
+//! The server side of EAP: TLS, TTLS and PEAP with what is inside their tunnels, as machines over buffers.
+//!
+//! [`Conversation`] takes an EAP response and says what to do ([`Step`]): send a request, decide a [`Question`], or end. It verifies
+//! no password: what a tunnel brings is a question to the login machine, and only its answer opens the door. TLS is rustls
+//! behind [`TlsEngine`]. Sessions can be resumed only after the person was let in ([`sessions`]).
+//!
+//! ```text
+//!   Start ──Nak──▶ another method
+//!     │
+//!     ▼
+//!   Handshake ──full──▶ Inner: TTLS, PEAP ──question──▶ AwaitDecision ──▶ Closing ──▶ Success
+//!     │        └──────▶ certificate (TLS) ───question──────▲
+//!     └──resumed──▶ session ────────────────question───────┘          anything wrong ──▶ Failure
+//! ```
+
+mod conversation;
+mod engine;
+mod inner;
+mod peap;
+mod question;
+pub mod sessions;
+#[cfg(test)]
+mod tests;
+mod ttls;
+mod tunnel;
+
+pub use conversation::Conversation;
+pub use engine::{Handshake, TlsEngine, TlsFailure};
+pub use question::{Answer, Ended, Place, Question, Step};
+pub use sessions::{Claim, Sessions};
+pub use tunnel::TunnelError;
+
+use crate::wire::eap::Method;
+use rustls::ServerConfig;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What may stand inside a tunnel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InnerMethod {
+    /// A User-Password in TTLS.
+    Pap,
+    /// EAP-GTC.
+    Gtc,
+    /// MSCHAPv2, by attributes in TTLS or as EAP. It knows no password but those of devices.
+    Mschapv2,
+}
+
+/// Which names of a client certificate say whose it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// The user principal name.
+    Upn,
+    /// A mail address.
+    Email,
+    /// A host name.
+    Dns,
+    /// The common name of the subject.
+    Common,
+}
+
+/// What is the same for all conversations.
+#[derive(Clone)]
+pub struct Settings {
+    /// TLS of TTLS.
+    pub ttls: Arc<ServerConfig>,
+    /// TLS of PEAP.
+    pub peap: Arc<ServerConfig>,
+    /// TLS of EAP-TLS, which asks for a certificate; none: no authority is configured.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Names of client certificates, the first kind that one has counts.
+    pub names: Vec<NameKind>,
+    /// Octets of an EAP packet at most.
+    pub packet: usize,
+    /// Requests in a conversation at most.
+    pub rounds: u32,
+    /// Octets from the peer in a conversation at most.
+    pub octets: usize,
+    /// How long a session can be resumed after its login; zero: not at all.
+    pub session_lifetime: Duration,
+}
+
+impl Settings {
+    /// TLS of a method.
+    fn tls_of(&self, method: Method) -> Option<Arc<ServerConfig>> {
+        match method {
+            Method::TTLS => Some(Arc::clone(&self.ttls)),
+            Method::PEAP => Some(Arc::clone(&self.peap)),
+            Method::TLS => self.tls.clone(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[eap]")
+    }
+}

@@ -1,0 +1,228 @@
+//! Conversations with a device of our own: rustls on both sides, no sockets.
+
+use super::*;
+use crate::base::Timestamp;
+use crate::domain::person::{Person, PersonId, Status, Username};
+use crate::wire::eap::{Avp, Fragment, Packet, push_avp, request};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version};
+use std::io::Write;
+
+const NAME: &str = "radius.example.edu";
+
+struct World {
+    settings: Arc<Settings>,
+    sessions: Arc<Sessions>,
+    roots: RootCertStore,
+}
+
+impl World {
+    fn new(packet: usize) -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec![NAME.to_owned()]).unwrap();
+        let certificate = params.self_signed(&key).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        // With more than one, another would still be there when one was refused.
+        server.send_tls13_tickets = 1;
+        let server = Arc::new(server);
+        let settings = Settings {
+            ttls: Arc::clone(&server),
+            peap: server,
+            tls: None,
+            names: Vec::new(),
+            packet,
+            rounds: 64,
+            octets: 65536,
+            session_lifetime: Duration::from_secs(60),
+        };
+        Self { settings: Arc::new(settings), sessions: Sessions::new(10), roots }
+    }
+
+    fn device(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+        Arc::new(config.with_root_certificates(self.roots.clone()).with_no_client_auth())
+    }
+
+    fn start(&self, methods: &[Method]) -> (Conversation, Step) {
+        let place = Place {
+            sessions: Arc::clone(&self.sessions),
+            client: [1; 32],
+            inner: vec![InnerMethod::Pap],
+            challenge: [2; 16],
+            now: Timestamp::from_secs(1000),
+            mtu: None,
+        };
+        Conversation::start(Arc::clone(&self.settings), methods.to_vec(), place, 7)
+    }
+}
+
+fn person() -> Arc<Person> {
+    Arc::new(Person {
+        id: PersonId::from_uuid(uuid::Uuid::nil()),
+        username: Username::parse("ann").unwrap(),
+        name: String::new(),
+        roles: Vec::new(),
+        groups: Vec::new(),
+        email: None,
+        phone: None,
+        own: None,
+        status: Status::Active,
+        version: 3,
+        origin: None,
+        valid_until: None,
+    })
+}
+
+fn respond(to: &Packet<'_>, method: Method, data: &[u8]) -> Vec<u8> {
+    let mut bytes = request(to.identifier, method, data);
+    bytes[0] = 2;
+    bytes
+}
+
+/// What a run came to.
+struct Run {
+    end: Step,
+    device: ClientConnection,
+    questions: Vec<String>,
+    /// The longest packet that the server sent.
+    longest: usize,
+}
+
+/// A whole TTLS login with a password; `yes` is what the login machine says. The device sends parts of `part` octets.
+fn ttls(world: &World, config: &Arc<ClientConfig>, part: usize, yes: bool) -> Run {
+    let mut device = ClientConnection::new(Arc::clone(config), NAME.try_into().unwrap()).unwrap();
+    let (mut conversation, mut step) = world.start(&[Method::TTLS]);
+    let (mut heard, mut queue, mut told) = (Vec::new(), std::collections::VecDeque::new(), false);
+    let (mut questions, mut longest) = (Vec::new(), 0);
+    loop {
+        let bytes = match step {
+            Step::Request(bytes) => bytes,
+            Step::Ask => {
+                questions.push(format!("{:?}", conversation.question().unwrap()));
+                let accepted = Answer::Accepted { person: person(), device: None };
+                step = conversation.decided(if yes { accepted } else { Answer::Refused });
+                continue;
+            }
+            end => return Run { end, device, questions, longest },
+        };
+        longest = longest.max(bytes.len());
+        let packet = Packet::decode(&bytes).unwrap();
+        if packet.data != [0x20] {
+            let fragment = Fragment::decode(packet.data).unwrap();
+            heard.extend_from_slice(fragment.data);
+            if fragment.more {
+                step = conversation.receive(&respond(&packet, Method::TTLS, &[0]));
+                continue;
+            }
+        }
+        if queue.is_empty() {
+            let mut rest = heard.as_slice();
+            while !rest.is_empty() {
+                device.read_tls(&mut rest).unwrap();
+                device.process_new_packets().unwrap();
+            }
+            heard.clear();
+            let resumed = device.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+            if !device.is_handshaking() && !told && !resumed {
+                told = true;
+                let mut avps = Vec::new();
+                push_avp(&mut avps, 0, Avp::USER_NAME, b"ann");
+                push_avp(&mut avps, 0, Avp::USER_PASSWORD, b"hunter2\0\0\0");
+                device.writer().write_all(&avps).unwrap();
+            }
+            let mut records = Vec::new();
+            while device.wants_write() {
+                device.write_tls(&mut records).unwrap();
+            }
+            let parts: Vec<_> = records.chunks(part).collect();
+            for (at, data) in parts.iter().enumerate() {
+                let total = (at == 0 && parts.len() > 1).then(|| u32::try_from(records.len()).unwrap());
+                let more = at + 1 < parts.len();
+                queue.push_back(Fragment { total, more, version: 0, data }.encode());
+            }
+        }
+        let next = queue.pop_front().unwrap_or_else(|| vec![0]);
+        step = conversation.receive(&respond(&packet, Method::TTLS, &next));
+    }
+}
+
+#[test]
+fn both_sides_have_the_same_key_whatever_the_version_and_the_size_of_fragments() {
+    for packet in [100, 300, 3000] {
+        let world = World::new(packet);
+        for version in [&version::TLS12, &version::TLS13] {
+            let run = ttls(&world, &world.device(version), packet / 2, true);
+            let Step::Success { eap, key } = run.end else { panic!("{:?}", run.end) };
+            assert_eq!(eap[0], 3);
+            assert_eq!(run.questions, ["a password"]);
+            assert!(run.longest <= packet, "{} of {packet}", run.longest);
+            let material = if version.version == rustls::ProtocolVersion::TLSv1_3 {
+                run.device.export_keying_material([0; 128], b"EXPORTER_EAP_TLS_Key_Material", Some(&[21]))
+            } else {
+                run.device.export_keying_material([0; 128], b"ttls keying material", None)
+            };
+            assert_eq!(key.expose()[..], material.unwrap()[..64]);
+        }
+    }
+}
+
+// CVE-2017-9148
+#[test]
+fn session_can_be_resumed_only_after_the_answer_was_yes() {
+    for version in [&version::TLS12, &version::TLS13] {
+        let world = World::new(1200);
+        let config = world.device(version);
+        for (yes, question) in [(false, "a password"), (false, "a password"), (true, "a password")] {
+            let run = ttls(&world, &config, 1000, yes);
+            assert_eq!(run.questions, [question]);
+            assert_eq!((matches!(run.end, Step::Success { .. }), world.sessions.is_empty()), (yes, !yes));
+        }
+        let again = ttls(&world, &config, 1000, true);
+        assert_eq!(again.questions, ["a session"]);
+        assert!(matches!(again.end, Step::Success { .. }));
+        let refused = ttls(&world, &config, 1000, false);
+        assert_eq!(refused.questions, ["a session"]);
+        assert!(matches!(refused.end, Step::Failure { why: Ended::Refused, .. }));
+        assert_eq!(
+            ttls(&world, &config, 1000, true).questions,
+            ["a password"],
+            "it is worth nothing any more"
+        );
+    }
+}
+
+#[test]
+fn methods_are_offered_once_and_another_identifier_is_ignored() {
+    let world = World::new(1200);
+    let (mut conversation, step) = world.start(&[Method::PEAP, Method::TTLS]);
+    let Step::Request(bytes) = step else { panic!("{step:?}") };
+    let first = Packet::decode(&bytes).unwrap();
+    assert_eq!(first.method, Some(Method::PEAP));
+    let stray = Packet { identifier: first.identifier.wrapping_add(1), ..first };
+    assert!(matches!(conversation.receive(&respond(&stray, Method::NAK, &[21])), Step::Ignore));
+    assert!(matches!(conversation.receive(&[1, 2]), Step::Ignore));
+    let Step::Request(bytes) = conversation.receive(&respond(&first, Method::NAK, &[4, 21])) else {
+        panic!()
+    };
+    let second = Packet::decode(&bytes).unwrap();
+    assert_eq!((second.method, second.data), (Some(Method::TTLS), &[0x20][..]));
+    let end = conversation.receive(&respond(&second, Method::NAK, &[25]));
+    assert!(matches!(end, Step::Failure { why: Ended::NoMethod, .. }), "{end:?}");
+    assert!(
+        matches!(conversation.receive(&respond(&second, Method::NAK, &[21])), Step::Ignore),
+        "it is over"
+    );
+}

@@ -1,0 +1,255 @@
+//! EAP conversations under way, of all readers. Bounded in number and age; one is in one pair of hands at a time.
+//!
+//! A State is the conversation's place and what was drawn anew for this round: an older one is known as a repetition if the
+//! same response comes with it, and worth nothing else. It belongs to the client that it was sent to.
+
+use crate::domain::person::Person;
+use crate::domain::reason::Reason;
+use crate::eap::Conversation;
+use crate::engine::login::State;
+use sha2::{Digest, Sha256};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
+
+/// Octets of a place, and of what is new in each round.
+const PLACE: usize = 16;
+const FRESH: usize = 16;
+
+/// The State of a round.
+pub(super) type RoundState = [u8; PLACE + FRESH];
+
+/// A conversation and what belongs to it here.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) conversation: Conversation,
+    /// Name of the client.
+    pub(super) client: String,
+    /// Outer identity, for the log.
+    pub(super) identity: String,
+    pub(super) since: Instant,
+    /// The State that the next response must carry.
+    state: RoundState,
+    /// What was last taken, and the request that answered it.
+    last: Option<Last>,
+    /// The challenge of the login machine that waits inside.
+    pub(super) login: Option<State>,
+    /// What the login machine has decided.
+    pub(super) decided: Option<Decided>,
+}
+
+/// What was decided.
+#[derive(Debug)]
+pub(super) enum Decided {
+    /// Let in, and why.
+    Accepted(Arc<Person>, Reason),
+    /// Refused.
+    Refused(Reason),
+}
+
+impl Decided {
+    /// Why.
+    pub(super) const fn reason(&self) -> Reason {
+        match self {
+            Decided::Accepted(_, reason) | Decided::Refused(reason) => *reason,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Last {
+    state: RoundState,
+    response: [u8; 32],
+    request: Vec<u8>,
+}
+
+/// What a State leads to.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The conversation, and whether this very response was taken before and could not be decided.
+    Open(Held, bool),
+    /// It was answered before: this request again, under the present State.
+    Repeated(Vec<u8>, RoundState),
+    /// It is being decided.
+    Busy,
+    /// Nothing.
+    Unknown,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Idle(Box<Open>, u64),
+    Busy,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: HashMap<[u8; PLACE], Slot>,
+    /// Those that were put back, in that order; of some a later turn follows.
+    order: VecDeque<([u8; PLACE], u64, Instant)>,
+    serial: u64,
+}
+
+/// The conversations.
+#[derive(Debug, Default)]
+pub(super) struct Conversations(Mutex<Table>);
+
+/// A conversation in hand. Unless it has ended it goes back into its place.
+#[derive(Debug)]
+pub(super) struct Held {
+    table: Arc<Conversations>,
+    place: [u8; PLACE],
+    open: Option<Box<Open>>,
+}
+
+impl Conversations {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a new one, and those out that are over or too many.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        open: New,
+        random: [u8; PLACE],
+        (limit, lifetime): (usize, Duration),
+    ) -> Held {
+        let New { conversation, client, identity, now } = open;
+        let mut table = self.lock();
+        table.expire(now, lifetime);
+        while table.slots.len() >= limit && table.drop_oldest() {}
+        table.slots.insert(random, Slot::Busy);
+        drop(table);
+        let mut state = [0; PLACE + FRESH];
+        state.split_at_mut(PLACE).0.copy_from_slice(&random);
+        let (last, login, decided) = (None, None, None);
+        let open = Open { conversation, client, identity, since: now, state, last, login, decided };
+        Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)) }
+    }
+
+    /// Takes out the one that a response of this client belongs to.
+    pub(super) fn take(
+        self: &Arc<Self>,
+        state: &[u8],
+        client: &str,
+        response: &[u8],
+        (now, lifetime): (Instant, Duration),
+    ) -> Found {
+        let Ok(state) = RoundState::try_from(state) else { return Found::Unknown };
+        let mut place = [0; PLACE];
+        place.copy_from_slice(state.split_at(PLACE).0);
+        let mut table = self.lock();
+        let open = match table.slots.get(&place) {
+            None => return Found::Unknown,
+            Some(Slot::Busy) => return Found::Busy,
+            Some(Slot::Idle(open, _)) => open,
+        };
+        if open.client != client || now >= open.since + lifetime {
+            return Found::Unknown;
+        }
+        let digest = <[u8; 32]>::from(Sha256::digest(response));
+        let present = bool::from(open.state.ct_eq(&state));
+        let repeated =
+            open.last.as_ref().filter(|last| last.response == digest && bool::from(last.state.ct_eq(&state)));
+        match (present, repeated) {
+            (_, Some(last)) if !last.request.is_empty() => {
+                return Found::Repeated(last.request.clone(), open.state);
+            }
+            (false, None) => return Found::Unknown,
+            _ => {}
+        }
+        let undecided = repeated.is_some();
+        let Some(Slot::Idle(mut open, _)) = table.slots.insert(place, Slot::Busy) else {
+            return Found::Unknown;
+        };
+        open.last = Some(Last { state, response: digest, request: Vec::new() });
+        Found::Open(Held { table: Arc::clone(self), place, open: Some(open) }, undecided)
+    }
+}
+
+/// What a conversation begins with.
+#[derive(Debug)]
+pub(super) struct New {
+    pub(super) conversation: Conversation,
+    pub(super) client: String,
+    pub(super) identity: String,
+    pub(super) now: Instant,
+}
+
+impl Table {
+    fn put(&mut self, place: [u8; PLACE], open: Box<Open>, now: Instant) {
+        self.serial += 1;
+        self.order.push_back((place, self.serial, now));
+        self.slots.insert(place, Slot::Idle(open, self.serial));
+        // Those that a later turn follows would pile up behind one that is silent.
+        if self.order.len() > 64 + 2 * self.slots.len() {
+            let slots = &self.slots;
+            self.order.retain(|(place, serial, _)| {
+                matches!(slots.get(place), Some(Slot::Idle(_, present)) if present == serial)
+            });
+        }
+    }
+
+    fn expire(&mut self, now: Instant, lifetime: Duration) {
+        while self.order.front().is_some_and(|(.., put)| now >= *put + lifetime) {
+            self.pop();
+        }
+    }
+
+    /// Ends the one that was silent longest; `false` if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        while !self.order.is_empty() {
+            if self.pop() {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn pop(&mut self) -> bool {
+        let Some((place, serial, _)) = self.order.pop_front() else { return false };
+        let present = matches!(self.slots.get(&place), Some(Slot::Idle(_, present)) if *present == serial);
+        if present {
+            self.slots.remove(&place);
+        }
+        present
+    }
+}
+
+impl Held {
+    /// The conversation.
+    pub(super) fn open(&mut self) -> Option<&mut Open> {
+        self.open.as_deref_mut()
+    }
+
+    /// Puts it back until the answer to `request` comes; the State to send with it.
+    pub(super) fn wait(mut self, request: &[u8], fresh: [u8; FRESH]) -> RoundState {
+        let Some(mut open) = self.open.take() else { return [0; PLACE + FRESH] };
+        open.state.split_at_mut(PLACE).1.copy_from_slice(&fresh);
+        if let Some(last) = &mut open.last {
+            last.request = request.to_vec();
+        }
+        let state = open.state;
+        self.open = Some(open);
+        state
+    }
+
+    /// It is over.
+    pub(super) fn end(mut self) {
+        self.open = None;
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut table = self.table.lock();
+        match self.open.take() {
+            Some(open) => table.put(self.place, open, Instant::now()),
+            None => {
+                table.slots.remove(&self.place);
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! `[eap]`: what is understood, and what is refused in which words.
+
+use super::*;
+use doorward::wire::eap::Method;
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+
+/// Writes a certificate that signed itself, and its key.
+fn made(dir: &Path, name: &str, change: impl FnOnce(&mut CertificateParams)) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["radius.example.edu".to_owned()]).unwrap();
+    params.distinguished_name.push(rcgen::DnType::CommonName, name);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    change(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
+    write(dir, &format!("{name}.pem"), &certificate.pem());
+    write(dir, &format!("{name}.key"), &key.serialize_pem());
+}
+
+fn world(eap: &str) -> tempfile::TempDir {
+    let dir = folder(&format!("{KEYS}{CLIENT}[eap]\n{eap}\n"));
+    made(dir.path(), "server", |_| {});
+    made(dir.path(), "other", |_| {});
+    made(dir.path(), "client", |params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth]
+    });
+    made(dir.path(), "old", |params| params.not_after = rcgen::date_time_ymd(2021, 1, 1));
+    let both: Vec<_> =
+        ["server.pem", "other.pem"].map(|name| fs::read_to_string(dir.path().join(name)).unwrap()).into();
+    write(dir.path(), "both.pem", &both.concat());
+    dir
+}
+
+const GOOD: &str = "certificate_file = \"server.pem\"\nprivate_key_file = \"server.key\"\n";
+
+#[test]
+fn without_a_certificate_there_is_no_eap() {
+    assert!(good(KEYS).eap.is_none());
+    assert!(good(&format!("{KEYS}[eap]\nfragment_size = 600\n")).eap.is_none());
+}
+
+#[test]
+fn methods_and_bounds_are_understood() {
+    let dir =
+        world(&format!("{GOOD}methods = [\"peap\"]\nclient_ca_file = \"other.pem\"\nmax_size = \"8KiB\""));
+    let eap = load_with(dir.path(), &[]).unwrap().eap.unwrap();
+    assert_eq!(eap.methods, [Method::PEAP]);
+    assert!(eap.settings.tls.is_some() && eap.settings.octets == 8192);
+}
+
+#[test]
+fn certificate_that_has_ended_is_a_warning() {
+    let dir = world("certificate_file = \"old.pem\"\nprivate_key_file = \"old.key\"");
+    let config = load_with(dir.path(), &[]).unwrap();
+    assert!(config.warnings.iter().any(|warning| warning.contains("has ended")), "{:?}", config.warnings);
+}
+
+#[test]
+fn what_cannot_work_is_told_with_its_place() {
+    let key = "private_key_file = \"server.key\"";
+    for (eap, message) in [
+        ("certificate_file = \"server.pem\"".to_owned(), "exactly one of"),
+        (key.to_owned(), "a private key without its certificate"),
+        (format!("certificate_file = \"none.pem\"\n{key}"), "cannot be read"),
+        (format!("certificate_file = \"server.key\"\n{key}"), "holds no certificates"),
+        (format!("certificate_file = \"other.pem\"\n{key}"), "cannot be used together"),
+        (
+            "certificate_file = \"client.pem\"\nprivate_key_file = \"client.key\"".to_owned(),
+            "not meant for servers",
+        ),
+        (
+            format!("certificate_file = \"both.pem\"\n{key}"),
+            "certificate 2 of `certificate_file` did not issue",
+        ),
+        (format!("{GOOD}crl_file = \"x.pem\""), "without the authority"),
+        (format!("{GOOD}client_ca_file = \"other.pem\"\ncrl_file = \"other.pem\""), "no list of revoked"),
+        (format!("{GOOD}tls_min = \"1.3\""), "`peap_tls_max` is below `tls_min`"),
+        (format!("{GOOD}tls_max = \"1.1\""), "one of: 1.2, 1.3"),
+        (format!("{GOOD}methods = [\"md5\"]"), "one of: ttls, peap, tls"),
+        (format!("{GOOD}inner = [\"chap\"]"), "one of: pap, gtc, mschapv2"),
+        (format!("{GOOD}fragment_size = 99"), "from 100 to 3500"),
+        (format!("{GOOD}session_lifetime = \"8d\""), "from 0s to 7d"),
+    ] {
+        let dir = world(&eap);
+        let shown = load_with(dir.path(), &[]).err().unwrap_or_else(|| panic!("no error in:\n{eap}"));
+        assert!(shown.contains(message) && shown.contains("\n1 error"), "{eap}\n{shown}");
+        assert!(shown.contains('^') && shown.contains("doorward.toml:"), "{shown}");
+    }
+}

@@ -1,0 +1,166 @@
+//! Conversations that lie, repeat themselves, or are too many.
+
+use crate::device::{Nas, Reply, Ttls, response, tls};
+use crate::world::World;
+use doorward::wire::eap::Method;
+use doorward::wire::radius::Code;
+use rustls::{ClientConnection, version};
+use std::sync::Arc;
+
+const MANY: usize = 10_000;
+
+/// A refusal that carries EAP-Failure.
+fn refuses(reply: &Reply) -> bool {
+    reply.code == Code::ACCESS_REJECT && reply.eap[0] == 4
+}
+
+fn impatient() -> World {
+    World::with(&[("radius", "reject_delay = \"0s\"")])
+}
+
+#[test]
+fn fragments_that_lie_end_the_conversation() {
+    let world = impatient();
+    let long = |flags: u8, total: u32, data: &[u8]| [&[flags], &total.to_be_bytes()[..], data].concat();
+    let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
+        ("no flags", vec![vec![]]),
+        ("a start from the device", vec![vec![0x20]]),
+        ("a length that is cut off", vec![vec![0x80, 0, 0]]),
+        ("an empty part", vec![vec![0x40]]),
+        ("more than was told", vec![long(0xc0, 4, b"abc"), vec![0, b'd', b'e']]),
+        ("less than was told", vec![long(0xc0, 9, b"abc"), vec![0, b'd']]),
+        ("another length", vec![long(0xc0, 9, b"abc"), long(0x80, 8, b"defgh")]),
+        ("too long", vec![long(0xc0, 70_000, b"abc")]),
+        ("no end", vec![long(0xc0, 9, b"abc"), vec![0]]),
+        ("no TLS", vec![vec![0, 1, 2, 3, 4, 5, 6, 7]]),
+        ("another version", vec![vec![1, 22, 3, 1, 0, 1, 1]]),
+    ];
+    for (what, parts) in cases {
+        let mut nas = Nas::new(&world);
+        let mut reply = nas.start(Method::TTLS);
+        for part in parts {
+            reply = nas.exchange(&response(reply.identifier(), Method::TTLS, &part));
+        }
+        // An alert may come first.
+        if reply.code == Code::ACCESS_CHALLENGE {
+            reply = nas.exchange(&response(reply.identifier(), Method::TTLS, &[0]));
+        }
+        assert!(refuses(&reply), "{what}: {reply:?}");
+    }
+    assert_eq!(world.daemon.counter("faulty"), 0);
+}
+
+#[test]
+fn endless_fragments_come_to_an_end() {
+    let world = impatient();
+    let mut nas = Nas::new(&world);
+    let mut reply = nas.start(Method::TTLS);
+    let mut sent = 0;
+    while reply.code == Code::ACCESS_CHALLENGE {
+        reply = nas.exchange(&response(reply.identifier(), Method::TTLS, &[&[0x40][..], &[7; 100]].concat()));
+        sent += 1;
+    }
+    assert!(refuses(&reply) && sent <= 64, "{sent}");
+}
+
+#[test]
+fn state_belongs_to_its_round_and_its_client_and_a_repetition_gets_the_same_request() {
+    let world = impatient();
+    let mut nas = Nas::new(&world);
+    let start = nas.start(Method::TTLS);
+    let old = nas.state.clone();
+    let part = response(start.identifier(), Method::TTLS, &[0x40, 1, 2, 3]);
+    let first = nas.exchange(&part);
+    let present = nas.state.clone();
+    assert_ne!(old, present);
+    nas.state.clone_from(&old);
+    let again = nas.exchange(&part);
+    assert_eq!(
+        (again.eap, nas.state.clone()),
+        (first.eap.clone(), present.clone()),
+        "it was lost on the way"
+    );
+    nas.state = old;
+    assert!(
+        refuses(&nas.exchange(&response(first.identifier(), Method::TTLS, &[0x40, 9]))),
+        "another response"
+    );
+    let mut elsewhere = Nas::at(&world, "127.0.0.2");
+    elsewhere.state.clone_from(&present);
+    assert!(refuses(&elsewhere.exchange(&response(first.identifier(), Method::TTLS, &[0x40, 9]))));
+    nas.state = Some(vec![7; 32]);
+    assert!(refuses(&nas.exchange(&part)), "a State of nobody");
+    nas.state = present;
+    let next = nas.exchange(&response(first.identifier(), Method::TTLS, &[0x40, 9]));
+    assert_eq!(next.code, Code::ACCESS_CHALLENGE, "the conversation itself goes on");
+}
+
+#[test]
+fn response_to_another_request_is_ignored() {
+    let world = impatient();
+    let mut nas = Nas::new(&world);
+    let start = nas.start(Method::TTLS);
+    let state = nas.state.clone();
+    nas.send(&response(start.identifier().wrapping_add(9), Method::TTLS, &[0x40, 1]));
+    nas.send(&[2, start.identifier(), 0, 99, 21]);
+    let reply = nas.exchange(&response(start.identifier(), Method::TTLS, &[0x40, 1]));
+    assert_eq!(reply.code, Code::ACCESS_CHALLENGE, "the only answer of three");
+    assert_ne!(nas.state, state);
+    assert_eq!(world.daemon.counter("eap-malformed"), 2);
+}
+
+fn resident(world: &World) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", world.daemon.child.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[test]
+fn ten_thousand_half_open_conversations_are_kept_small_and_logins_go_on() {
+    let world = impatient();
+    let config = tls(&world, &version::TLS13);
+    let name = || world.env["EAP_SERVER_NAME"].clone().try_into().unwrap();
+    let mut hello = Vec::new();
+    ClientConnection::new(Arc::clone(&config), name()).unwrap().write_tls(&mut hello).unwrap();
+    let mut nas = Nas::new(&world);
+    let half_open = |nas: &mut Nas| {
+        let start = nas.start(Method::TTLS);
+        let reply = nas.exchange(&response(start.identifier(), Method::TTLS, &[&[0][..], &hello].concat()));
+        assert_eq!(reply.code, Code::ACCESS_CHALLENGE);
+        (reply.identifier(), nas.state.clone())
+    };
+    let first = half_open(&mut nas);
+    let before = resident(&world);
+    for _ in 0..MANY {
+        half_open(&mut nas);
+    }
+    let each = (resident(&world) - before) / u64::try_from(MANY).unwrap();
+    assert!(each <= 40, "{each} KiB");
+    let login = Ttls::handshake(&world, &config).unwrap();
+    let accepted = login.password(&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]);
+    assert_eq!(accepted.code, Code::ACCESS_ACCEPT);
+    nas.state = first.1;
+    let reply = nas.exchange(&response(first.0, Method::TTLS, &[0x40, 1]));
+    assert_eq!(reply.code, Code::ACCESS_CHALLENGE, "the first is there still");
+}
+
+#[test]
+fn one_conversation_too_many_ends_the_one_that_was_silent_longest() {
+    let world = World::with(&[("radius", "reject_delay = \"0s\""), ("eap", "max_conversations = 3")]);
+    let mut all: Vec<_> = (0..3)
+        .map(|_| {
+            let mut nas = Nas::new(&world);
+            let start = nas.start(Method::TTLS);
+            (nas, start.identifier())
+        })
+        .collect();
+    let goes_on = |(nas, identifier): &mut (Nas, u8)| {
+        let reply = nas.exchange(&response(*identifier, Method::TTLS, &[0x40, 1]));
+        *identifier = reply.identifier();
+        reply.code == Code::ACCESS_CHALLENGE
+    };
+    assert!(goes_on(&mut all[0]));
+    Nas::new(&world).start(Method::TTLS);
+    assert!(!goes_on(&mut all[1]), "it was silent longest");
+    assert!(goes_on(&mut all[0]) && goes_on(&mut all[2]));
+}

@@ -1,0 +1,121 @@
+//! Certificates of people: revoked, expired, of another authority, without a name; and of the server, replaced by a reload.
+
+use crate::world::{World, certificate};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, date_time_ymd,
+};
+use std::path::{Path, PathBuf};
+
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, "Another authority");
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// Certificate and key of `name`, written into the world's folder.
+    fn issue(
+        &self,
+        world: &World,
+        name: &str,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> (PathBuf, PathBuf) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        change(&mut params);
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        (world.write("other.pem", &pem), world.write("other.key.pem", &key.serialize_pem()))
+    }
+}
+
+fn refused(world: &World, (pem, key): (&Path, &Path), why: &str) {
+    let before = world.decided("certificate-refused");
+    for disabled in [0, 1] {
+        let mut lines = certificate(pem, key);
+        lines.push(format!("phase1=\"tls_disable_tlsv1_3={disabled}\""));
+        let said = world.eapol_test(&lines, 0);
+        assert!(!said.success && said.output.contains("Access-Reject"), "{why}\n{}", said.output);
+    }
+    assert_eq!(world.decided("certificate-refused"), before + 2, "{why}");
+    let log = world.daemon.log();
+    let last = log.lines().rfind(|line| line.contains("802.1X")).unwrap();
+    assert!(last.contains(why), "{last}");
+}
+
+#[test]
+fn revoked_certificate_is_refused_and_the_trail_tells() {
+    let world = World::new();
+    let (pem, key) = (&world.env["EAP_REVOKED_CERT"], &world.env["EAP_REVOKED_KEY"]);
+    refused(&world, (Path::new(pem), Path::new(key)), "Revoked");
+    let trail = world.daemon.json(&["audit", "list"]).to_string();
+    assert!(trail.contains("certificate-refused"), "{trail}");
+}
+
+#[test]
+fn certificate_of_another_authority_or_expired_or_for_servers_is_refused() {
+    let world = World::new();
+    let user = world.env["LOGIN_USER"].clone();
+    let other = Authority::new();
+    let (pem, key) = other.issue(&world, &user, |_| {});
+    refused(&world, (&pem, &key), "UnknownIssuer");
+    // From now on it is the one that vouches for people.
+    world.write("other-ca.pem", &other.pem);
+    world.configure(&[("eap", "crl_file = \"\""), ("eap", "client_ca_file = \"other-ca.pem\"")]);
+    assert!(world.eapol_test(&certificate(&pem, &key), 0).success);
+    let (pem, key) = other.issue(&world, &user, |params| params.not_after = date_time_ymd(2020, 1, 1));
+    refused(&world, (&pem, &key), "xpired");
+    let server = |params: &mut CertificateParams| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    };
+    let (pem, key) = other.issue(&world, &user, server);
+    refused(&world, (&pem, &key), "certificate");
+    let (pem, key) = other.issue(&world, "nobody-here", |_| {});
+    assert!(!world.eapol_test(&certificate(&pem, &key), 0).success);
+    assert_eq!(world.decided("unknown-person"), 1);
+}
+
+#[test]
+fn session_of_a_certificate_ends_when_another_authority_is_trusted() {
+    let world = World::new();
+    let (pem, key) = (&world.env["EAP_CLIENT_CERT"], &world.env["EAP_CLIENT_KEY"]);
+    let lines = certificate(Path::new(pem), Path::new(key));
+    assert!(world.eapol_test(&lines, 1).success);
+    assert_eq!(world.decided("session-resumed"), 1);
+    world.write("other-ca.pem", &Authority::new().pem);
+    world.configure(&[("eap", "crl_file = \"\""), ("eap", "client_ca_file = \"other-ca.pem\"")]);
+    refused(&world, (Path::new(pem), Path::new(key)), "UnknownIssuer");
+}
+
+#[test]
+fn certificate_of_the_server_is_replaced_by_a_reload() {
+    let world = World::new();
+    let other = Authority::new();
+    let server = |params: &mut CertificateParams| {
+        let name = world.env["EAP_SERVER_NAME"].as_str().try_into().unwrap();
+        params.subject_alt_names = vec![rcgen::SanType::DnsName(name)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    };
+    let (pem, key) = other.issue(&world, "radius", server);
+    let authority = world.write("other-ca.pem", &other.pem);
+    let mut lines = vec!["eap=TTLS".to_owned(), "phase2=\"auth=PAP\"".to_owned()];
+    lines.extend(crate::world::credentials(&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]));
+    let logs_in = || world.eapol_test_by(&authority.to_string_lossy(), &lines, 0).success;
+    assert!(!logs_in());
+    std::fs::rename(pem, world.daemon.dir.join("server.pem")).unwrap();
+    std::fs::rename(key, world.daemon.dir.join("keys/server.key.pem")).unwrap();
+    world.reload();
+    assert!(logs_in());
+}

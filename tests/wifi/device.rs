@@ -1,0 +1,225 @@
+//! A device of our own: EAP over RADIUS by hand, TLS by rustls.
+
+use crate::support::{PATIENCE, secret, udp};
+use crate::world::{WIFI, World};
+use doorward::wire::eap::{Avp, Avps, Fragment, Method, Packet, push_avp};
+use doorward::wire::radius::{self, AttributeType, Request, verify_response};
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) code: radius::Code,
+    pub(crate) eap: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl Reply {
+    pub(crate) fn identifier(&self) -> u8 {
+        self.eap[1]
+    }
+
+    /// What stands behind the type of a request.
+    pub(crate) fn data(&self) -> &[u8] {
+        Packet::decode(&self.eap).unwrap().data
+    }
+
+    pub(crate) fn has(&self, kind: AttributeType) -> bool {
+        radius::Packet::decode(&self.bytes).unwrap().first(kind).is_some()
+    }
+}
+
+/// The NAS of one device.
+pub(crate) struct Nas {
+    socket: UdpSocket,
+    server: SocketAddr,
+    identifier: u8,
+    counter: u64,
+    pub(crate) state: Option<Vec<u8>>,
+}
+
+impl Nas {
+    pub(crate) fn new(world: &World) -> Self {
+        Self::at(world, WIFI)
+    }
+
+    pub(crate) fn at(world: &World, from: &str) -> Self {
+        let socket = udp(from, PATIENCE);
+        Self { socket, server: world.daemon.address, identifier: 0, counter: 0, state: None }
+    }
+
+    /// Sends an EAP packet and returns at once.
+    pub(crate) fn send(&mut self, eap: &[u8]) -> [u8; 16] {
+        self.identifier = self.identifier.wrapping_add(1);
+        self.counter += 1;
+        let authenticator = *uuid::Uuid::now_v7().as_bytes();
+        let mut request = Request::new(radius::Code::ACCESS_REQUEST, self.identifier, authenticator)
+            .attribute(AttributeType::USER_NAME, b"anonymous");
+        for part in eap.chunks(253) {
+            request = request.attribute(AttributeType::EAP_MESSAGE, part);
+        }
+        if let Some(state) = &self.state {
+            request = request.attribute(AttributeType::STATE, state);
+        }
+        self.socket.send_to(&request.seal(&secret()).unwrap(), self.server).unwrap();
+        authenticator
+    }
+
+    pub(crate) fn hear(&mut self, authenticator: [u8; 16]) -> Reply {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).expect("an answer");
+        let (packet, signed) = verify_response(&authenticator, &buffer[..length], &secret()).unwrap();
+        assert!(signed);
+        self.state = packet.first(AttributeType::STATE).map(|state| state.value.to_vec());
+        let eap = packet.eap_message().unwrap().expect("every answer carries EAP");
+        Reply { code: packet.code(), eap, bytes: buffer[..length].to_vec() }
+    }
+
+    pub(crate) fn exchange(&mut self, eap: &[u8]) -> Reply {
+        let authenticator = self.send(eap);
+        self.hear(authenticator)
+    }
+
+    /// Says who it is, and asks for this method; the start of it.
+    pub(crate) fn start(&mut self, method: Method) -> Reply {
+        self.state = None;
+        let mut reply = self.exchange(&response(0, Method::IDENTITY, b"anonymous"));
+        if reply.eap[4] != method.0 {
+            reply = self.exchange(&response(reply.identifier(), Method::NAK, &[method.0]));
+        }
+        assert_eq!((reply.eap[4], reply.data()), (method.0, &[0x20][..]), "a start");
+        reply
+    }
+}
+
+pub(crate) fn response(identifier: u8, method: Method, data: &[u8]) -> Vec<u8> {
+    let mut bytes = doorward::wire::eap::request(identifier, method, data);
+    bytes[0] = 2;
+    bytes
+}
+
+/// TLS of a device; its sessions are kept with it.
+pub(crate) fn tls(world: &World, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    let pem = std::fs::read(&world.env["RADIUS_CA"]).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[version])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// A TTLS login.
+pub(crate) struct Ttls {
+    pub(crate) nas: Nas,
+    pub(crate) tls: ClientConnection,
+    /// The last request.
+    last: Reply,
+}
+
+impl Ttls {
+    /// Up to the end of the handshake, or the answer that ended it.
+    pub(crate) fn handshake(world: &World, config: &Arc<ClientConfig>) -> Result<Self, Reply> {
+        Self::handshake_by(Nas::new(world), world, config)
+    }
+
+    /// The same at another client.
+    pub(crate) fn handshake_by(
+        mut nas: Nas,
+        world: &World,
+        config: &Arc<ClientConfig>,
+    ) -> Result<Self, Reply> {
+        let last = nas.start(Method::TTLS);
+        let name = world.env["EAP_SERVER_NAME"].clone().try_into().unwrap();
+        let tls = ClientConnection::new(Arc::clone(config), name).unwrap();
+        let mut login = Self { nas, tls, last };
+        while login.tls.is_handshaking() || login.tls.wants_write() {
+            login.turn()?;
+        }
+        Ok(login)
+    }
+
+    /// Sends what TLS has, and takes what comes back.
+    fn turn(&mut self) -> Result<(), Reply> {
+        let mut records = Vec::new();
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut records).unwrap();
+        }
+        let fragment = Fragment { total: None, more: false, version: 0, data: &records }.encode();
+        let mut reply = self.nas.exchange(&response(self.last.identifier(), Method::TTLS, &fragment));
+        let mut whole = Vec::new();
+        loop {
+            if reply.code != radius::Code::ACCESS_CHALLENGE {
+                return Err(reply);
+            }
+            let (more, data) = match reply.data() {
+                [flags, rest @ ..] if flags & 0x80 != 0 => (flags & 0x40 != 0, rest[4..].to_vec()),
+                [flags, rest @ ..] => (flags & 0x40 != 0, rest.to_vec()),
+                [] => panic!("no flags"),
+            };
+            whole.extend(data);
+            if !more {
+                break;
+            }
+            reply = self.nas.exchange(&response(reply.identifier(), Method::TTLS, &[0]));
+        }
+        self.last = reply;
+        let mut rest = whole.as_slice();
+        while !rest.is_empty() {
+            self.tls.read_tls(&mut rest).unwrap();
+            self.tls.process_new_packets().unwrap();
+        }
+        Ok(())
+    }
+
+    /// Sends a password through the tunnel; the answer that ends it.
+    pub(crate) fn password(mut self, user: &str, password: &str) -> Reply {
+        self.write_password(user, password);
+        self.finish()
+    }
+
+    fn write_password(&mut self, user: &str, password: &str) {
+        let mut avps = Vec::new();
+        push_avp(&mut avps, 0, Avp::USER_NAME, user.as_bytes());
+        push_avp(&mut avps, 0, Avp::USER_PASSWORD, password.as_bytes());
+        self.tls.writer().write_all(&avps).unwrap();
+    }
+
+    /// The response that brings a password, to be sent by hand.
+    pub(crate) fn password_response(&mut self, user: &str, password: &str) -> Vec<u8> {
+        self.write_password(user, password);
+        let mut records = vec![0];
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut records).unwrap();
+        }
+        response(self.last.identifier(), Method::TTLS, &records)
+    }
+
+    /// Sends an EAP packet through the tunnel; the one that comes back, or the answer that ends it.
+    pub(crate) fn inner(&mut self, eap: &[u8]) -> Result<Vec<u8>, Reply> {
+        let mut avps = Vec::new();
+        push_avp(&mut avps, 0, Avp::EAP_MESSAGE, eap);
+        self.tls.writer().write_all(&avps).unwrap();
+        self.turn()?;
+        let mut plain = Vec::new();
+        // The tunnel stays open, so there is no end to be read.
+        let _ = self.tls.reader().read_to_end(&mut plain);
+        Ok(Avps::new(&plain).next().unwrap().unwrap().value.to_vec())
+    }
+
+    /// Goes on until it is over.
+    pub(crate) fn finish(mut self) -> Reply {
+        loop {
+            if let Err(reply) = self.turn() {
+                return reply;
+            }
+        }
+    }
+}

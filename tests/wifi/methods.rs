@@ -1,0 +1,183 @@
+//! Every method by both versions of TLS and fragments of three sizes, full and resumed, with keys compared (R-RAD-3).
+
+use crate::world::{World, certificate, credentials};
+use std::path::Path;
+
+const SIZES: [usize; 3] = [200, 600, 1400];
+
+/// How often a device comes back after its login.
+const AGAIN: usize = 2;
+
+/// Logs in by this method in every way; `lines` are of the method, `reason` is that of a full login.
+fn every_way(lines: impl Fn(&World) -> Vec<String>, reason: &str) {
+    let world = World::new();
+    let mut full = 0;
+    for size in SIZES {
+        world.configure(&[("eap", &format!("fragment_size = {size}"))]);
+        for (version, disabled) in [("TLSv1.3", 0), ("TLSv1.2", 1)] {
+            let mut lines = lines(&world);
+            lines.push(format!("phase1=\"tls_disable_tlsv1_3={disabled}\""));
+            lines.push(format!("fragment_size={size}"));
+            let said = world.eapol_test(&lines, AGAIN);
+            assert!(said.success, "{version} {size}\n{}", said.output);
+            assert_eq!(said.equal_keys(), 1 + AGAIN);
+            let expected = if lines[0] == "eap=PEAP" { "TLSv1.2" } else { version };
+            assert!(said.output.contains(&format!("Using TLS version {expected}")), "{version}");
+            full += 1;
+            assert_eq!(world.decided(reason), full);
+            assert_eq!(world.decided("session-resumed"), full * AGAIN as u64, "every time");
+        }
+    }
+}
+
+fn tunnel(eap: &str, phase2: &str) -> impl Fn(&World) -> Vec<String> {
+    move |world| {
+        let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+        lines.extend(credentials(&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]));
+        lines
+    }
+}
+
+#[test]
+fn ttls_with_pap_works_in_every_way() {
+    every_way(tunnel("TTLS", "auth=PAP"), "password-only");
+}
+
+#[test]
+fn ttls_with_gtc_works_in_every_way() {
+    every_way(tunnel("TTLS", "autheap=GTC"), "password-only");
+}
+
+#[test]
+fn peap_with_gtc_works_in_every_way() {
+    every_way(tunnel("PEAP", "auth=GTC"), "password-only");
+}
+
+/// A password that a person has made for a device.
+fn device_password(world: &World, label: &str) -> String {
+    let made = ["enroll", "device-password", &world.env["LOGIN_USER"], "--label", label];
+    world.daemon.json(&made)["password"].as_str().unwrap().to_owned()
+}
+
+fn mschapv2(eap: &'static str, phase2: &'static str) -> impl Fn(&World) -> Vec<String> {
+    let password = std::cell::OnceCell::new();
+    move |world| {
+        let password = password.get_or_init(|| device_password(world, "laptop"));
+        let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+        lines.extend(credentials(&world.env["LOGIN_USER"], password));
+        lines
+    }
+}
+
+#[test]
+fn ttls_with_mschapv2_works_in_every_way() {
+    every_way(mschapv2("TTLS", "auth=MSCHAPV2"), "device-password");
+}
+
+#[test]
+fn ttls_with_eap_mschapv2_works_in_every_way() {
+    every_way(mschapv2("TTLS", "autheap=MSCHAPV2"), "device-password");
+}
+
+#[test]
+fn peap_with_mschapv2_works_in_every_way() {
+    every_way(mschapv2("PEAP", "auth=MSCHAPV2"), "device-password");
+}
+
+#[test]
+fn mschapv2_knows_no_password_but_those_of_devices_and_only_where_they_are_taken() {
+    let world = World::new();
+    let ways = [("TTLS", "auth=MSCHAPV2"), ("TTLS", "autheap=MSCHAPV2"), ("PEAP", "auth=MSCHAPV2")];
+    let right = device_password(&world, "laptop");
+    let refused = |password: &str| {
+        for (eap, phase2) in ways {
+            let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+            lines.extend(credentials(&world.env["LOGIN_USER"], password));
+            let said = world.eapol_test(&lines, 0);
+            assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+        }
+    };
+    refused(&world.env["LOGIN_PASSWORD"]);
+    assert_eq!(world.decided("wrong-device-password"), 3);
+    world.configure(&[("eap", "inner = [\"gtc\", \"pap\"]")]);
+    refused(&right);
+    assert_eq!(world.decided("device-password"), 0);
+}
+
+#[test]
+fn session_of_a_device_ends_with_its_password() {
+    let world = World::new();
+    let lines = mschapv2("PEAP", "auth=MSCHAPV2")(&world);
+    assert!(world.eapol_test(&lines, 1).success);
+    let list = world.daemon.json(&["factor", "list", &world.env["LOGIN_USER"]]);
+    let id = list["factors"][0]["id"].as_str().unwrap().to_owned();
+    assert!(world.daemon.run(&["factor", "revoke", &id]).status.success());
+    assert!(!world.eapol_test(&lines, 0).success);
+}
+
+#[test]
+fn tls_with_a_certificate_works_in_every_way() {
+    let lines = |world: &World| {
+        certificate(Path::new(&world.env["EAP_CLIENT_CERT"]), Path::new(&world.env["EAP_CLIENT_KEY"]))
+    };
+    every_way(lines, "certificate");
+}
+
+#[test]
+fn full_and_resumed_logins_take_no_more_rounds_than_they_need() {
+    let world = World::new();
+    for (disabled, expected) in [(0, 4 + 4), (1, 4 + 3)] {
+        let mut lines = tunnel("TTLS", "auth=PAP")(&world);
+        lines.push(format!("phase1=\"tls_disable_tlsv1_3={disabled}\""));
+        let said = world.eapol_test(&lines, 1);
+        assert_eq!(said.messages(), expected, "{}", said.output);
+    }
+}
+
+#[test]
+fn wrong_password_is_refused_and_gives_no_keys() {
+    let world = World::new();
+    for (eap, phase2) in [("TTLS", "auth=PAP"), ("TTLS", "autheap=GTC"), ("PEAP", "auth=GTC")] {
+        let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+        lines.extend(credentials(&world.env["LOGIN_USER"], "wrong"));
+        let said = world.eapol_test(&lines, 0);
+        assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+        assert!(!said.output.contains("MS-MPPE"), "{}", said.output);
+    }
+    assert_eq!(world.decided("wrong-password"), 3);
+}
+
+#[test]
+fn device_that_trusts_another_authority_breaks_off() {
+    let world = World::new();
+    // The person's own certificate vouches for nobody.
+    let other = &world.env["EAP_CLIENT_CERT"];
+    for disabled in [0, 1] {
+        let mut lines = tunnel("TTLS", "auth=PAP")(&world);
+        lines.push(format!("phase1=\"tls_disable_tlsv1_3={disabled}\""));
+        let said = world.eapol_test_by(other, &lines, 0);
+        assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+    }
+    assert_eq!((world.decided("eap-broken"), world.decided("password-only")), (2, 0));
+}
+
+#[test]
+fn device_chooses_among_the_methods_that_are_allowed() {
+    let world = World::with(&[("eap", "methods = [\"tls\", \"peap\"]")]);
+    let said = world.eapol_test(&tunnel("PEAP", "auth=GTC")(&world), 0);
+    assert!(said.success, "after a Nak\n{}", said.output);
+    let said = world.eapol_test(&tunnel("TTLS", "auth=PAP")(&world), 0);
+    assert!(!said.success);
+    assert_eq!(world.decided("eap-method"), 1);
+}
+
+#[test]
+fn realm_is_taken_off_the_inner_identity() {
+    let world = World::new();
+    let mut lines = vec!["eap=TTLS".to_owned(), "phase2=\"auth=PAP\"".to_owned()];
+    let name = format!("{}@Example.EDU", world.env["LOGIN_USER"]);
+    lines.extend(credentials(&name, &world.env["LOGIN_PASSWORD"]));
+    assert!(world.eapol_test(&lines, 0).success);
+    lines[2] = format!("identity=\"{}@elsewhere.example\"", world.env["LOGIN_USER"]);
+    assert!(!world.eapol_test(&lines, 0).success);
+}

@@ -1,0 +1,135 @@
+//! Sessions: nothing is resumed that did not begin with a whole login, and nothing of somebody who may not log in any more.
+
+use crate::device::{Nas, Ttls, response, tls};
+use crate::support::{DatabaseLock, code};
+use crate::world::World;
+use doorward::wire::eap::{Method, Packet};
+use doorward::wire::radius::{AttributeType, Code};
+use rustls::{HandshakeKind, version};
+
+const VERSIONS: [&rustls::SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
+
+// CVE-2017-9148
+#[test]
+fn session_of_a_login_that_was_broken_off_is_not_resumed() {
+    let world = World::new();
+    for version in VERSIONS {
+        let config = tls(&world, version);
+        let aborted = Ttls::handshake(&world, &config).unwrap();
+        assert_eq!(aborted.tls.handshake_kind(), Some(HandshakeKind::Full));
+        drop(aborted);
+        let again = Ttls::handshake(&world, &config).unwrap();
+        assert_eq!(again.tls.handshake_kind(), Some(HandshakeKind::Full), "{version:?}");
+        let refused = again.password(&world.env["LOGIN_USER"], "wrong");
+        assert_eq!(refused.code, Code::ACCESS_REJECT);
+        let third = Ttls::handshake(&world, &config).unwrap();
+        assert_eq!(third.tls.handshake_kind(), Some(HandshakeKind::Full), "nor one of a wrong password");
+    }
+    assert_eq!(world.decided("session-resumed"), 0);
+}
+
+#[test]
+fn resumed_session_gets_what_its_person_gets_and_ends_with_a_lock() {
+    let world = World::new();
+    let employee = world.employee();
+    for version in VERSIONS {
+        let config = tls(&world, version);
+        let vlan = |reply: &crate::device::Reply| reply.has(AttributeType(81));
+        let full = Ttls::handshake(&world, &config).unwrap().password(&employee.user, &employee.password);
+        assert!(full.code == Code::ACCESS_ACCEPT && vlan(&full));
+        // In TLS 1.2 the last word is the device's, and what comes then is the end.
+        let resume = || match Ttls::handshake(&world, &config) {
+            Ok(login) => login.finish(),
+            Err(end) => end,
+        };
+        let resumed = resume();
+        assert!(resumed.code == Code::ACCESS_ACCEPT && vlan(&resumed), "{version:?}");
+        let run =
+            |command: &str| assert!(world.daemon.run(&["person", command, &employee.user]).status.success());
+        run("lock");
+        assert_eq!(resume().code, Code::ACCESS_REJECT);
+        run("unlock");
+        assert_eq!(Ttls::handshake(&world, &config).unwrap().tls.handshake_kind(), Some(HandshakeKind::Full));
+    }
+    assert_eq!((world.decided("session-resumed"), world.decided("person-locked")), (2, 2));
+}
+
+#[test]
+fn nothing_is_resumed_where_that_is_off() {
+    let world = World::with(&[("eap", "session_lifetime = \"0s\"")]);
+    for version in VERSIONS {
+        let config = tls(&world, version);
+        for _ in 0..2 {
+            let login = Ttls::handshake(&world, &config).unwrap();
+            assert_eq!(login.tls.handshake_kind(), Some(HandshakeKind::Full));
+            let accepted = login.password(&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]);
+            assert_eq!(accepted.code, Code::ACCESS_ACCEPT);
+        }
+    }
+}
+
+/// The client of the demonstration that asks a passcode of whoever has one.
+const VPN: &str = "127.0.0.1";
+
+#[test]
+fn policy_of_the_client_holds_inside_the_tunnel() {
+    let world = World::new();
+    let config = tls(&world, &version::TLS12);
+    let person = world.employee();
+    let login = |typed: &str| {
+        let config = tls(&world, &version::TLS12);
+        let login = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+        login.password(&person.user, typed).code
+    };
+    assert_eq!(login(&person.password), Code::ACCESS_REJECT, "the device cannot be asked for a passcode");
+    assert_eq!(world.decided("passcode-missing"), 1);
+    let both = format!("{}{}", person.password, code(&person.totp, 0));
+    assert_eq!(login(&both), Code::ACCESS_ACCEPT);
+    assert_eq!(login(&both), Code::ACCESS_REJECT, "a passcode works once");
+    // A session of Wi-Fi, where the password was enough, is worth nothing here.
+    let wifi = Ttls::handshake(&world, &config).unwrap().password(&person.user, &person.password);
+    assert_eq!(wifi.code, Code::ACCESS_ACCEPT);
+    let here = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+    assert_eq!(here.tls.handshake_kind(), Some(HandshakeKind::Full));
+}
+
+#[test]
+fn gtc_asks_for_the_passcode_where_the_client_wants_one() {
+    let world = World::with(&[("eap", "inner = [\"gtc\"]")]);
+    let person = world.employee();
+    let login = |passcode: &str| {
+        let config = tls(&world, &version::TLS13);
+        let mut login = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+        let mut asked = Vec::new();
+        let mut answer = response(0, Method::IDENTITY, person.user.as_bytes());
+        for typed in [&person.password, passcode] {
+            let bytes = login.inner(&answer).unwrap();
+            let packet = Packet::decode(&bytes).unwrap();
+            assert_eq!(packet.method, Some(Method::GTC));
+            asked.push(String::from_utf8_lossy(packet.data).into_owned());
+            answer = response(packet.identifier, Method::GTC, typed.as_bytes());
+        }
+        assert_eq!(asked, ["Password", "Enter the passcode from your One-Time-Passcode App:"]);
+        // With TLS 1.3 there may be one more packet before the end.
+        match login.inner(&answer) {
+            Err(end) => end.code,
+            Ok(_) => panic!("it goes on"),
+        }
+    };
+    assert_eq!(login("000000"), Code::ACCESS_REJECT);
+    assert_eq!(login(&code(&person.totp, 0)), Code::ACCESS_ACCEPT);
+}
+
+#[test]
+fn what_cannot_be_decided_is_not_answered_and_may_be_sent_again() {
+    let world = World::new();
+    let mut login = Ttls::handshake(&world, &tls(&world, &version::TLS12)).unwrap();
+    let wrong = login.password_response(&world.env["LOGIN_USER"], "wrong");
+    let lock = DatabaseLock::take(&world.daemon.dir);
+    login.nas.send(&wrong);
+    crate::world::wait_until(|| world.daemon.log().contains("no answer: could not decide"));
+    lock.let_go();
+    let reply = login.nas.exchange(&wrong);
+    assert_eq!(reply.code, Code::ACCESS_REJECT, "the only answer, and the conversation was there still");
+    assert_eq!(world.decided("wrong-password"), 1);
+}

@@ -1,0 +1,154 @@
+//! The demonstration with another configuration, and `eapol_test` against it.
+
+use crate::support::{Daemon, PATIENCE, Someone, read};
+use nix::sys::signal::Signal;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// The client of the demonstration that is Wi-Fi: a password is enough.
+pub(crate) const WIFI: &str = "127.0.0.9";
+
+/// The demonstration.
+pub(crate) struct World {
+    pub(crate) daemon: Daemon,
+    pub(crate) env: HashMap<String, String>,
+    runs: tempfile::TempDir,
+}
+
+/// What `eapol_test` has said.
+pub(crate) struct Said {
+    pub(crate) success: bool,
+    pub(crate) output: String,
+}
+
+impl Said {
+    /// Logins whose keys are the same on both sides.
+    pub(crate) fn equal_keys(&self) -> usize {
+        let line = self.output.lines().find_map(|line| line.strip_prefix("MPPE keys OK: ")).unwrap();
+        let (equal, mismatch) = line.split_once("mismatch: ").unwrap();
+        assert!(!self.success || mismatch.trim() == "0", "{line}");
+        equal.trim().parse().unwrap()
+    }
+
+    pub(crate) fn messages(&self) -> usize {
+        self.output.matches("Sending RADIUS message").count()
+    }
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let daemon = Daemon::demo(&[]);
+        let env = daemon.env();
+        Self { daemon, env, runs: tempfile::tempdir().unwrap() }
+    }
+
+    /// With these lines in sections of the configuration.
+    pub(crate) fn with(lines: &[(&str, &str)]) -> Self {
+        let world = Self::new();
+        world.configure(lines);
+        world
+    }
+
+    /// Adds lines to sections and has the daemon read them.
+    pub(crate) fn configure(&self, lines: &[(&str, &str)]) {
+        let path = self.daemon.dir.join("doorward.toml");
+        let mut text = read(&path);
+        for (section, line) in lines {
+            let header = format!("\n[{section}]\n");
+            let key = line.split('=').next().unwrap();
+            // What stands there already makes room.
+            let (before, after) = text.split_once(&header).unwrap_or_else(|| panic!("no [{section}]"));
+            let (own, rest) = after.split_once("\n[").unwrap();
+            let own: String =
+                own.lines().filter(|old| !old.starts_with(key)).map(|old| format!("{old}\n")).collect();
+            text = format!("{before}{header}{line}\n{own}\n[{rest}");
+        }
+        std::fs::write(&path, text).unwrap();
+        self.reload();
+    }
+
+    /// SIGHUP, and waits until it has had its effect.
+    pub(crate) fn reload(&self) {
+        let reloads = || self.daemon.log().matches("configuration reloaded").count();
+        let before = reloads();
+        self.daemon.signal(Signal::SIGHUP);
+        wait_until(|| {
+            let log = self.daemon.log();
+            assert!(!log.contains("reload refused"), "{log}");
+            reloads() > before
+        });
+    }
+
+    /// A person whose Access-Accept has a VLAN.
+    pub(crate) fn employee(&self) -> Someone {
+        self.daemon.with_app().remove(0)
+    }
+
+    pub(crate) fn decided(&self, reason: &str) -> u64 {
+        self.daemon.counter(&format!("decision.{reason}"))
+    }
+
+    /// Runs `eapol_test` with these lines in its network block, from Wi-Fi, `again` times more after the first.
+    pub(crate) fn eapol_test(&self, lines: &[String], again: usize) -> Said {
+        self.eapol_test_by(&self.env["RADIUS_CA"], lines, again)
+    }
+
+    /// The same for a device that trusts another authority.
+    pub(crate) fn eapol_test_by(&self, authority: &str, lines: &[String], again: usize) -> Said {
+        let name = &self.env["EAP_SERVER_NAME"];
+        let network = format!(
+            "network={{\n key_mgmt=IEEE8021X\n ca_cert=\"{authority}\"\n domain_match=\"{name}\"\n {}\n}}\n",
+            lines.join("\n ")
+        );
+        let file = self.runs.path().join(uuid::Uuid::now_v7().to_string());
+        std::fs::write(&file, network).unwrap();
+        let output = Command::new("eapol_test")
+            .args(["-a", "127.0.0.1", "-A", WIFI, "-p", &self.env["RADIUS_PORT"]])
+            .args(["-s", &self.env["RADIUS_SECRET"], "-t", "30", "-r", &again.to_string()])
+            .arg("-c")
+            .arg(&file)
+            .output()
+            .expect("eapol_test is installed");
+        let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Said { success: output.status.success(), output: output_text }
+    }
+
+    /// Writes a file of the configuration's folder.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        use std::os::unix::fs::PermissionsExt;
+        let path = self.daemon.dir.join(name);
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        path
+    }
+}
+
+/// Who it is and their password, behind an anonymous outer identity.
+pub(crate) fn credentials(user: &str, password: &str) -> Vec<String> {
+    vec![
+        format!("identity=\"{user}\""),
+        "anonymous_identity=\"anonymous@example.edu\"".to_owned(),
+        format!("password=\"{password}\""),
+    ]
+}
+
+/// A certificate and its key.
+pub(crate) fn certificate(certificate: &Path, key: &Path) -> Vec<String> {
+    vec![
+        "eap=TLS".to_owned(),
+        "identity=\"anonymous@example.edu\"".to_owned(),
+        format!("client_cert=\"{}\"", certificate.display()),
+        format!("private_key=\"{}\"", key.display()),
+    ]
+}
+
+/// Looks until it is so.
+pub(crate) fn wait_until(so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    while !so() {
+        assert!(begin.elapsed() < PATIENCE, "it never came");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
