@@ -1,5 +1,7 @@
 //! The documents that are checked in are those that are served.
 
+#![expect(clippy::expect_used, reason = "helpers of tests fail by panicking")]
+
 use std::path::Path;
 
 // R-SOCK-1

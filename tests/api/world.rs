@@ -144,8 +144,8 @@ impl World {
             if let Some(file) = fresh.first() {
                 self.seen.borrow_mut().insert(file.clone());
                 let text = std::fs::read_to_string(file).unwrap();
-                let words = text.split(|c: char| !c.is_ascii_digit());
-                return words.filter(|word| word.len() == 6).next_back().unwrap().to_owned();
+                let mut words = text.rsplit(|c: char| !c.is_ascii_digit());
+                return words.find(|word| word.len() == 6).unwrap().to_owned();
             }
             assert!(std::time::Instant::now() < until, "no message came");
             std::thread::sleep(std::time::Duration::from_millis(20));
