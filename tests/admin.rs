@@ -53,6 +53,9 @@ fn calls(user: &str, id: &str) -> Vec<(Method, String, Option<Value>, [bool; 3])
         (Method::GET, "audit".into(), None, audits),
         (Method::GET, "audit/verify".into(), None, audits),
         (Method::GET, "audit/export".into(), None, audits),
+        (Method::GET, "keys".into(), None, everyone),
+        (Method::POST, "keys/rotate".into(), None, admin_only),
+        (Method::POST, "backups".into(), Some(json!({"file": "/backup/doorward.db"})), admin_only),
     ]
 }
 
@@ -216,7 +219,7 @@ fn curl_reaches_the_socket_and_bad_requests_are_explained() {
         curl(&["-H", "content-type: application/json", "-d", "{\"usernam\":\"x\"}", "http://d/v1/people"]);
     assert!(typed.contains("unknown field") && typed.ends_with("\n400"), "{typed}");
     assert!(curl(&["http://d/v1/nothing"]).ends_with("\n404"));
-    assert!(curl(&["-X", "PATCH", "http://d/v1/people"]).ends_with("\n404"));
+    assert!(curl(&["-X", "PATCH", "http://d/v1/people"]).ends_with("\n405"));
     let mode = std::fs::metadata(daemon.dir.join("admin.sock")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }

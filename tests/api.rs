@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "api/apps.rs"]
+mod apps;
 #[path = "api/clients.rs"]
 mod clients;
 #[path = "api/conventions.rs"]
@@ -13,6 +15,10 @@ mod conventions;
 mod doors;
 #[path = "api/duo.rs"]
 mod duo;
+#[path = "api/fuzzed.rs"]
+mod fuzzed;
+#[path = "api/reference.rs"]
+mod reference;
 #[path = "api/rounds.rs"]
 mod rounds;
 #[path = "api/world.rs"]

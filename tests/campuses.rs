@@ -20,6 +20,8 @@ const SETTINGS: &str = r##"
 [portal]
 listen = ["127.0.0.1:0"]
 rate = 10000
+helpdesk_groups = ["desk"]
+administrator_groups = ["admins"]
 origin = "http://login.example.edu"
 acceptable_use_url = "https://www.example.edu/use"
 [institution]
@@ -74,8 +76,11 @@ hosts = ["toolkit.south.example.edu"]
 [campus.institution]
 name = "University of the South"
 support_name = "Southern Service Point"
+[campus.portal]
+words = ["south/en.ftl"]
 [campus.registration]
 enforce = "2020-01-01"
+questions = ["mascot", "first-pet", "first-street", "first-school", "first-job", "dream-job"]
 "##;
 
 /// Fields are dropped in this order.
@@ -101,6 +106,9 @@ impl World {
         std::fs::write(dir.path().join("north.svg"), "<svg xmlns=\"http://www.w3.org/2000/svg\"/>").unwrap();
         std::fs::create_dir(dir.path().join("north")).unwrap();
         std::fs::write(dir.path().join("north/en.ftl"), "toolkit-title = Northern Toolkit\n").unwrap();
+        std::fs::create_dir(dir.path().join("south")).unwrap();
+        std::fs::write(dir.path().join("south/en.ftl"), "question-mascot = Which animal is on our banner?\n")
+            .unwrap();
         let settings =
             SETTINGS.replace("@PORT@", &post.port.to_string()).replace("@DIRECTORY@", name) + directories;
         configure(dir.path(), &settings);
@@ -250,6 +258,67 @@ fn policy_and_looks_are_those_of_the_person_once_they_have_signed_in() {
     let page = browser.sign_in("uma", PASSWORD, "/register");
     is_neither(&page);
     assert!(page.body.contains("question-5"), "{}", page.body);
+}
+
+/// Somebody of the north who works for all, after a passcode.
+fn staff(world: &World, user: &str, group: &str, next: &str) -> (Browser, Page) {
+    const SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+    world.add(user, &["--group", group]);
+    world.daemon.json(&["enroll", "totp", user, "--seed", SEED, "--code", &support::code(SEED, -1)]);
+    let mut browser = world.at(NORTH);
+    browser.sign_in(user, PASSWORD, next);
+    let page = browser.post("/verify/passcode", &[("passcode", &support::code(SEED, 0))]);
+    (browser, page)
+}
+
+// R-TOP-5 R-REG-4
+#[test]
+fn clerk_reads_the_question_as_its_person_has_read_it() {
+    let world = World::start();
+    world.add("sam@south.example.edu", &["--email", "sam@home.example"]);
+    let mut sam = world.at(SOUTH);
+    sam.sign_in("sam@south.example.edu", PASSWORD, "/register").must_say("Which animal is on our banner?");
+    let questions = ["first-pet", "first-street", "first-school", "first-job", "dream-job"];
+    let answers = ["Archimedes", "Lindenhof", "Saint Wendelin", "Bremerhaven", "Astronaut"];
+    let slots = (1..).zip(questions.into_iter().zip(answers));
+    let fields: Vec<_> = slots
+        .flat_map(|(slot, (question, answer))| {
+            [(format!("question-{slot}"), question), (format!("answer-{slot}"), answer)]
+        })
+        .collect();
+    let mut fields: Vec<_> = fields.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    fields.extend([("helpdesk", "mascot"), ("helpdesk-answer", "A blue heron")]);
+    sam.post("/register", &fields).must_say("You have successfully updated your information.");
+
+    let (mut clerk, page) = staff(&world, "carla@north.example.edu", "desk", "/desk");
+    is_north(&page);
+    clerk.get("/desk/person/sam%40south.example.edu").must_say("Show the help-desk question");
+    let page = clerk.post("/desk/person/sam%40south.example.edu/question", &[]);
+    page.must_say("Which animal is on our banner?");
+    page.must_say("a blue heron");
+}
+
+// R-TOP-4 R-TOP-5
+#[test]
+fn report_is_told_for_each_campus() {
+    let world = World::start();
+    for user in ["nora@north.example.edu", "nils@north.example.edu", "sam@south.example.edu"] {
+        world.add(user, &[]);
+    }
+    let (mut root, page) = staff(&world, "root@north.example.edu", "admins", "/administration");
+    let parts = |page: &Page| page.between("<h3>", "</h3>");
+    let students = |page: &Page| {
+        let rows = page.between("<th scope=\"row\">", "</tr>");
+        let rows = rows.iter().map(|row| Page { body: row.clone(), ..page.clone() }.text());
+        let count = |row: String| row.strip_prefix("Student ")?.split(' ').next().map(str::to_owned);
+        rows.filter_map(count).collect::<Vec<_>>()
+    };
+    assert_eq!(parts(&page), ["All campuses", "North Campus", "south"], "{}", page.text());
+    assert_eq!(students(&page), ["4", "3", "1"]);
+    world.add("uma", &[]);
+    let page = root.get("/administration");
+    assert_eq!(parts(&page), ["All campuses", "North Campus", "south", "People of no campus"]);
+    assert_eq!(students(&page), ["5", "3", "1", "1"]);
 }
 
 // R-TOP-5

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "challenges/applications.rs"]
+mod applications;
 #[path = "challenges/claims.rs"]
 mod claims;
 #[path = "challenges/nodes.rs"]

@@ -11,6 +11,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
+#[path = "config/api.rs"]
+mod api;
 #[path = "config/campus.rs"]
 mod campus;
 #[path = "config/eap.rs"]
@@ -21,6 +23,8 @@ mod errors;
 mod mailbox;
 #[path = "config/messages.rs"]
 mod messages;
+#[path = "config/metrics.rs"]
+mod metrics;
 #[path = "config/password.rs"]
 mod password;
 #[path = "config/redis.rs"]

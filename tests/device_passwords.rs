@@ -13,9 +13,10 @@ mod gate;
 mod support;
 
 use gate::Gate;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use support::portal::{Browser, Page};
-use support::{Daemon, PATIENCE, Someone, answer, code, radclient};
+use support::{DOORWARD, Daemon, PATIENCE, Someone, answer, code, radclient};
 
 /// A client of the demonstration.
 const VPN: &str = "127.0.0.1";
@@ -96,8 +97,11 @@ fn person_makes_one_in_the_portal_which_is_shown_once_and_told_by_mail() {
     let page = browser.post("/devices", &[("name", " ")]);
     page.must_say("Name the device, in 1 to 64 characters.");
     assert_eq!(page.status, 422);
+    // The button is pressed twice, and the browser shows the second answer.
+    let mut second = browser.clone();
     let made = shown(&browser.post("/devices", &[("name", "<my> phone")]));
     assert_eq!(made.len(), 23, "{made}");
+    assert_eq!(shown(&second.post("/devices", &[("name", "<my> phone")])), made);
     browser.post("/devices", &[("name", "<my> phone")]).must_say("already. Choose another name");
     world.mail(&user, "a Wi-Fi password for a device was made");
 
@@ -142,12 +146,12 @@ fn it_opens_nothing_but_wifi_and_is_no_second_factor() {
     assert_eq!(world.login(&other.user, &other.password), "Access-Accept", "nothing is asked for");
     let gate = Gate::beside(&world.daemon);
     assert_eq!(gate.exchange(&user, &made), "wrong-device-password", "it is another person's");
-    assert_eq!(gate.text(&other.user, &made), "accept laptop");
+    assert_eq!(gate.exchange(&other.user, &made), "accept laptop, proven");
     let listed = world.daemon.json(&["factor", "list", &other.user]);
     assert_eq!(listed["factors"][0]["kind"], "device-password");
     assert!(!listed.to_string().contains(&made));
     assert!(world.daemon.run(&["factor", "revoke", &id]).status.success());
-    assert_eq!(gate.text(&other.user, &made), "no-device-password");
+    assert_eq!(gate.exchange(&other.user, &made), "no-device-password");
 }
 
 // R-RAD-3
@@ -191,4 +195,22 @@ fn number_of_devices_is_limited_and_each_has_its_own_name() {
     assert!(refused("Device 3").contains("There is a device called `Device 3` already."));
     assert!(refused("one more").contains("There are 8 device passwords already"));
     assert!(refused("").contains("The name must have 1 to 64 characters"));
+}
+
+#[test]
+fn those_that_are_made_at_once_are_no_more_than_there_may_be() {
+    let world = World::start();
+    let user = world.with_app().user;
+    let all = (0..12).map(|number| {
+        let mut command = Command::new(DOORWARD);
+        command.arg("--socket").arg(world.daemon.dir.join("admin.sock"));
+        let label = format!("device {}", number % 10);
+        command.args(["enroll", "device-password", &user, "--label", &label]);
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    });
+    let all: Vec<_> = all.collect();
+    let made = all.into_iter().map(|mut one| one.wait().unwrap().success()).filter(|made| *made).count();
+    let list = world.daemon.json(&["factor", "list", &user]);
+    let kinds = list["factors"].as_array().unwrap().iter().map(|factor| factor["kind"].as_str().unwrap());
+    assert_eq!((made, kinds.filter(|kind| *kind == "device-password").count()), (8, 8));
 }

@@ -39,17 +39,53 @@ fn every_test_that_a_document_names_exists() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// What the sections of a page are called in links.
+fn sections(path: &Path) -> HashSet<String> {
+    let text = fs::read_to_string(path).unwrap();
+    let headings =
+        text.lines().filter_map(|line| Some(line.strip_prefix('#')?.trim_start_matches('#').trim()));
+    let kept = |letter: &char| letter.is_alphanumeric() || " -_".contains(*letter);
+    headings
+        .map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-"))
+        .collect()
+}
+
 #[test]
 fn every_link_in_the_documents_leads_to_a_file() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut broken = Vec::new();
     for path in files(&root.join("docs"), ".md").into_iter().chain([root.join("README.md")]) {
         let text = fs::read_to_string(&path).unwrap();
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if !target.contains("://") && !path.parent().unwrap().join(target).exists() {
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, section) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            let there = file.exists() && (section.is_empty() || sections(&file).contains(section));
+            if !there {
                 broken.push(format!("{}: {target}", path.display()));
             }
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
+}
+
+#[test]
+fn troubleshooting_has_a_section_for_each_reason_and_each_drop_and_no_other() {
+    use doorward::domain::reason::Reason;
+    use doorward::serve::radius::Counters;
+    // What is counted and is no trouble.
+    const FINE: [&str; 4] = ["received", "answered", "duplicate-answered", "status-server"];
+    let drops = Counters::default().snapshot().into_iter().map(|(name, _)| name.to_owned());
+    let drops = drops.filter(|name| !FINE.contains(&name.as_str()));
+    let reasons = Reason::ALL.iter().map(|reason| reason.as_str().to_owned());
+    let mut wanted: Vec<String> = drops.chain(reasons).collect();
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md")).unwrap();
+    let sections = text.split("\n### `").skip(1).map(|section| section.split_once("`\n\n").unwrap());
+    let (mut named, bodies): (Vec<String>, Vec<&str>) =
+        sections.map(|(name, body)| (name.to_owned(), body)).unzip();
+    wanted.sort();
+    named.sort();
+    assert_eq!(named, wanted);
+    assert!(bodies.iter().all(|body| body.trim().len() > 15), "a section says something");
 }

@@ -58,6 +58,8 @@ fn challenge_asks_for_the_passcode_and_works_once() {
     let (vpn, app) = ("127.0.0.1", &daemon.with_app()[0]);
     let challenge = ask(&daemon, vpn, &app.user, &app.password);
     assert_eq!(answer(&challenge), "Access-Challenge");
+    // RFC 2869 §5.10: who looks over a shoulder does not see what is typed, where the client heeds it.
+    assert_eq!(value(&challenge, "Prompt"), Some("No-Echo"), "{challenge}");
     assert_eq!(
         value(&challenge, "Reply-Message"),
         Some("Enter the passcode from your One-Time-Passcode App:")

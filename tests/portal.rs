@@ -28,5 +28,7 @@ mod reset;
 mod steady;
 #[path = "portal/strangers.rs"]
 mod strangers;
+#[path = "portal/twice.rs"]
+mod twice;
 #[path = "portal/world.rs"]
 mod world;

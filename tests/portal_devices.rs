@@ -10,6 +10,8 @@
 
 #[path = "portal_devices/passcodes.rs"]
 mod passcodes;
+#[path = "portal_devices/removed.rs"]
+mod removed;
 mod support;
 #[path = "portal_devices/thief.rs"]
 mod thief;
@@ -53,6 +55,11 @@ impl World {
 
     /// Waits for a mail to somebody that was not read yet and has these words in it.
     fn mail(&mut self, user: &str, words: &str) -> String {
+        self.message(&format!("{user}@example.edu"), words)
+    }
+
+    /// The same for what was sent to a number or an address.
+    fn message(&mut self, to: &str, words: &str) -> String {
         let began = Instant::now();
         while began.elapsed() < PATIENCE {
             let mut files: Vec<_> = std::fs::read_dir(self.daemon.dir.join("mail"))
@@ -63,19 +70,30 @@ impl World {
             files.sort();
             for file in files {
                 let text = support::read(&file);
-                if text.starts_with(&format!("{user}@example.edu\n")) && text.contains(words) {
+                if text.starts_with(&format!("{to}\n")) && text.contains(words) {
                     self.read.insert(file);
                     return text;
                 }
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("no mail to {user} says `{words}`")
+        panic!("nothing to {to} says `{words}`")
     }
 
     /// Somebody signs in and shows a passcode, with the app where they have one, else by mail; the page that they wanted.
     fn admitted(&mut self, user: &str, next: &str) -> (Browser, Page) {
         let person = self.person(user);
+        let mut browser = Browser::new(&self.url);
+        let page = browser.sign_in(&person.user, &person.password, next);
+        let page = self.proven(&mut browser, &person, &page);
+        (browser, page)
+    }
+
+    /// The same for who plays a part at the portal.
+    fn staff(&mut self, part: &str, next: &str) -> (Browser, Page) {
+        let mut env = self.daemon.env();
+        let mut var = |name: &str| env.remove(&format!("{part}_{name}")).unwrap();
+        let person = Someone { user: var("USER"), password: var("PASSWORD"), totp: var("TOTP_SECRET") };
         let mut browser = Browser::new(&self.url);
         let page = browser.sign_in(&person.user, &person.password, next);
         let page = self.proven(&mut browser, &person, &page);
@@ -223,6 +241,13 @@ fn who_has_an_app_and_no_pin_is_led_to_choose_one_where_it_is_required() {
     pin(&mut browser, "1234").must_say("follow each other");
     pin(&mut browser, "8305");
     browser.get("/security").must_say("Recent activity");
+    // Who works here, too.
+    for (part, page) in [("HELPDESK", "/desk"), ("ADMIN", "/administration")] {
+        let (mut browser, shown) = world.staff(part, page);
+        assert_eq!(shown.path, "/app/pin", "{}", shown.text());
+        pin(&mut browser, "8305");
+        assert_eq!(browser.get(page).path, page);
+    }
     // Who has no app has nothing to type a PIN before.
     let (_, page) = world.admitted("chen", "/password");
     assert_eq!(page.path, "/password", "{}", page.text());

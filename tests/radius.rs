@@ -238,7 +238,9 @@ fn overload_drops_new_logins_and_still_answers_status_server() {
         .send_to(&Request::new(Code::STATUS_SERVER, 99, [9; 16]).seal(&secret()).unwrap(), daemon.address)
         .unwrap();
     assert_eq!(receive(&socket).unwrap()[1], 99, "status comes before the slow login");
-    assert_eq!(receive(&socket).unwrap()[1], 1, "the login that was taken is finished");
+    // Which of them is taken is the readers' affair: requests are shared among them by Identifier.
+    let finished = receive(&socket).unwrap()[1];
+    assert!((1..=20).contains(&finished), "the login that was taken is finished, not {finished}");
     assert_eq!(daemon.counter("shed"), 19);
 }
 

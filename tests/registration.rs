@@ -91,9 +91,10 @@ impl World {
 }
 
 fn settings(port: u16, registration: &str) -> String {
+    let helpdesk = if registration.contains("helpdesk") { "" } else { "helpdesk = \"off\"\n" };
     format!(
         "[portal]\nlisten = [\"127.0.0.1:0\"]\nrate = 10000\nadministrator_groups = [\"admins\"]\n\
-         [registration]\nhelpdesk = \"off\"\n{registration}\
+         [registration]\n{helpdesk}{registration}\
          [codes]\nper_person = 1000\nper_person_day = 1000\nper_destination = 1000\nper_origin = 1000\n\
          [smtp]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nfrom = \"it@example.edu\"\n"
     )
@@ -202,6 +203,7 @@ fn switched_off_nobody_is_told_and_everybody_may_reset_and_a_reload_changes_that
     assert!(!page.says(DUE) && !page.says("Registration is required"), "{}", page.text());
     assert!(may_reset(&world, "stella"));
     world.now(&format!("{LONG_AGO}{TWO}"));
+    assert_eq!(browser.get("/security").path, "/register", "a session that is older than the date");
     assert!(!may_reset(&world, "stella"));
     let mut browser = world.browser();
     assert_eq!(browser.sign_in("stella", PASSWORD, "/security").path, "/register");
@@ -228,6 +230,45 @@ fn report_counts_who_has_registered() {
     assert_eq!(student(&page), "Student 1 1 (100 %) 1 (100 %) 0 (0 %)");
     let faculty = rows(&page).into_iter().find(|row| row.starts_with("Faculty")).unwrap();
     assert_eq!(faculty, "Faculty 1 1 (100 %) 0 (0 %) 0 (0 %)");
+}
+
+// R-REG-3 R-REG-4
+#[test]
+fn new_answers_are_compared_with_those_that_are_kept_and_with_the_one_for_the_help_desk() {
+    const REPEATED: &str = "Each answer must be another.";
+    const TOLD: &str = "The help desk hears this answer";
+    const GOOD: &str = "You have successfully updated your information.";
+    let world = World::start("helpdesk = \"optional\"\nslots = 3\nmin_new = 2\nmin_existing = 0\n");
+    let mut browser = world.registered("stella");
+    // What is left empty is kept.
+    let kept = [("question-1", "first-pet"), ("question-2", "first-street")];
+    let mut update = |more: &[(&str, &str)]| browser.post("/register", &[&kept, more].concat());
+    let school = |answer| [("question-3", "first-school"), ("answer-3", answer)];
+    let spoken = |answer| [("helpdesk", "dream-job"), ("helpdesk-answer", answer)];
+    update(&school(" archimedes!")).must_say(REPEATED);
+    update(&spoken("LINDENHOF")).must_say(TOLD);
+    update(&[school("Astronaut"), spoken("astronaut")].concat()).must_say(TOLD);
+    update(&spoken("Astronaut")).must_say(GOOD);
+    update(&[school("astronaut"), spoken("")].concat()).must_say(TOLD);
+    update(&[school("Saint Wendelin"), spoken("")].concat()).must_say(GOOD);
+    update(&[school("saint wendelin"), spoken("")].concat()).must_say(GOOD);
+}
+
+/// Else whoever has an account has as many mails sent to anybody as the pages take forms.
+// R-REG-5
+#[test]
+fn address_that_was_only_typed_gets_few_notices_and_a_known_one_gets_all() {
+    let world = World::start(&format!("enforce = \"remind\"\n{TWO}"));
+    let mut browser = world.registered("stella");
+    for number in 0..15 {
+        let to = format!("mallory{number}@away.example");
+        let kept = [("question-1", "first-pet"), ("question-2", "first-street"), ("contact-email", &*to)];
+        browser.post("/register", &kept).must_say("You have successfully updated your information.");
+        browser.get("/register");
+    }
+    let sent = world.daemon.json(&["outbox", "list"]).to_string();
+    assert_eq!(sent.matches("@h").count(), 16, "{sent}");
+    assert_eq!(sent.matches("@a").count(), 10, "{sent}");
 }
 
 /// The answer to what a page asks.

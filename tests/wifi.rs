@@ -12,12 +12,18 @@
 mod bounds;
 #[path = "wifi/certificates.rs"]
 mod certificates;
+#[path = "wifi/challenges.rs"]
+mod challenges;
 #[path = "wifi/device.rs"]
 mod device;
 #[path = "wifi/methods.rs"]
 mod methods;
+#[path = "wifi/secrets.rs"]
+mod secrets;
 #[path = "wifi/sessions.rs"]
 mod sessions;
 mod support;
+#[path = "wifi/wired.rs"]
+mod wired;
 #[path = "wifi/world.rs"]
 mod world;

@@ -5,11 +5,13 @@
 //! step, or, if it has errors, they are logged and the old one stays.
 
 use super::logging::Filter;
+use super::notify::Notify;
 use super::wiring::Running;
 use crate::config::{self, Config};
 use anyhow::{Context, Result};
 use std::path::Path;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Interval, MissedTickBehavior};
 
 /// The signals that the daemon obeys.
 pub struct Signals {
@@ -29,21 +31,56 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one; `true` for a stop, `false` for a reload.
-    async fn next_is_stop(&mut self) -> bool {
+    /// Waits for the next one, or for the time to show that the daemon is alive.
+    async fn next(&mut self, watchdog: Option<&mut Interval>) -> Next {
+        let due = async {
+            match watchdog {
+                Some(watchdog) => watchdog.tick().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
-            _ = self.terminate.recv() => true,
-            _ = self.interrupt.recv() => true,
-            _ = self.hangup.recv() => false,
+            _ = self.terminate.recv() => Next::Stop,
+            _ = self.interrupt.recv() => Next::Stop,
+            _ = self.hangup.recv() => Next::Reload,
+            _ = due => Next::Look,
         }
     }
 }
 
-/// Serves until a signal says stop.
+/// What is to be done.
+enum Next {
+    Stop,
+    Reload,
+    /// Look whether logins can be decided, and tell.
+    Look,
+}
+
+/// Serves until a signal says stop. A service manager is told of it all; of a daemon that is told to be watched and whose
+/// requests do not get on, it hears nothing, and starts it anew.
 pub async fn run(mut running: Running, mut signals: Signals, path: &Path, filter: &Filter) -> Result<()> {
-    while !signals.next_is_stop().await {
-        reload(&mut running, path, filter);
+    let notify = Notify::from_environment();
+    // A quarter of the time from one look to the next, as much for the look, and the rest to spare.
+    let patience = notify.watchdog().map(|within| within / 4);
+    let mut watchdog = patience.map(tokio::time::interval);
+    watchdog.iter_mut().for_each(|each| each.set_missed_tick_behavior(MissedTickBehavior::Delay));
+    let status = |running: &Running| format!("RADIUS is served at {}", running.served());
+    notify.ready(&status(&running));
+    loop {
+        match signals.next(watchdog.as_mut()).await {
+            Next::Stop => break,
+            Next::Reload => {
+                notify.reloading();
+                reload(&mut running, path, filter).await;
+                notify.ready(&status(&running));
+            }
+            Next::Look => match running.look(patience.unwrap_or_default()).await {
+                Ok(()) => notify.alive(),
+                Err(what) => tracing::error!("{what}; the service manager is not told that all is well"),
+            },
+        }
     }
+    notify.stopping(running.longest_stop());
     tracing::info!("stopping");
     let cut_off = running.stop().await;
     if cut_off > 0 {
@@ -53,7 +90,7 @@ pub async fn run(mut running: Running, mut signals: Signals, path: &Path, filter
     Ok(())
 }
 
-fn reload(running: &mut Running, path: &Path, filter: &Filter) {
+async fn reload(running: &mut Running, path: &Path, filter: &Filter) {
     match config::load(path, super::environment()) {
         Err(errors) => tracing::error!("reload refused, the old configuration stays:\n{errors}"),
         Ok(new) => {
@@ -64,7 +101,7 @@ fn reload(running: &mut Running, path: &Path, filter: &Filter) {
             for what in running.needs_restart(&new) {
                 tracing::warn!("{what} changed: this takes effect only after a restart");
             }
-            for error in running.reload(new) {
+            for error in running.reload(new).await {
                 tracing::error!("{error}");
             }
             tracing::info!("configuration reloaded");

@@ -3,10 +3,12 @@
 pub mod check;
 pub mod cli;
 pub mod client;
+pub mod confinement;
 pub mod demo;
 pub mod lifecycle;
 pub mod logging;
 pub mod login_test;
+pub mod notify;
 pub mod serve;
 pub mod wiring;
 

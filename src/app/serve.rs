@@ -1,7 +1,9 @@
 //! `doorward serve`.
 
-use super::{lifecycle, logging, wiring};
+use super::{confinement, lifecycle, logging, wiring};
 use crate::config;
+use crate::serve::handed::Handed;
+use anyhow::Context;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -17,12 +19,15 @@ pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(EX_CONFIG));
         }
     };
+    let handed = Handed::from_environment().context("a socket of the service manager is of no use here")?;
     let filter = logging::install(&config.log)?;
     lifecycle::warn(&config);
+    // Before there is any other thread: those of the runtime get no more than this one has.
+    let confined = confinement::confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = lifecycle::Signals::install()?;
-        let running = wiring::start(config).await?;
+        let running = wiring::start(config, handed, confined).await?;
         lifecycle::run(running, signals, path, &filter).await
     })?;
     Ok(ExitCode::SUCCESS)

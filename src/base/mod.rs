@@ -1,8 +1,9 @@
-//! Ground that every other rank stands on: time, randomness, secrets and address prefixes.
+//! Ground that every other rank stands on: time, randomness, secrets, address prefixes and counters.
 //!
 //! Time and randomness are traits so that tests inject them; nothing below `serve` reads the system clock.
 
 pub mod clock;
+pub mod meter;
 pub mod percent;
 pub mod prefix;
 pub mod qr;

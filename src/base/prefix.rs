@@ -1,7 +1,15 @@
-//! Longest-prefix lookup of IP addresses.
+//! Longest-prefix lookup of IP addresses, and what they count as.
 
 use ipnet::IpNet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+
+/// What an address counts as where somebody is counted by it: who has one of IPv6 has all of its network of 64 bits.
+pub fn share(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
+        v4 => v4,
+    }
+}
 
 /// Values by network prefix; the longest prefix that covers an address wins.
 ///
@@ -95,6 +103,17 @@ impl<T> FromIterator<(IpNet, T)> for PrefixMap<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn address_of_ipv6_counts_as_its_network_and_one_of_ipv4_as_itself() {
+        let shared = |text: &str| share(text.parse().unwrap()).to_string();
+        assert_eq!(shared("2001:db8::5"), shared("2001:db8::ffff:5"));
+        assert_ne!(shared("2001:db8::5"), shared("2001:db8:0:1::5"));
+        assert_eq!(
+            (shared("192.0.2.5"), shared("::ffff:192.0.2.5")),
+            ("192.0.2.5".into(), "192.0.2.5".into())
+        );
+    }
 
     fn map() -> PrefixMap<&'static str> {
         [("0.0.0.0/0", "any"), ("10.0.0.0/8", "ten"), ("10.1.2.3/32", "one"), ("2001:db8::/32", "six")]

@@ -1,7 +1,8 @@
 //! `[api]` and `[[api_client]]`: what applications ask for people over HTTPS, and which applications may.
 
 use super::client::policies;
-use super::files::Files;
+use super::files::{Files, LONGEST, contents};
+use super::report::At;
 use super::section::Section;
 use super::wsapi::{ServerTls, listen, networks, tls_for};
 use crate::domain::policy::ClientPolicy;
@@ -10,6 +11,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use ipnet::IpNet;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use rustls::server::WebPkiClientVerifier;
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,6 +57,36 @@ pub enum ApiRight {
     List,
     /// Set up passcode apps for people.
     Enroll,
+}
+
+impl ApiRight {
+    /// The word in the configuration.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ApiRight::Trigger => "trigger",
+            ApiRight::OtpOnly => "otponly",
+            ApiRight::List => "list",
+            ApiRight::Enroll => "enroll",
+        }
+    }
+
+    /// What an application is told that has it not.
+    pub const fn missing(self) -> &'static str {
+        match self {
+            ApiRight::Trigger => {
+                "This application may not have passcodes asked for. Give it the right `trigger` in the configuration."
+            }
+            ApiRight::OtpOnly => {
+                "This application may not say that only the passcode counts. Give it the right `otponly`, or leave it out."
+            }
+            ApiRight::List => {
+                "This application may not see which passcodes people have. Give it the right `list` in the configuration."
+            }
+            ApiRight::Enroll => {
+                "This application may not set up apps for people. Give it the right `enroll` in the configuration."
+            }
+        }
+    }
 }
 
 /// `[[api_client]]`
@@ -138,7 +170,7 @@ pub(super) fn api(root: &Section<'_>, files: &Files<'_>, taken: &[String]) -> Op
     let listen = listen(&section, protected, "passwords and passcodes");
     let token_lifetime = section.duration("token_lifetime", MINUTE..=24 * 60 * MINUTE);
     let certificates = matches!(authorities, Some(Some(_)));
-    let clients = clients(root, certificates, taken);
+    let clients = clients(root, certificates, taken, proxies.as_deref().unwrap_or_default());
     if listen.as_ref().is_some_and(|listen| !listen.is_empty()) && root.tables("api_client").is_empty() {
         let message = "[api] is served, and nobody may ask: there is no [[api_client]]";
         section.error(
@@ -163,8 +195,7 @@ fn authorities(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Vec<Ce
         return Some(None);
     }
     let path = files.base.join(&name);
-    let read = std::fs::read(&path).map_err(|error| format!("cannot be read: {error}"));
-    let read = read.and_then(|bytes| {
+    let read = contents(&path, LONGEST).and_then(|bytes| {
         let chain = CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>();
         chain.ok().filter(|chain| !chain.is_empty()).ok_or_else(|| "holds no certificates".to_owned())
     });
@@ -197,8 +228,14 @@ fn verifier(section: &Section<'_>, roots: Option<&[CertificateDer<'static>]>) ->
     }
 }
 
-fn clients(root: &Section<'_>, authorities: bool, taken: &[String]) -> Option<Vec<Arc<ApiClient>>> {
+fn clients(
+    root: &Section<'_>,
+    authorities: bool,
+    taken: &[String],
+    proxies: &[IpNet],
+) -> Option<Vec<Arc<ApiClient>>> {
     let mut clients: Vec<Arc<ApiClient>> = Vec::new();
+    let mut seen = HashMap::new();
     for (entries, at) in root.tables("api_client") {
         let section = Section::new("api_client", entries, at, &root.sink);
         let Some(client) = client(&section, authorities) else { continue };
@@ -210,9 +247,33 @@ fn clients(root: &Section<'_>, authorities: bool, taken: &[String]) -> Option<Ve
             let message = format!("a [[client]] is called `{}` already", client.name);
             section.error(at, message, "names are unique: a challenge is bound to one");
         }
+        if client.identify == Identify::Network {
+            addresses(&section, &client.networks, proxies, &mut seen);
+        }
         clients.push(Arc::new(client));
     }
     Some(clients)
+}
+
+/// Addresses by which an application is known: all that it shows, so each must be of one application alone.
+fn addresses(section: &Section<'_>, networks: &[IpNet], proxies: &[IpNet], seen: &mut HashMap<IpNet, At>) {
+    let at = section.place("networks");
+    for network in networks {
+        if network.prefix_len() == 0 {
+            let message =
+                format!("{network} is everybody, and this application shows nothing but its address");
+            section.error(at, message, "name its addresses, or set `identify = \"key\"`");
+        }
+        if proxies.iter().any(|proxy| proxy.contains(network)) {
+            let message = format!("{network} is a proxy of `api.proxies`, and anybody can be behind it");
+            section.error(at, message, "name the application's own addresses");
+        }
+        if let Some(first) = seen.insert(*network, at) {
+            let place = section.sink.borrow().place(first);
+            let message = format!("{network} belongs to another application already");
+            section.error(at, message, format!("see {place}"));
+        }
+    }
 }
 
 fn client(section: &Section<'_>, authorities: bool) -> Option<ApiClient> {
@@ -222,12 +283,8 @@ fn client(section: &Section<'_>, authorities: bool) -> Option<ApiClient> {
         [("network", Identify::Network), ("key", Identify::Key), ("certificate", Identify::Certificate)];
     let identify = section.choice("identify", &ways);
     let certificates = certificates(section);
-    let rights = [
-        ("trigger", ApiRight::Trigger),
-        ("otponly", ApiRight::OtpOnly),
-        ("list", ApiRight::List),
-        ("enroll", ApiRight::Enroll),
-    ];
+    let rights = [ApiRight::Trigger, ApiRight::OtpOnly, ApiRight::List, ApiRight::Enroll];
+    let rights = rights.map(|right| (right.as_str(), right));
     let rights = section.choices("rights", &rights);
     let trusted = section.boolean("trusted");
     let ways = [("auto", Decoding::Auto), ("once", Decoding::Once), ("twice", Decoding::Twice)];

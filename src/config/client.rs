@@ -15,7 +15,7 @@ use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Shared secrets shorter than this can be found by trying (RFC 2865 §3 wants at least 16 octets).
@@ -98,6 +98,7 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
         require_message_authenticator: require_message_authenticator?,
         limit_proxy_state: limit_proxy_state?,
         policy,
+        outcomes: OnceLock::new(),
     })
 }
 

@@ -10,6 +10,8 @@ use std::path::Path;
 
 /// More than any secret or key needs.
 const LARGEST: u64 = 64 * 1024;
+/// More than certificates, lists of revoked ones, or texts need.
+pub(super) const LONGEST: u64 = 64 << 20;
 
 /// Where files and credentials are, and what is unwise about what was found.
 pub(super) struct Files<'a> {
@@ -51,6 +53,23 @@ impl Files<'_> {
             return None;
         }
         read(section, &Path::new(folder).join(name), at)
+    }
+}
+
+/// What stands in a file of at most so many octets; or what is wrong with it, as the end of a sentence.
+pub(super) fn contents(path: &Path, most: u64) -> Result<Vec<u8>, String> {
+    let unread = |error: std::io::Error| format!("cannot be read: {error}");
+    // Looked at before it is opened: to open a pipe would wait for its other end, and some devices never come to theirs.
+    let found = std::fs::metadata(path).map_err(unread)?;
+    if !found.is_file() {
+        return Err("is not a file".to_owned());
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(unread)?;
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes).map_err(unread)?;
+    match bytes.len() as u64 > most {
+        true => Err(format!("has more than {most} bytes")),
+        false => Ok(bytes),
     }
 }
 

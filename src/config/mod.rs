@@ -6,20 +6,25 @@
 mod api;
 mod campus;
 mod client;
+mod daemon;
 mod directory;
 mod eap;
 mod files;
 mod gateway;
 mod keys;
 mod load;
+mod login;
 mod mailbox;
 mod mask;
 mod message;
+mod metrics;
 mod password;
 mod portal;
+mod radius;
 mod redis;
 mod registration;
 mod report;
+mod sandbox;
 mod section;
 mod smtp;
 mod store;
@@ -37,17 +42,20 @@ pub use gateway::{
     Authorization, BodyEncoding, ExecInput, Gateway, GatewayKind, HttpGateway, HttpRequest, Pattern, Program,
     Slot,
 };
-pub use keys::reference;
+pub use keys::{Documented, documented, reference};
 pub use load::load;
 pub use mailbox::{GraphSettings, LdapMailboxSettings, MailboxFilter, MailboxKind, MailboxSettings};
+pub use metrics::Metrics;
 pub use portal::{AcceptableUse, Logo, Portal};
 pub use redis::{Redis, RedisMode, RedisServer};
 pub use registration::{Activation, Enforce, Presence, QuestionsMode, Registration, SecondCode};
 pub use report::Errors;
+pub use sandbox::Sandbox;
 pub use smtp::{Mailbox, Smtp, SmtpProtection};
 pub use wsapi::{ServerTls, Wsapi, WsapiClient};
 pub use yubico::Yubico;
 
+use crate::base::meter::Outcomes;
 use crate::base::{PrefixMap, Secret};
 use crate::domain::campus::Campuses;
 use crate::domain::contact::Country;
@@ -60,7 +68,7 @@ use crate::wire::radius::Dictionary;
 use rustls::pki_types::CertificateDer;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Everything, resolved and checked.
@@ -120,10 +128,14 @@ pub struct Config {
     pub activation: Activation,
     /// `[retention]`
     pub retention: Retention,
+    /// `[metrics]`
+    pub metrics: Metrics,
     /// `[admin]`
     pub admin: Admin,
     /// `[log]`
     pub log: Log,
+    /// `[sandbox]`
+    pub sandbox: Sandbox,
     /// `[[campus]]`: whose people are where.
     pub campuses: Arc<Campuses>,
     /// The campus whose settings these are; none: those that every campus begins with.
@@ -181,7 +193,7 @@ impl PartialEq for Postgres {
 
 impl Eq for Postgres {}
 
-/// `[keys]`: master keys, the first seals, all open.
+/// `[keys]`: master keys; all open, and which one seals is kept in the database.
 #[derive(Debug, Clone)]
 pub struct Keys {
     /// (key id, 32 bytes). The id is the file's name without its ending, 1 to 16 of `[a-z0-9-]`.
@@ -226,6 +238,8 @@ pub struct Client {
     pub policy: ClientPolicy,
     /// EAP at this client.
     pub eap: ClientEap,
+    /// How its logins end, once there was one under these settings.
+    pub outcomes: OnceLock<Arc<Outcomes>>,
 }
 
 /// EAP at a client.

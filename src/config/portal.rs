@@ -1,6 +1,6 @@
 //! `[portal]`: the self-service pages.
 
-use super::files::Files;
+use super::files::{Files, LONGEST, contents};
 use super::registration::{PRESENCE, Presence};
 use super::report::At;
 use super::section::Section;
@@ -16,7 +16,7 @@ use std::time::Duration;
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 /// Largest logo in bytes.
-const LOGO: usize = 256 * 1024;
+const LOGO: u64 = 256 * 1024;
 
 /// `[portal]`
 #[derive(Debug, Clone)]
@@ -201,10 +201,11 @@ fn word_files(section: &Section<'_>, files: &Files<'_>) -> Option<Vec<(String, S
     for (name, at) in section.texts("words")? {
         let path = files.base.join(&name);
         let tag = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        match std::fs::read_to_string(&path) {
+        let read = contents(&path, LONGEST);
+        match read.and_then(|bytes| String::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())) {
             Ok(text) => own.push((tag, text)),
-            Err(error) => {
-                let message = format!("{} cannot be read: {error}", path.display());
+            Err(what) => {
+                let message = format!("{} {what}", path.display());
                 section.error(at, message, "a Fluent file, named after its language, such as words/fr.ftl");
             }
         }
@@ -243,10 +244,9 @@ fn logo(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Logo>> {
         Some("png") => "image/png",
         _ => return fail("is neither .svg nor .png".to_owned()),
     };
-    match std::fs::read(&path) {
-        Ok(bytes) if bytes.len() <= LOGO => Some(Some(Logo { media_type, bytes: bytes.into() })),
-        Ok(bytes) => fail(format!("has {} bytes", bytes.len())),
-        Err(error) => fail(format!("cannot be read: {error}")),
+    match contents(&path, LOGO) {
+        Ok(bytes) => Some(Some(Logo { media_type, bytes: bytes.into() })),
+        Err(what) => fail(what),
     }
 }
 

@@ -16,6 +16,16 @@ pub enum Enforce {
     From(crate::base::Timestamp),
 }
 
+impl Enforce {
+    /// From when on people must register, if they must ever.
+    pub const fn since(self) -> Option<crate::base::Timestamp> {
+        match self {
+            Enforce::Off | Enforce::Remind => None,
+            Enforce::From(date) => Some(date),
+        }
+    }
+}
+
 /// Whether something is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Presence {

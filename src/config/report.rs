@@ -1,5 +1,6 @@
 //! Errors with the place where they were made: file, line, column, the line itself and a caret.
 
+use super::keys;
 use std::fmt::{self, Write};
 use std::path::Path;
 
@@ -93,8 +94,28 @@ impl Errors {
 
     /// An error at a place; the hint stands beside the caret.
     pub(super) fn at(&mut self, at: At, message: impl Into<String>, hint: impl Into<String>) {
+        let (message, hint) = (self.hushed(at, message.into()), self.hushed(at, hint.into()));
         let at = (at != At::DEFAULT).then_some(at);
-        self.push(Item { at, message: message.into(), hint: hint.into() });
+        self.push(Item { at, message, hint });
+    }
+
+    /// Without what it quotes, if it is about a place with a secret: behind a bracket that is not closed, a secret is an element of a list.
+    fn hushed(&self, at: At, text: String) -> String {
+        let covers = |secret: &&At| {
+            secret.source == at.source && secret.start < at.end.max(at.start + 1) && at.start < secret.end
+        };
+        if at == At::DEFAULT || !self.secrets.iter().any(|secret| covers(&secret)) {
+            return text;
+        }
+        let written = self.sources.get(at.source).and_then(|source| source.text.get(at.start..at.end));
+        let written = written.unwrap_or_default();
+        // Parts of it, such as a parameter of an address, are quoted because they are harmless.
+        let whole = |part: &str| part.len() * 2 >= written.len() || written.contains('\\');
+        let quoted = |(number, part): (usize, &str)| {
+            let known = number % 2 == 0 || keys::all().any(|key| key.name == part);
+            if known || !whole(part) { part.to_owned() } else { "•••".to_owned() }
+        };
+        text.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`")
     }
 
     /// A value that is read twice is wrong once.

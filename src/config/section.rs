@@ -56,7 +56,9 @@ impl<'t> Section<'t> {
         }
     }
 
+    /// An error; one about a default is told where the section begins, if it is there.
     pub(super) fn error(&self, at: At, message: impl Into<String>, hint: impl Into<String>) {
+        let at = if at == At::DEFAULT { self.at } else { at };
         self.sink.borrow_mut().at(at, message, hint);
     }
 

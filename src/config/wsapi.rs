@@ -1,10 +1,12 @@
 //! `[wsapi]`: being a validation server for YubiKeys.
 
-use super::files::Files;
+use super::files::{Files, LONGEST, contents};
 use super::report::At;
 use super::section::Section;
 use super::yubico::api_key;
+use crate::base::Timestamp;
 use crate::wire::wsapi::ApiKey;
+use crate::wire::x509::Facts;
 use ipnet::IpNet;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -44,9 +46,9 @@ impl WsapiClient {
     }
 }
 
-/// Certificate and key, ready to be used.
+/// Certificate and key, ready to be used, and when the certificate ends, as far as that can be read.
 #[derive(Clone)]
-pub struct ServerTls(pub Arc<ServerConfig>);
+pub struct ServerTls(pub Arc<ServerConfig>, pub Option<Timestamp>);
 
 impl fmt::Debug for ServerTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -97,8 +99,9 @@ pub(super) fn tls_for(
     clients: Option<Arc<dyn ClientCertVerifier>>,
 ) -> Option<Option<ServerTls>> {
     let Some(Identity { chain, key, at }) = identity(section, files)? else { return Some(None) };
+    let ends = chain.first().and_then(|own| Facts::of(own)).and_then(|facts| facts.not_after);
     match server(chain, key, clients) {
-        Ok(config) => Some(Some(ServerTls(Arc::new(config)))),
+        Ok(config) => Some(Some(ServerTls(Arc::new(config), ends))),
         Err(error) => {
             mismatch(section, at, &error);
             None
@@ -171,12 +174,12 @@ pub(super) fn chain(
         );
         None
     };
-    match std::fs::read(&path) {
+    match contents(&path, LONGEST) {
         Ok(bytes) => match CertificateDer::pem_slice_iter(&bytes).collect::<Result<Vec<_>, _>>() {
             Ok(chain) if !chain.is_empty() => Some(chain),
             _ => fail("holds no certificates".to_owned()),
         },
-        Err(error) => fail(format!("cannot be read: {error}")),
+        Err(what) => fail(what),
     }
 }
 
@@ -217,7 +220,18 @@ pub(super) fn networks(section: &Section<'_>, key: &str) -> Option<Vec<IpNet>> {
     let mut networks = Vec::new();
     for (text, at) in section.texts(key)? {
         match text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)) {
-            Some(network) => networks.push(network.trunc()),
+            Some(IpNet::V6(mapped)) if mapped.addr().to_ipv4_mapped().is_some() => {
+                section.error(
+                    at,
+                    format!("`{text}` is IPv4 in IPv6"),
+                    "write it as IPv4, such as \"192.0.2.0/24\"",
+                );
+            }
+            Some(network) if network.trunc() != network => {
+                let hint = format!("did you mean `{}`?", network.trunc());
+                section.error(at, format!("`{text}` has bits beyond its prefix"), hint);
+            }
+            Some(network) => networks.push(network),
             None => {
                 let hint = "an address or a prefix, such as \"192.0.2.7\" or \"2001:db8::/48\"";
                 section.error(at, format!("`{text}` is no network"), hint);

@@ -351,6 +351,7 @@ mod tests {
         }
     }
 
+    // R-TOP-6
     #[test]
     fn masks_show_the_end_of_a_number_and_the_frame_of_an_address() {
         assert_eq!(Phone("+15551231234".to_owned()).masked(), "xxx-xxx-1234");

@@ -67,9 +67,25 @@ impl CodeDigester {
         self.of(&["state", &HEXLOWER.encode(state)])
     }
 
-    /// Digest of what a browser's cookie holds: it proves that a form comes from a page that this browser was given.
-    pub fn digest_form(&self, cookie: &str) -> CodeDigest {
-        self.of(&["form", cookie])
+    /// Digest of a note about a transaction of an application: what it is about, and of which kind it is.
+    pub fn digest_note(&self, kind: &str, client: &str, what: &str) -> CodeDigest {
+        self.of(&["note", kind, client, what])
+    }
+
+    /// Digest of what a browser's cookie holds, and of what is another one in each page: it proves that a form comes from a page
+    /// that this browser was given.
+    pub fn digest_form(&self, cookie: &str, nonce: &[u8]) -> CodeDigest {
+        self.of(&["form", cookie, &HEXLOWER.encode(nonce)])
+    }
+
+    /// Digest of a form as a browser has sent it: the same form, sent once more, has the same.
+    pub fn digest_post(&self, cookie: &str, path: &str, body: &str) -> CodeDigest {
+        self.of(&["post", cookie, path, body])
+    }
+
+    /// What a session is called after that form, which gave it more rights.
+    pub fn digest_renewal(&self, post: &CodeDigest) -> CodeDigest {
+        self.of(&["renewal", &HEXLOWER.encode(post)])
     }
 
     /// By what a person's security question of a day is drawn.

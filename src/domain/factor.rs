@@ -34,6 +34,9 @@ pub enum FactorKind {
     DevicePassword,
 }
 
+/// Apps, tokens and keys that one person can have together: each of them is tried with every passcode.
+pub const MOST_DEVICES: usize = 10;
+
 impl FactorKind {
     /// All kinds.
     pub const ALL: [FactorKind; 7] = [
@@ -62,6 +65,11 @@ impl FactorKind {
     /// Whether it gives passcodes. A PIN stands before one, and a device's password in place of the person's.
     pub const fn is_passcode(self) -> bool {
         !matches!(self, FactorKind::Pin | FactorKind::DevicePassword)
+    }
+
+    /// Whether it is something that the person carries and that shows or types passcodes.
+    pub const fn is_device(self) -> bool {
+        matches!(self, FactorKind::Totp | FactorKind::Hotp | FactorKind::Yubikey)
     }
 
     /// Whether having one makes a person "enrolled" for `second_factor = "if-enrolled"`. A PIN is no factor of

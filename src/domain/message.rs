@@ -185,6 +185,10 @@ pub enum MessageState {
 }
 
 impl MessageState {
+    /// All of them.
+    pub const ALL: [MessageState; 4] =
+        [MessageState::Waiting, MessageState::Sending, MessageState::Sent, MessageState::Dead];
+
     /// The lower-case name.
     pub const fn as_str(self) -> &'static str {
         match self {

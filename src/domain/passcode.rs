@@ -5,7 +5,7 @@
 
 mod clock;
 
-pub use clock::totp_resync;
+pub use clock::{first_unused, totp_resync, used_up};
 
 use super::digest::CodeDigester;
 use super::factor::{Algorithm, Factor, FactorKind, Material, Proof};

@@ -83,12 +83,14 @@ pub enum Format {
 impl Format {
     /// Reads a file of this format; `unlock` opens an encrypted one. Keys may have times before and after which they do not count.
     pub fn read(self, text: &str, unlock: Option<&Unlock>, now: Timestamp) -> File {
-        match self {
+        let mut file = match self {
             Format::Yubikey => yubico::read(text),
             Format::Csv => table::read(text),
             Format::Pskc => pskc::read(text, unlock, now),
             Format::Sealed => sealed::read(text, unlock),
-        }
+        };
+        file.tell();
+        file
     }
 }
 

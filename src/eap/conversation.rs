@@ -13,8 +13,9 @@ use super::sessions::{Claim, Ledger, Scope};
 use super::ttls::Ttls;
 use super::tunnel::{Heard, Tunnel, TunnelError};
 use super::{NameKind, Settings};
+use crate::base::Timestamp;
 use crate::wire::eap::{Code, Flags, Method, Packet, failure, request};
-use crate::wire::x509::Names;
+use crate::wire::x509::{Facts, Names};
 use std::fmt;
 use std::sync::Arc;
 
@@ -112,6 +113,21 @@ impl Conversation {
         }
     }
 
+    /// Whether taking this response may be the arithmetic of public keys, which takes a hundred times as long as anything else.
+    pub fn is_costly(&self, response: &[u8]) -> bool {
+        let costly = match self.state {
+            State::AwaitMethod => true,
+            // In TLS 1.3 only a certificate of the peer is left then, and where a session was found nothing is.
+            State::AwaitHandshake => {
+                let found = self.ledger.as_ref().is_some_and(|ledger| ledger.has_found());
+                let tls13 = self.tunnel.as_ref().is_some_and(Tunnel::is_tls13);
+                !found && (!tls13 || self.method == Some(Method::TLS))
+            }
+            _ => false,
+        };
+        costly && response.len() > LONG
+    }
+
     /// Takes a response.
     pub fn receive(&mut self, bytes: &[u8]) -> Step {
         let Ok(packet) = Packet::decode(bytes) else { return Step::Ignore };
@@ -173,9 +189,10 @@ impl Conversation {
         self.request(&data)
     }
 
-    /// The session that was resumed is worth nothing any more.
+    /// The session that was resumed is worth nothing any more. One that was only named is another's business: who listens on the
+    /// way knows its name, and could end it.
     fn void(&self) {
-        if let Some(ledger) = &self.ledger {
+        if let Some(ledger) = self.ledger.as_ref().filter(|_| self.is_resumed()) {
             ledger.void();
         }
     }
@@ -276,6 +293,11 @@ impl Conversation {
         self.settings.names.iter().find_map(first)
     }
 
+    /// When the peer's certificate ends.
+    fn certificate_end(&self) -> Option<Timestamp> {
+        Facts::of(self.tunnel.as_ref()?.peer_certificate()?)?.not_after
+    }
+
     /// Opens the inside of PEAP.
     fn begin_inside(&mut self) -> Result<Step, Ended> {
         let Inside::Peap(inside) = &mut self.inside else { return Err(Ended::NoMethod) };
@@ -325,5 +347,7 @@ impl Conversation {
     }
 }
 
+/// A response up to that length asks for the next part, or another method.
+const LONG: usize = 16;
 /// A Framed-MTU below that is not believed: no handshake would come to its end.
 const SMALLEST: usize = 64;

@@ -6,6 +6,7 @@ use super::tunnel::TunnelError;
 use crate::base::{Secret, Timestamp};
 use crate::domain::factor::FactorId;
 use crate::domain::person::Person;
+use crate::domain::reason::Reason;
 use crate::wire::mschap::Exchange;
 use std::fmt;
 use std::sync::Arc;
@@ -53,8 +54,12 @@ pub enum Answer {
     Accepted {
         /// Whom.
         person: Arc<Person>,
-        /// By which device's password, and what proves to it that the server knows it.
-        device: Option<(FactorId, String)>,
+        /// Why.
+        reason: Reason,
+        /// The factor that they showed, if they did.
+        factor: Option<FactorId>,
+        /// What proves to a peer of MSCHAPv2 that the server knows the password.
+        proof: Option<String>,
     },
     /// Ask this.
     Ask(String),

@@ -8,6 +8,7 @@
 use crate::base::{Secret, Timestamp};
 use crate::domain::factor::FactorId;
 use crate::domain::person::PersonId;
+use crate::domain::reason::Reason;
 use crate::wire::eap::Method;
 use rustls::server::StoresServerSessions;
 use std::collections::{HashMap, VecDeque};
@@ -30,8 +31,10 @@ pub struct Claim {
     pub person: PersonId,
     /// Their version then: with a new password, or a lock, it is void.
     pub version: i64,
-    /// The device's password that it began with, if it did.
-    pub device: Option<FactorId>,
+    /// By what they were let in.
+    pub reason: Reason,
+    /// The factor that they showed, if they did: a passcode's, or the device's password.
+    pub factor: Option<FactorId>,
     /// Their username.
     pub username: String,
     /// When the session ends.
@@ -142,6 +145,11 @@ impl Ledger {
         self.notes().resumed.as_ref().map(|(_, claim)| claim.clone())
     }
 
+    /// Whether a session was found.
+    pub(super) fn has_found(&self) -> bool {
+        self.notes().resumed.is_some()
+    }
+
     /// The person was let in: from now on the sessions of this conversation can be resumed.
     pub(super) fn commit(&self, claim: &Claim) {
         let pending = std::mem::take(&mut self.notes().pending);
@@ -208,7 +216,8 @@ mod tests {
         Claim {
             person,
             version: 1,
-            device: None,
+            reason: Reason::PasswordOnly,
+            factor: None,
             username: "ann".to_owned(),
             until: NOW + Duration::from_secs(60),
         }

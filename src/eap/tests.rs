@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::Timestamp;
 use crate::domain::person::{Person, PersonId, Status, Username};
+use crate::domain::reason::Reason;
 use crate::wire::eap::{Avp, Fragment, Packet, push_avp, request};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version};
@@ -11,6 +12,7 @@ use std::io::Write;
 const NAME: &str = "radius.example.edu";
 
 struct World {
+    now: Timestamp,
     settings: Arc<Settings>,
     sessions: Arc<Sessions>,
     roots: RootCertStore,
@@ -40,13 +42,14 @@ impl World {
             ttls: Arc::clone(&server),
             peap: server,
             tls: None,
-            names: Vec::new(),
+            names: vec![NameKind::Common],
             packet,
             rounds: 64,
             octets: 65536,
             session_lifetime: Duration::from_secs(60),
         };
-        Self { settings: Arc::new(settings), sessions: Sessions::new(10), roots }
+        let now = Timestamp::from_secs(1000);
+        Self { now, settings: Arc::new(settings), sessions: Sessions::new(10), roots }
     }
 
     fn device(&self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
@@ -56,13 +59,47 @@ impl World {
         Arc::new(config.with_root_certificates(self.roots.clone()).with_no_client_auth())
     }
 
+    /// Asks for a certificate from now on; who is given one of `ann` that ends in 2090.
+    fn with_certificates(&mut self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let authority = params.self_signed(&key).unwrap().der().clone();
+        let issuer = rcgen::Issuer::new(params, key);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "ann");
+        params.not_after = rcgen::date_time_ymd(2090, 1, 1);
+        let own = params.signed_by(&key, &issuer).unwrap().der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(authority).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&provider),
+        );
+        let settings = Arc::make_mut(&mut self.settings);
+        let tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_cert_resolver(Arc::clone(&settings.ttls.cert_resolver));
+        settings.tls = Some(Arc::new(tls));
+        settings.session_lifetime = Duration::from_secs(200 * 365 * 86400);
+        let config =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let config = config.with_root_certificates(self.roots.clone());
+        Arc::new(config.with_client_auth_cert(vec![own], key).unwrap())
+    }
+
     fn start(&self, methods: &[Method]) -> (Conversation, Step) {
         let place = Place {
             sessions: Arc::clone(&self.sessions),
             client: [1; 32],
             inner: vec![InnerMethod::Pap],
             challenge: [2; 16],
-            now: Timestamp::from_secs(1000),
+            now: self.now,
             mtu: None,
         };
         Conversation::start(Arc::clone(&self.settings), methods.to_vec(), place, 7)
@@ -103,8 +140,13 @@ struct Run {
 
 /// A whole TTLS login with a password; `yes` is what the login machine says. The device sends parts of `part` octets.
 fn ttls(world: &World, config: &Arc<ClientConfig>, part: usize, yes: bool) -> Run {
+    login(world, Method::TTLS, config, (part, yes))
+}
+
+/// The same by TTLS or TLS.
+fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes): (usize, bool)) -> Run {
     let mut device = ClientConnection::new(Arc::clone(config), NAME.try_into().unwrap()).unwrap();
-    let (mut conversation, mut step) = world.start(&[Method::TTLS]);
+    let (mut conversation, mut step) = world.start(&[method]);
     let (mut heard, mut queue, mut told) = (Vec::new(), std::collections::VecDeque::new(), false);
     let (mut questions, mut longest) = (Vec::new(), 0);
     loop {
@@ -112,7 +154,12 @@ fn ttls(world: &World, config: &Arc<ClientConfig>, part: usize, yes: bool) -> Ru
             Step::Request(bytes) => bytes,
             Step::Ask => {
                 questions.push(format!("{:?}", conversation.question().unwrap()));
-                let accepted = Answer::Accepted { person: person(), device: None };
+                let accepted = Answer::Accepted {
+                    person: person(),
+                    reason: Reason::PasswordOnly,
+                    factor: None,
+                    proof: None,
+                };
                 step = conversation.decided(if yes { accepted } else { Answer::Refused });
                 continue;
             }
@@ -124,7 +171,7 @@ fn ttls(world: &World, config: &Arc<ClientConfig>, part: usize, yes: bool) -> Ru
             let fragment = Fragment::decode(packet.data).unwrap();
             heard.extend_from_slice(fragment.data);
             if fragment.more {
-                step = conversation.receive(&respond(&packet, Method::TTLS, &[0]));
+                step = conversation.receive(&respond(&packet, method, &[0]));
                 continue;
             }
         }
@@ -136,7 +183,7 @@ fn ttls(world: &World, config: &Arc<ClientConfig>, part: usize, yes: bool) -> Ru
             }
             heard.clear();
             let resumed = device.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
-            if !device.is_handshaking() && !told && !resumed {
+            if !device.is_handshaking() && !told && !resumed && method == Method::TTLS {
                 told = true;
                 let mut avps = Vec::new();
                 push_avp(&mut avps, 0, Avp::USER_NAME, b"ann");
@@ -155,7 +202,7 @@ fn ttls(world: &World, config: &Arc<ClientConfig>, part: usize, yes: bool) -> Ru
             }
         }
         let next = queue.pop_front().unwrap_or_else(|| vec![0]);
-        step = conversation.receive(&respond(&packet, Method::TTLS, &next));
+        step = conversation.receive(&respond(&packet, method, &next));
     }
 }
 
@@ -225,4 +272,45 @@ fn methods_are_offered_once_and_another_identifier_is_ignored() {
         matches!(conversation.receive(&respond(&second, Method::NAK, &[21])), Step::Ignore),
         "it is over"
     );
+}
+
+#[test]
+fn session_of_a_certificate_ends_with_it() {
+    for version in [&version::TLS12, &version::TLS13] {
+        let mut world = World::new(1200);
+        let config = world.with_certificates(version);
+        let mut questions = |at: &str| {
+            world.now = Timestamp::parse(at).unwrap();
+            let run = login(&world, Method::TLS, &config, (1000, true));
+            assert!(matches!(run.end, Step::Success { .. }), "{:?}", run.end);
+            run.questions
+        };
+        assert_eq!(questions("2026-01-01T00:00:00Z"), ["a certificate"]);
+        assert_eq!(questions("2089-12-31T23:59:59Z"), ["a session"]);
+        assert_eq!(questions("2090-01-01T00:00:01Z"), ["a certificate"], "it would not open any more");
+    }
+}
+
+// In TLS 1.2 its name stands in the clear.
+#[test]
+fn session_is_not_ended_by_somebody_who_only_knows_its_name() {
+    let world = World::new(1200);
+    let config = world.device(&version::TLS12);
+    assert!(matches!(ttls(&world, &config, 1000, true).end, Step::Success { .. }));
+    let mut device = ClientConnection::new(Arc::clone(&config), NAME.try_into().unwrap()).unwrap();
+    let mut hello = Vec::new();
+    device.write_tls(&mut hello).unwrap();
+    let (mut conversation, step) = world.start(&[Method::TTLS]);
+    let Step::Request(bytes) = step else { panic!("{step:?}") };
+    let hello = Fragment { total: None, more: false, version: 0, data: &hello }.encode();
+    let start = Packet::decode(&bytes).unwrap();
+    let Step::Request(bytes) = conversation.receive(&respond(&start, Method::TTLS, &hello)) else { panic!() };
+    let answer = Packet::decode(&bytes).unwrap();
+    // The listener has no key for what comes next.
+    let mut step = conversation.receive(&respond(&answer, Method::TTLS, &[0, 22, 3, 3, 0, 4, 1, 2, 3, 4]));
+    while let Step::Request(bytes) = step {
+        step = conversation.receive(&respond(&Packet::decode(&bytes).unwrap(), Method::TTLS, &[0]));
+    }
+    assert!(matches!(step, Step::Failure { .. }), "{step:?}");
+    assert_eq!(ttls(&world, &config, 1000, true).questions, ["a session"]);
 }

@@ -100,6 +100,8 @@ impl Tunnel {
         if self.incoming.len() + fragment.data.len() > self.expected.unwrap_or(LONGEST) {
             return Err(TunnelError::Order("they are longer than was told"));
         }
+        // Not twice as much as there is, which many could make use of.
+        self.incoming.reserve_exact(fragment.data.len());
         self.incoming.extend_from_slice(fragment.data);
         Ok(())
     }

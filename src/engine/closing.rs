@@ -6,6 +6,7 @@
 
 use super::login::{Gatekeeper, Round, Undecided, Verdict};
 use super::once;
+use crate::base::prefix::share;
 use crate::base::rng::decimal_code;
 use crate::base::{Secret, Timestamp};
 use crate::config::Config;
@@ -18,6 +19,7 @@ use crate::domain::sent::{CodeId, Purpose, SentCode};
 use crate::store::challenges::{HANDLE_LENGTH, NewChallenge, NewCode, Opened, STATE_LENGTH, State};
 use crate::store::{Settled, Settlement, StoreError};
 use data_encoding::HEXLOWER;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// How far the clocks of nodes may be apart.
@@ -116,7 +118,7 @@ impl Closing<'_> {
             channel: *channel,
             masked: destination.masked.clone(),
             destination: digest,
-            origin: (!round.origin.is_empty()).then(|| digester.digest_origin(round.origin)),
+            origin: (!round.origin.is_empty()).then(|| digester.digest_origin(&counted(round.origin))),
             cost: reach.cost(*channel, destination),
             content: Content {
                 to: destination.to.clone(),
@@ -199,7 +201,7 @@ impl Closing<'_> {
     fn entry(&self, decision: &Decision) -> AuditEntry {
         AuditEntry {
             at: self.at,
-            actor: format!("{}:{}", self.round.front, self.round.client),
+            actor: format!("{}:{}", self.round.front.door(), self.round.client),
             action: self.round.purpose.as_str(),
             person: self.ending.person,
             subject: self.subject.clone(),
@@ -233,6 +235,7 @@ impl Closing<'_> {
     }
 
     fn verdict(self, settled: Settled, opened: Option<Open>) -> Verdict {
+        let factor = self.ending.accept.map(|proof| proof.factor());
         let decision = match settled {
             Settled::Replayed => self.replayed(),
             Settled::Limited(limit) => {
@@ -242,12 +245,29 @@ impl Closing<'_> {
             _ => self.ending.decision,
         };
         match decision {
-            Decision::Accept { person, reason } => Verdict::Accept { person, reason },
+            Decision::Accept { person, reason } => Verdict::Accept { person, reason, factor },
             Decision::Reject { message, reason } => Verdict::Reject { message, reason },
             Decision::Challenge { prompt, ask, reason, .. } => {
                 let state = opened.map(|opened| opened.state).unwrap_or([0; STATE_LENGTH]);
                 Verdict::Challenge { prompt, ask, state, reason }
             }
         }
+    }
+}
+
+/// What messages are counted by that are asked for from there: an address as its share, and anything else as it is.
+fn counted(origin: &str) -> Cow<'_, str> {
+    origin.parse().map_or(Cow::Borrowed(origin), |address| share(address).to_string().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_counted_by_the_network_of_who_asks_for_them() {
+        assert_eq!(counted("2001:db8::5"), counted("2001:db8::6"));
+        assert_eq!(counted("203.0.113.9"), "203.0.113.9");
+        assert_eq!(counted("02-00-00-00-00-01"), "02-00-00-00-00-01");
     }
 }

@@ -9,7 +9,7 @@ use crate::base::{Clock, Random, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::directory::Realms;
-use crate::domain::factor::{Factor, FactorId};
+use crate::domain::factor::{Factor, FactorId, FactorState};
 use crate::domain::password::Owner;
 use crate::domain::person::{Person, PersonId, Status, Username};
 use crate::store::directory::import::{Credential, ImportError, ImportRow};
@@ -283,8 +283,26 @@ impl Desk {
         let factor = self.factor(id).await?;
         let mut entry = self.entry(actor, "factor.revoke", id, Some(factor.person));
         entry.detail = factor.kind.to_string().into();
-        self.factors.revoke(factor.id, entry).await?;
+        self.factors.revoke(factor.id, None, entry).await?;
         Ok(factor)
+    }
+
+    /// Ends a factor that nobody has confirmed, if it is still there and still waits.
+    pub(super) async fn revoke_waiting(&self, actor: &Actor, factor: &Factor) -> Result<()> {
+        let ended = match self.factors.factor(factor.id).await {
+            Ok(Factor { state: FactorState::Pending, kind, .. }) => {
+                let mut entry =
+                    self.entry(actor, "factor.revoke", &factor.id.to_string(), Some(factor.person));
+                entry.detail = kind.to_string().into();
+                self.factors.revoke(factor.id, None, entry).await
+            }
+            Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(()) | Err(StoreError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

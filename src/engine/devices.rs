@@ -3,14 +3,16 @@
 use super::desk::{Actor, Desk, DeskError, Result};
 use super::enroll::Draft;
 use super::login::{Gatekeeper, Round, Undecided, Verdict};
+use super::meters::Lap;
 use crate::base::Secret;
 use crate::config::{Config, Factors as Limits};
 use crate::domain::device;
 use crate::domain::factor::{FactorId, FactorKind, Material};
-use crate::domain::login::{Attempt, Login};
+use crate::domain::login::Login;
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
-use crate::wire::mschap::{NtHash, Proven};
+use crate::store::Among;
+use crate::wire::mschap::{Exchange, NtHash, Proven};
 use std::sync::Arc;
 
 /// A device's password that was made, to be shown once.
@@ -34,8 +36,8 @@ pub enum DeviceVerdict {
         factor: FactorId,
         /// Name of the device.
         device: String,
-        /// What an exchange of MSCHAPv2 is answered, with its keys.
-        proven: Option<Proven>,
+        /// What the exchange is answered, with its keys.
+        proven: Proven,
     },
     /// Refuse.
     Reject {
@@ -63,21 +65,34 @@ impl Desk {
             return Err(DeskError::Label);
         }
         let person = self.person(username).await?;
-        let factors = self.factors.of(person.id).await?;
-        let there = || factors.iter().filter(|factor| factor.kind == FactorKind::DevicePassword);
-        // A form that is sent twice makes one password, and nobody wonders later which device is which.
-        if there().any(|factor| factor.label.to_lowercase() == label.to_lowercase()) {
-            return Err(DeskError::DeviceNamed(label.to_owned()));
-        }
-        if there().count() >= usize::from(limits.devices_per_person) {
-            return Err(DeskError::ManyDevices(limits.devices_per_person));
-        }
+        let most = limits.devices_per_person;
+        self.room_for_device(&person, label, most).await?;
         let password = device::password(&*self.random);
         let material = Material::DevicePassword { hash: NtHash::of(password.expose()) };
         let mut draft = Draft::new("factor.enroll", material);
-        draft.label = Some(label.to_owned());
-        let id = self.add(actor, &person, FactorKind::DevicePassword, draft).await?;
+        (draft.label, draft.among) = (Some(label.to_owned()), Among::Distinct(most));
+        let id = match self.add(actor, &person, FactorKind::DevicePassword, draft).await {
+            Err(DeskError::Conflict(why)) => {
+                // Another one came in between: says which of the two it was.
+                self.room_for_device(&person, label, most).await?;
+                return Err(DeskError::Conflict(why));
+            }
+            other => other?,
+        };
         Ok(DeviceEnrolled { id, label: label.to_owned(), password })
+    }
+
+    /// A form that is sent twice makes one password, and nobody wonders later which device is which. The store has the last word.
+    async fn room_for_device(&self, person: &Person, label: &str, most: u8) -> Result<()> {
+        let factors = self.factors.of(person.id).await?;
+        let there = || factors.iter().filter(|factor| factor.kind == FactorKind::DevicePassword);
+        if there().any(|factor| factor.label.to_lowercase() == label.to_lowercase()) {
+            return Err(DeskError::DeviceNamed(label.to_owned()));
+        }
+        if there().count() >= usize::from(most) {
+            return Err(DeskError::ManyDevices(most));
+        }
+        Ok(())
     }
 }
 
@@ -92,11 +107,13 @@ impl Gatekeeper {
         &self,
         config: &Config,
         round: Round<'_>,
-        attempt: Attempt,
+        exchange: Exchange,
     ) -> std::result::Result<DeviceVerdict, Undecided> {
+        let mut lap = Lap::start(&self.meters, round.timing);
         let context = self.context(config, &round);
-        let (mut login, action) = Login::start_device(context, round.username, attempt);
-        let verdict = self.drive(config, &round, (&mut login, action)).await?;
+        let (mut login, action) = Login::start_device(context, round.username, exchange);
+        lap.machine();
+        let (verdict, _) = self.drive(config, &round, (&mut login, action), lap).await?;
         Ok(match (verdict, login.recognised()) {
             (Verdict::Accept { person, .. }, Some(found)) => DeviceVerdict::Accept {
                 person,

@@ -12,9 +12,12 @@ use crate::domain::factor::{
 use crate::domain::passcode::{Window, canonical_code, hotp_resync, matching, totp_resync};
 use crate::domain::password::pin;
 use crate::domain::person::Person;
-use crate::store::NewFactor;
+use crate::store::{Among, NewFactor, StoreError};
 use data_encoding::BASE32_NOPAD;
 use std::time::Duration;
+
+/// No token gets as far: one code a second for 30,000 years. Larger ones are typing errors.
+pub(super) const MOST_COUNTED: u64 = 1_000_000_000_000;
 
 /// A key that was enrolled, to be shown once.
 #[derive(Debug)]
@@ -102,7 +105,7 @@ impl Desk {
             material: draft.material,
             next: draft.next,
         };
-        self.factors.add(factor, draft.replace, entry).await?;
+        self.factors.add(factor, draft.among, entry).await?;
         Ok(id)
     }
 
@@ -115,6 +118,9 @@ impl Desk {
         limits: &Limits,
     ) -> Result<Enrolled> {
         let person = self.person(username).await?;
+        if details.counter > MOST_COUNTED {
+            return Err(DeskError::Counter);
+        }
         let length = match (device, limits.totp_algorithm) {
             (Device::App, Algorithm::Sha512) => 64,
             (Device::App, Algorithm::Sha256) => 32,
@@ -193,7 +199,7 @@ impl Desk {
             expires: None,
         };
         let mut draft = Draft::new("factor.enroll", Material::Codes(codes.iter().map(digest).collect()));
-        (draft.id, draft.replace) = (Some(id), true);
+        (draft.id, draft.among) = (Some(id), Among::Alone);
         self.add(actor, &person, FactorKind::Recovery, draft).await?;
         Ok((id, codes))
     }
@@ -220,7 +226,7 @@ impl Desk {
         pin::check(chosen.expose(), limits.pin_min, limits.pin_max).map_err(DeskError::Pin)?;
         let hash = self.hashes.hash(Secret::new(chosen.expose().clone().into_bytes())).await?;
         let mut draft = Draft::new("factor.enroll", Material::Pin { hash });
-        draft.replace = true;
+        draft.among = Among::Alone;
         self.add(actor, &person, FactorKind::Pin, draft).await
     }
 
@@ -244,7 +250,7 @@ impl Desk {
         let digest = self.digester.digest(id, &canonical_code(code.expose()));
         let material = Material::Codes(vec![OneTimeCode { digest, expires: Some(expires) }]);
         let mut draft = Draft::new("code.issue", material);
-        (draft.id, draft.replace) = (Some(id), true);
+        (draft.id, draft.among) = (Some(id), Among::Alone);
         self.add(actor, &person, FactorKind::Temporary, draft).await?;
         Ok(Issued { id, code, expires })
     }
@@ -284,7 +290,10 @@ impl Desk {
         }
         let mut entry = self.entry(actor, "factor.rename", id, Some(factor.person));
         entry.detail = format!("{} {} is {label}", factor.kind, factor.label).into();
-        self.factors.rename(factor.id, label.to_owned(), entry).await?;
+        match self.factors.rename(factor.id, label.to_owned(), entry).await {
+            Err(StoreError::Conflict(_)) => return Err(DeskError::DeviceNamed(label.to_owned())),
+            renamed => renamed?,
+        }
         self.factor(id).await
     }
 }
@@ -296,12 +305,12 @@ pub(super) struct Draft {
     pub(super) label: Option<String>,
     id: Option<FactorId>,
     next: u64,
-    replace: bool,
+    pub(super) among: Among,
 }
 
 impl Draft {
     pub(super) fn new(action: &'static str, material: Material) -> Self {
-        Self { action, material, label: None, id: None, next: 0, replace: false }
+        Self { action, material, label: None, id: None, next: 0, among: Among::Others }
     }
 }
 

@@ -6,12 +6,16 @@
 use super::closing::Closing;
 use super::delivery::Waker;
 use super::late_key::{LOCALISED, localised};
-use crate::base::{Clock, Random, Secret};
+use super::meters::{Front, Lap, Meters, Stage, Timing};
+use crate::base::meter::Outcomes;
+use crate::base::{Clock, Random, Secret, Timestamp};
 use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::factor::FactorId;
-use crate::domain::login::{Account, Action, Ask, Context, Event, Login, Offer, Opening, Vouched, offers};
+use crate::domain::login::{
+    Account, Action, Ask, Context, Event, How, Login, Offer, Opening, Vouched, offers,
+};
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
 use crate::domain::person::Person;
@@ -26,6 +30,7 @@ use crate::store::directory::{Directory, DirectoryError, HashPool, PoolError};
 use crate::store::{Attempts, Logins, OtpValidator, People, StoreError, Tokens, ValidatorError};
 use crate::wire::yubico::Otp;
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +58,8 @@ pub struct Gatekeeper {
     pub hashes: Arc<HashPool>,
     /// Digests of recovery and temporary codes.
     pub digester: CodeDigester,
+    /// Counts, and tells who watches.
+    pub meters: Arc<Meters>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Makes States.
@@ -64,10 +71,16 @@ pub struct Gatekeeper {
 pub struct Round<'a> {
     /// Id of the request, for log and audit.
     pub request: &'a str,
-    /// Kind of front, such as `radius`.
-    pub front: &'static str,
+    /// Where it came in.
+    pub front: Front,
+    /// Since when, and what it counts for in measurements.
+    pub timing: Timing,
+    /// Who asked over RADIUS.
+    pub peer: Option<IpAddr>,
     /// Name of the client; what it opens, nobody else can answer.
     pub client: &'a str,
+    /// The client's counters, if they are at hand.
+    pub outcomes: Option<&'a Outcomes>,
     /// What it is for.
     pub purpose: Purpose,
     /// Its policy.
@@ -101,6 +114,8 @@ pub enum Verdict {
         person: Arc<Person>,
         /// Why.
         reason: Reason,
+        /// The factor whose passcode it was, if there was one.
+        factor: Option<FactorId>,
     },
     /// Ask.
     Challenge {
@@ -183,8 +198,26 @@ impl Gatekeeper {
         offers(self.context(config, round), account)
     }
 
-    /// Decides one round. If it cannot, the State that was answered counts as if it had not been.
+    /// Decides one round, and reports what was decided. If it cannot, the State that was answered counts as if it had not been.
     pub async fn decide(&self, config: &Config, round: Round<'_>) -> Result<Verdict, Undecided> {
+        match self.decide_within(config, &round).await {
+            Ok((verdict, how)) => {
+                self.report_round(&round, &verdict, how);
+                Ok(verdict)
+            }
+            Err(error) => {
+                self.meters.undecided(round.front);
+                Err(error)
+            }
+        }
+    }
+
+    /// Decides a round of something larger, which reports by itself how that ends.
+    pub async fn decide_within(
+        &self,
+        config: &Config,
+        round: &Round<'_>,
+    ) -> Result<(Verdict, How), Undecided> {
         let mut taken = None;
         let decided = self.run(config, round, &mut taken).await;
         if decided.is_err()
@@ -199,15 +232,15 @@ impl Gatekeeper {
     async fn run(
         &self,
         config: &Config,
-        round: Round<'_>,
+        round: &Round<'_>,
         taken: &mut Option<NewChallenge>,
-    ) -> Result<Verdict, Undecided> {
-        let now = self.clock.now();
+    ) -> Result<(Verdict, How), Undecided> {
+        let (now, mut lap) = (self.clock.now(), Lap::start(&self.meters, round.timing));
         let opening = match (round.vouched, round.state) {
             (Some(vouched), _) => Opening::Vouched(vouched),
             (None, None) => Opening::First,
             (None, Some(state)) => match <[u8; STATE_LENGTH]>::try_from(state) {
-                Ok(state) => match self.challenges.take(&state, could_be_sent(&round), now).await? {
+                Ok(state) => match self.take(&state, round, now, &mut lap).await? {
                     Some(Taken { pending, code }) => {
                         // A code that was handed out has cost one of its tries, which is not given back.
                         let untouched = code.is_none().then(|| pending.clone());
@@ -219,9 +252,22 @@ impl Gatekeeper {
                 Err(_) => Opening::Lost,
             },
         };
-        let context = self.context(config, &round);
+        let context = self.context(config, round);
         let (mut login, action) = Login::start(context, round.username, round.typed.clone(), opening);
-        self.drive(config, &round, (&mut login, action)).await
+        lap.machine();
+        self.drive(config, round, (&mut login, action), lap).await
+    }
+
+    async fn take(
+        &self,
+        state: &State,
+        round: &Round<'_>,
+        now: Timestamp,
+        lap: &mut Lap<'_>,
+    ) -> Result<Option<Taken>, Undecided> {
+        let taken = self.challenges.take(state, could_be_sent(round), now).await;
+        lap.stage(Stage::Store);
+        Ok(taken?)
     }
 
     /// Does what the machine asks for, to its end.
@@ -230,37 +276,70 @@ impl Gatekeeper {
         config: &Config,
         round: &Round<'_>,
         (login, mut action): (&mut Login<'_>, Action),
-    ) -> Result<Verdict, Undecided> {
+        mut lap: Lap<'_>,
+    ) -> Result<(Verdict, How), Undecided> {
         loop {
-            let event = match action {
-                Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
-                Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
-                Action::Charge { person, counters } => {
-                    let (now, rules) = (self.clock.now(), rules(&config.throttle, &counters));
-                    Event::Charged(self.attempts.charge(person, &counters, &rules, now).await?)
-                }
-                Action::CheckPassword { person, candidates } => {
-                    Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
-                }
-                Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-                Action::Validate { otp, .. } => match self.validate(round, login, &otp).await {
-                    Ok(validation) => Event::Validated(validation),
-                    Err(error) => {
-                        if let Undecided::Validator(_) = error {
-                            self.give_back(login, round).await;
-                        }
-                        return Err(error);
-                    }
-                },
-                Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
-                Action::Settle(ending) => {
-                    let (subject, at) = (login.subject(), self.clock.now());
-                    let closing = Closing { gatekeeper: self, config, round, subject, ending: *ending, at };
-                    return closing.run().await;
-                }
-            };
-            action = login.handle(event);
+            if let Action::Settle(ending) = action {
+                let how = login.how(&ending);
+                let (subject, at) = (login.subject(), self.clock.now());
+                let closing = Closing { gatekeeper: self, config, round, subject, ending: *ending, at };
+                let verdict = closing.run().await;
+                lap.stage(Stage::Store);
+                return Ok((verdict?, how));
+            }
+            let stage = stage(config, &action);
+            let event = self.event(config, round, login, action).await;
+            lap.stage(stage);
+            action = login.handle(event?);
+            lap.machine();
         }
+    }
+
+    /// What comes of an action.
+    async fn event(
+        &self,
+        config: &Config,
+        round: &Round<'_>,
+        login: &Login<'_>,
+        action: Action,
+    ) -> Result<Event, Undecided> {
+        Ok(match action {
+            Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
+            Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
+            Action::Charge { person, counters } => {
+                let (now, rules) = (self.clock.now(), rules(&config.throttle, &counters));
+                Event::Charged(self.attempts.charge(person, &counters, &rules, now).await?)
+            }
+            Action::CheckPassword { person, candidates } => {
+                Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
+            }
+            Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
+            Action::Validate { otp, .. } => match self.validate(round, login, &otp).await {
+                Ok(validation) => Event::Validated(validation),
+                Err(error) => {
+                    if let Undecided::Validator(_) = error {
+                        self.give_back(login, round).await;
+                    }
+                    return Err(error);
+                }
+            },
+            Action::FindKey(public_id) => Event::KeyOwner(self.tokens.owner(&public_id).await?),
+            // The end, which is written elsewhere; the machine takes no event then.
+            Action::Settle(_) => Event::Charged(Vec::new()),
+        })
+    }
+}
+
+/// What an action is a part of. Where there are outside directories, strangers are looked for there.
+fn stage(config: &Config, action: &Action) -> Stage {
+    match action {
+        Action::LookUp(_) | Action::Charge { .. } | Action::Settle(_) => Stage::Store,
+        Action::CheckPassword { person, .. } => {
+            let outside =
+                person.as_ref().map_or(!config.directories.is_empty(), |person| person.origin.is_some());
+            if outside { Stage::Directory } else { Stage::Password }
+        }
+        Action::CheckPin { .. } | Action::Validate { .. } | Action::FindKey(_) => Stage::Factor,
     }
 }
 
@@ -276,7 +355,7 @@ impl Gatekeeper {
         let said = validator.validate(otp).await?;
         let audit = AuditEntry {
             at: self.clock.now(),
-            actor: format!("{}:{}", round.front, round.client),
+            actor: format!("{}:{}", round.front.door(), round.client),
             action: LOCALISED,
             person: None,
             subject: login.subject(),

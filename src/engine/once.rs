@@ -2,7 +2,7 @@
 
 use crate::base::{Clock, Timestamp};
 use crate::domain::digest::CodeDigester;
-use crate::domain::factor::CodeDigest;
+use crate::domain::factor::{CodeDigest, FactorId};
 use crate::domain::reason::Reason;
 use crate::domain::yubikey::Validation;
 use crate::store::{Logins, OtpValidator, ValidatorError};
@@ -21,6 +21,11 @@ const REQUEST_KEPT: Duration = Duration::from_secs(3600);
 /// That a password was used which a validation server judges.
 pub(super) fn of_otp(digest: &CodeDigest, at: Timestamp) -> (String, Timestamp) {
     (format!("otp:{}", HEXLOWER.encode(digest)), at + OTP_KEPT)
+}
+
+/// That an application has begun to set this app up: it alone may give its first code, until then.
+pub(super) fn of_app(client: &str, app: FactorId, until: Timestamp) -> (String, Timestamp) {
+    (format!("app:{client}:{app}"), until)
 }
 
 /// That a program's request was answered with a yes.

@@ -28,7 +28,7 @@ impl Gatekeeper {
         let at = self.clock.now();
         let audit = AuditEntry {
             at,
-            actor: format!("{}:{}", round.front, round.client),
+            actor: format!("{}:{}", round.front.door(), round.client),
             action: round.purpose.as_str(),
             person: Some(person),
             subject: login.subject(),

@@ -14,14 +14,22 @@
 //! let service = Service::new("[portal]", router, Limits { connections: 4096, ..Limits::default() });
 //! // Asked anew by every connection, at which of the addresses it came and from where.
 //! let protect = move |local: SocketAddr, _: &SocketAddr| Protection::Tls(config.load().portal.tls.clone());
-//! let running = service.serve_at(&addresses, protect).await?;
+//! let running = service.serve_at(&addresses, &handed, protect).await?;
 //! ```
 
+mod forwarded;
+mod peers;
 mod serving;
+mod shares;
+mod streams;
 #[cfg(test)]
 mod tests;
 
-pub use serving::{BindError, Running};
+pub(super) use forwarded::{Forwarded, forwarded};
+pub(super) use peers::{Listener, LocalPeer};
+pub use serving::{BindError, Places, Running};
+use shares::{IsProxy, Place, Share, Shares};
+pub(super) use streams::{Endless, Pages, streamed};
 
 use crate::engine::warnings::Warnings;
 use axum::Router;
@@ -32,17 +40,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -57,7 +63,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Limits {
     /// At the same time, at all addresses of a service. More wait in the kernel's queue, unanswered.
     pub(super) connections: usize,
-    /// Of these, for one peer ([`Share`]). More are closed at once.
+    /// Of these, for one peer at most ([`Share`]), and never more than are free. More are closed at once.
     pub(super) per_peer: usize,
     /// TLS, then a request's head, must be complete by then. Also the longest pause between two requests, and what a
     /// connection has for its last answer when the service stops or its time is over.
@@ -84,41 +90,6 @@ impl Default for Limits {
     }
 }
 
-/// What connections of one peer are counted by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Share {
-    /// An IPv4 address, or the first half of an IPv6 address: who has one has all of the other half.
-    Address(IpAddr),
-    /// A user of this machine.
-    User(u32),
-}
-
-impl Share {
-    fn of(address: IpAddr) -> Self {
-        Self::Address(match address.to_canonical() {
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-            v4 => v4,
-        })
-    }
-}
-
-impl fmt::Display for Share {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(IpAddr::V6(network)) => write!(f, "{network}/64"),
-            Self::Address(address) => write!(f, "{address}"),
-            Self::User(uid) => write!(f, "uid {uid}"),
-        }
-    }
-}
-
-/// The process at the other end of a Unix socket, as the kernel says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct LocalPeer {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-}
-
 /// The certificate that a peer has shown, and that the service's settings have found good: its SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shown(pub(super) [u8; 32]);
@@ -127,51 +98,6 @@ impl Shown {
     fn of(connection: &rustls::ServerConnection) -> Option<Self> {
         let first = connection.peer_certificates()?.first()?;
         Some(Self(Sha256::digest(first).into()))
-    }
-}
-
-/// Where connections come from.
-pub(super) trait Listener: Send + Sync + 'static {
-    /// A connection.
-    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// Who is at its other end.
-    type Peer: Clone + Send + Sync + 'static;
-
-    /// The next connection.
-    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Self::Peer)>> + Send;
-
-    /// Whom it counts for.
-    fn share(peer: &Self::Peer) -> Share;
-}
-
-impl Listener for TcpListener {
-    type Stream = TcpStream;
-    type Peer = SocketAddr;
-
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = TcpListener::accept(self).await?;
-        // Answers are written whole, so there is nothing to wait for.
-        stream.set_nodelay(true)?;
-        Ok((stream, peer))
-    }
-
-    fn share(peer: &SocketAddr) -> Share {
-        Share::of(peer.ip())
-    }
-}
-
-impl Listener for UnixListener {
-    type Stream = UnixStream;
-    type Peer = LocalPeer;
-
-    async fn accept(&self) -> io::Result<(UnixStream, LocalPeer)> {
-        let (stream, _) = UnixListener::accept(self).await?;
-        let peer = stream.peer_cred()?;
-        Ok((stream, LocalPeer { uid: peer.uid(), gid: peer.gid() }))
-    }
-
-    fn share(peer: &LocalPeer) -> Share {
-        Share::User(peer.uid)
     }
 }
 
@@ -191,34 +117,22 @@ pub(super) struct Service {
     router: Router,
     limits: Limits,
     places: Arc<Semaphore>,
-    held: Mutex<HashMap<Share, usize>>,
+    shares: Arc<Shares>,
+    is_proxy: IsProxy,
     warnings: Warnings,
-}
-
-/// A connection's place, given back with its end.
-struct Place {
-    service: Arc<Service>,
-    share: Share,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut held = self.service.held.lock().unwrap_or_else(PoisonError::into_inner);
-        match held.get_mut(&self.share) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                held.remove(&self.share);
-            }
-        }
-    }
 }
 
 impl Service {
     /// `name` is for the log: a section of the configuration, or what stands for it.
     pub(super) fn new(name: &'static str, router: Router, limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
-        Self { name, router, limits, places, held: Mutex::default(), warnings: Warnings::default() }
+        let (shares, is_proxy) = (Arc::default(), Arc::new(|_| false));
+        Self { name, router, limits, places, shares, is_proxy, warnings: Warnings::default() }
+    }
+
+    /// Proxies of ours may be in front: their connections are those of many, who are told apart by what the proxies say of them.
+    pub(super) fn behind(self, is_proxy: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Self {
+        Self { is_proxy: Arc::new(is_proxy), ..self }
     }
 
     /// Serves a listener until `stopped` becomes true; then takes no more connections and lets those that are open finish.
@@ -237,13 +151,13 @@ impl Service {
             };
             while connections.try_join_next().is_some() {}
             match accepted {
-                Ok((stream, peer, place)) => {
+                Ok((stream, peer, (permit, place))) => {
                     pause = SHORTEST_PAUSE;
                     let (service, protection) = (Arc::clone(&self), protect(&peer));
                     let stopped = stopped.clone();
                     connections.spawn(async move {
-                        service.protect(stream, peer, protection, stopped).await;
-                        drop(place);
+                        service.protect(stream, (peer, place), protection, stopped).await;
+                        drop(permit);
                     });
                 }
                 Err(Some(error)) if !is_the_peers(&error) => {
@@ -267,25 +181,35 @@ impl Service {
     async fn accept<L: Listener>(
         self: &Arc<Self>,
         listener: &L,
-    ) -> Result<(L::Stream, L::Peer, Place), Option<io::Error>> {
-        let permit = Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?;
+    ) -> Result<(L::Stream, L::Peer, (OwnedSemaphorePermit, Place)), Option<io::Error>> {
+        let permit = match Arc::clone(&self.places).try_acquire_owned() {
+            Ok(permit) => permit,
+            Err(_) => {
+                self.warn(
+                    "places",
+                    None,
+                    "as many are open as may be; the next waits until one of them ends",
+                );
+                Arc::clone(&self.places).acquire_owned().await.map_err(io::Error::other)?
+            }
+        };
         let (stream, peer) = listener.accept().await?;
         let share = L::share(&peer);
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = held.entry(share).or_default();
-        if *count >= self.limits.per_peer {
-            drop(held);
+        let proxy = L::address(&peer).is_some_and(|address| (self.is_proxy)(address));
+        let most = if proxy { self.limits.connections } else { self.limits.per_peer };
+        // With this one, which is taken already.
+        let free = self.places.available_permits() + 1;
+        let Some(mut place) = self.shares.take(share, most.min(free)) else {
             self.warn("share", Some(share), "it holds as many connections as one peer may");
             return Err(None);
-        }
-        *count += 1;
-        drop(held);
-        Ok((stream, peer, Place { service: Arc::clone(self), share, _permit: permit }))
+        };
+        place.proxy = proxy;
+        Ok((stream, peer, (permit, place)))
     }
 
     fn warn(&self, kind: &'static str, share: Option<Share>, what: &str) {
         let address = match share {
-            Some(Share::Address(address)) => address,
+            Some(Share::Address(address) | Share::Behind(address)) => address,
             _ => Ipv4Addr::UNSPECIFIED.into(),
         };
         if let Some(left_out) = self.warnings.due(kind, address, Instant::now()) {
@@ -295,9 +219,9 @@ impl Service {
     }
 
     async fn protect<S, P>(
-        &self,
+        self: &Arc<Self>,
         stream: S,
-        peer: P,
+        peer: (P, Place),
         protection: Protection,
         mut stopped: watch::Receiver<bool>,
     ) where
@@ -326,23 +250,37 @@ impl Service {
     }
 
     /// One connection, from its first request's head to its end.
-    async fn serve<S, P>(&self, stream: S, peer: P, shown: Option<Shown>, mut stopped: watch::Receiver<bool>)
-    where
+    async fn serve<S, P>(
+        self: &Arc<Self>,
+        stream: S,
+        (peer, place): (P, Place),
+        shown: Option<Shown>,
+        mut stopped: watch::Receiver<bool>,
+    ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         P: Clone + Send + Sync + 'static,
     {
         let Limits { head, request, whole, longest_head, .. } = self.limits;
         let inner = TowerToHyperService::new(self.router.clone());
+        let endless = Arc::<AtomicBool>::default();
+        let proxy = place.proxy.then(|| (Arc::clone(self), place.share));
+        let introduced = Introduced { inner, peer, shown, request, endless: Arc::clone(&endless), proxy };
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(head)
             .max_buf_size(longest_head)
-            .serve_connection(TokioIo::new(stream), Introduced { inner, peer, shown, request });
+            .serve_connection(TokioIo::new(stream), introduced);
         tokio::pin!(connection);
         tokio::select! {
             _ = connection.as_mut() => return,
             () = sleep(whole) => {}
             () = over(&mut stopped) => {}
+        }
+        if endless.load(Ordering::Relaxed) {
+            tokio::select! {
+                _ = connection.as_mut() => return,
+                () = over(&mut stopped) => {}
+            }
         }
         connection.as_mut().graceful_shutdown();
         let _ = timeout(head, connection).await;
@@ -361,12 +299,24 @@ fn is_the_peers(error: &io::Error) -> bool {
     kinds.contains(&error.kind())
 }
 
+/// What is said on a connection that ends with it.
+fn closing(status: StatusCode, text: &'static str) -> Response<axum::body::Body> {
+    let mut answer = Response::new(text.into());
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+    answer
+}
+
 /// Tells a router who asks, and ends what takes too long.
 struct Introduced<P> {
     inner: TowerToHyperService<Router>,
     peer: P,
     shown: Option<Shown>,
     request: Duration,
+    /// Set by an answer that is [`Endless`].
+    endless: Arc<AtomicBool>,
+    /// Where the peer is a proxy of ours.
+    proxy: Option<(Arc<Service>, Share)>,
 }
 
 impl<P: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>> for Introduced<P> {
@@ -379,28 +329,27 @@ impl<P: Clone + Send + Sync + 'static> hyper::service::Service<Request<Incoming>
         if let Some(shown) = self.shown {
             request.extensions_mut().insert(shown);
         }
+        let place = match &self.proxy {
+            Some((service, proxy)) => service.place_behind(*proxy, request.headers()),
+            None => Ok(None),
+        };
+        let Ok(place) = place else {
+            let many = "Too many requests of this address are open. Ask again in a moment.\r\n";
+            return Box::pin(async { Ok(closing(StatusCode::TOO_MANY_REQUESTS, many)) });
+        };
         let answering = timeout(self.request, self.inner.call(request));
+        let endless = Arc::clone(&self.endless);
         Box::pin(async move {
-            answering.await.unwrap_or_else(|_| {
-                let mut late = Response::new("The request took too long.\r\n".into());
-                *late.status_mut() = StatusCode::REQUEST_TIMEOUT;
-                late.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-                Ok(late)
-            })
+            let answered = answering.await;
+            drop(place);
+            let late = |_| Ok(closing(StatusCode::REQUEST_TIMEOUT, "The request took too long.\r\n"));
+            let answered = answered.unwrap_or_else(late);
+            if let Ok(answer) = &answered
+                && answer.extensions().get::<Endless>().is_some()
+            {
+                endless.store(true, Ordering::Relaxed);
+            }
+            answered
         })
-    }
-}
-
-/// A channel as the stream that a body is made of.
-pub(super) struct Pages<T>(pub(super) tokio::sync::mpsc::Receiver<Result<T, io::Error>>);
-
-impl<T> futures_core::Stream for Pages<T> {
-    type Item = Result<T, io::Error>;
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Self::Item>> {
-        self.0.poll_recv(context)
     }
 }

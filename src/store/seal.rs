@@ -3,36 +3,60 @@
 //! Text form `v1:KEY-ID:NONCE:CIPHERTEXT` (base64). The additional data names table, row, person and kind, so
 //! a sealed seed that is copied to another person's row does not open there. The master key itself is never
 //! used: HKDF-SHA-256 derives one key per purpose, and answers that the help desk may see have one of their own.
+//!
+//! All clones of a keyring are one: which key seals changes while the daemon serves ([`super::records`] decides it), and so do the
+//! keys that there are.
 
 use super::StoreError;
 use crate::base::{Random, Secret};
+use arc_swap::ArcSwap;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
-use data_encoding::BASE64URL_NOPAD as BASE64;
+use data_encoding::{BASE64URL_NOPAD as BASE64, HEXLOWER};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use std::fmt;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Master keys: the first seals, all open.
+/// Letters of the id of a master key at most.
+const LONGEST_ID: usize = 64;
+
+/// Master keys: one seals, all open.
 #[derive(Clone)]
 pub struct Keyring {
-    keys: Vec<Key>,
+    keys: Arc<ArcSwap<Keys>>,
     /// Whether it is the one for what the help desk may see.
     helpdesk: bool,
+}
+
+/// In the order of the configuration; never empty.
+#[derive(Clone)]
+struct Keys {
+    all: Vec<Key>,
+    /// The place of the one that seals.
+    sealing: usize,
+}
+
+impl Keys {
+    fn sealing(&self) -> Option<&Key> {
+        self.all.get(self.sealing)
+    }
 }
 
 /// What is derived of a master key.
 #[derive(Clone)]
 struct Key {
     id: String,
+    /// Says whether two keys are the same, and nothing else about them.
+    fingerprint: String,
     rest: XChaCha20Poly1305,
     helpdesk: XChaCha20Poly1305,
 }
 
 impl fmt::Debug for Keyring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
+        f.debug_list().entries(self.ids()).finish()
     }
 }
 
@@ -61,13 +85,12 @@ impl Place<'_> {
 }
 
 impl Keyring {
-    /// From (key id, 32 bytes), at least one. Ids differ and consist of letters, digits, `-` and `_`, because
+    /// From (key id, 32 bytes), at least one; the first seals. Ids differ and consist of letters, digits, `-` and `_`, because
     /// they stand between colons in every sealed value.
     pub fn new(master: &[(String, Secret<Vec<u8>>)]) -> Result<Self, StoreError> {
-        let mut keys: Vec<Key> = Vec::with_capacity(master.len());
+        let mut all: Vec<Key> = Vec::with_capacity(master.len());
         for (id, key) in master {
-            let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-            if id.is_empty() || !id.bytes().all(plain) || keys.iter().any(|known| known.id == *id) {
+            if !is_id(id) || all.iter().any(|known| known.id == *id) {
                 return Err(StoreError::Sealed(format!(
                     "`{id}` cannot be the id of a master key, or is there twice"
                 )));
@@ -83,17 +106,64 @@ impl Keyring {
                 XChaCha20Poly1305::new_from_slice(sealing.as_slice()).map_err(|_| short())
             };
             let (rest, helpdesk) = (derive(b"doorward seal v1")?, derive(b"doorward help desk v1")?);
-            keys.push(Key { id: id.clone(), rest, helpdesk });
+            let mut print = [0; 8];
+            master.expand(b"doorward fingerprint v1", &mut print).map_err(|_| short())?;
+            all.push(Key { id: id.clone(), fingerprint: HEXLOWER.encode(&print), rest, helpdesk });
         }
-        if keys.is_empty() {
+        if all.is_empty() {
             return Err(StoreError::Sealed("a master key of 32 bytes is needed".into()));
         }
-        Ok(Self { keys, helpdesk: false })
+        Ok(Self { keys: Arc::new(ArcSwap::from_pointee(Keys { all, sealing: 0 })), helpdesk: false })
     }
 
     /// The one for what the help desk may see: neither opens what the other has sealed.
     pub fn of_help_desk(&self) -> Self {
         Self { helpdesk: true, ..self.clone() }
+    }
+
+    /// A keyring of its own with the same keys, of which the first of the configuration seals.
+    pub fn of_first(&self) -> Self {
+        let keys = Keys { sealing: 0, ..(**self.keys.load()).clone() };
+        Self { keys: Arc::new(ArcSwap::from_pointee(keys)), helpdesk: self.helpdesk }
+    }
+
+    /// Ids in the order of the configuration.
+    pub fn ids(&self) -> Vec<String> {
+        self.keys.load().all.iter().map(|key| key.id.clone()).collect()
+    }
+
+    /// The id of the one that seals.
+    pub fn sealing(&self) -> String {
+        self.keys.load().sealing().map(|key| key.id.clone()).unwrap_or_default()
+    }
+
+    /// The fingerprint of a key, hex.
+    pub fn fingerprint(&self, id: &str) -> Option<String> {
+        self.keys.load().all.iter().find(|key| key.id == id).map(|key| key.fingerprint.clone())
+    }
+
+    /// From now on this one seals; whether it is there.
+    pub fn seal_with(&self, id: &str) -> bool {
+        let mut there = false;
+        // A reload may replace the keys at the same moment: it is tried again then.
+        self.keys.rcu(|present| {
+            let sealing = present.all.iter().position(|key| key.id == id);
+            there = sealing.is_some();
+            Keys { sealing: sealing.unwrap_or(present.sealing), ..(**present).clone() }
+        });
+        there
+    }
+
+    /// Takes the keys of another in the place of its own; the one that seals stays, or else nothing is taken: whether it was.
+    pub fn replace(&self, other: &Self) -> bool {
+        let (new, mut there) = (other.keys.load(), false);
+        self.keys.rcu(|present| {
+            let seals = present.sealing().map(|key| &key.id);
+            let sealing = new.all.iter().position(|key| Some(&key.id) == seals);
+            there = sealing.is_some();
+            sealing.map_or_else(|| (**present).clone(), |sealing| Keys { sealing, ..(**new).clone() })
+        });
+        there
     }
 
     const fn cipher<'k>(&self, key: &'k Key) -> &'k XChaCha20Poly1305 {
@@ -102,13 +172,14 @@ impl Keyring {
 
     /// How a value starts that was sealed with the present key; others are to be sealed anew.
     pub fn prefix(&self) -> String {
-        self.keys.first().map(|key| format!("v1:{}:", key.id)).unwrap_or_default()
+        prefix_of(&self.sealing())
     }
 
     /// Seals a value for its place.
     pub fn seal(&self, random: &dyn Random, place: Place<'_>, value: &[u8]) -> Result<String, StoreError> {
         let failed = || StoreError::Sealed("sealing failed".into());
-        let key = self.keys.first().ok_or_else(failed)?;
+        let keys = self.keys.load();
+        let key = keys.sealing().ok_or_else(failed)?;
         let (id, cipher) = (&key.id, self.cipher(key));
         let mut nonce = [0; 24];
         random.fill(&mut nonce);
@@ -127,8 +198,12 @@ impl Keyring {
         else {
             return Err(bad("not in the form of a sealed value"));
         };
-        let key = self
-            .keys
+        if !is_id(id) {
+            return Err(bad("not in the form of a sealed value"));
+        }
+        let keys = self.keys.load();
+        let key = keys
+            .all
             .iter()
             .find(|known| known.id == id)
             .ok_or_else(|| bad(&format!("it was sealed with key `{id}`, which is not in [keys]")))?;
@@ -139,6 +214,21 @@ impl Keyring {
         let value = self.cipher(key).decrypt(&XNonce::from(nonce), payload);
         value.map(Secret::new).map_err(|_| bad("wrong key, or the row was tampered with"))
     }
+}
+
+/// How a value starts that was sealed with this key.
+pub fn prefix_of(id: &str) -> String {
+    format!("v1:{id}:")
+}
+
+/// The id of the key that a value was sealed with, as far as its form says so: what is no id is not taken for one, whoever wrote it.
+pub fn id_in(sealed: &str) -> Option<&str> {
+    sealed.strip_prefix("v1:")?.split_once(':').map(|(id, _)| id).filter(|id| is_id(id))
+}
+
+fn is_id(id: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    (1..=LONGEST_ID).contains(&id.len()) && id.bytes().all(plain)
 }
 
 #[cfg(test)]
@@ -191,6 +281,28 @@ mod tests {
         let error = ring(&[("k2", 2)]).open(PLACE, &old).unwrap_err();
         assert!(error.to_string().contains("key `k1`"), "{error}");
         assert!(ring(&[("k1", 9)]).open(PLACE, &old).is_err());
+    }
+
+    #[test]
+    fn key_that_seals_is_the_same_for_all_clones_and_stays_when_keys_are_replaced() {
+        let ring = ring(&[("k1", 1)]);
+        let helpdesk = ring.of_help_desk();
+        assert!(!ring.replace(&self::ring(&[("k2", 2)])), "what seals must not go");
+        assert!(ring.replace(&self::ring(&[("k2", 2), ("k1", 1)])));
+        assert_eq!((ring.ids(), ring.sealing()), (vec!["k2".to_owned(), "k1".to_owned()], "k1".to_owned()));
+        assert_eq!(ring.of_first().sealing(), "k2");
+        assert_eq!(helpdesk.sealing(), "k1", "the one of its own leaves the others as they are");
+        assert!(ring.seal_with("k2") && !ring.seal_with("k3"));
+        assert!(helpdesk.seal(&SeededRandom::new(1), PLACE, b"x").unwrap().starts_with("v1:k2:"));
+        let print = ring.fingerprint("k2").unwrap();
+        assert_eq!(print.len(), 16);
+        assert_eq!(self::ring(&[("other", 2)]).fingerprint("other"), Some(print.clone()));
+        assert_ne!(ring.fingerprint("k1"), Some(print));
+        assert_eq!(id_in("v1:k2:n:c"), Some("k2"));
+        assert_eq!((id_in("v2:k2:n:c"), id_in("v1:k2")), (None, None));
+        assert_eq!((id_in("v1:\x1b[2J:n:c"), id_in("v1::n:c")), (None, None), "it is printed");
+        let forged = ring.open(PLACE, "v1:\x1b[2J:n:c").unwrap_err().to_string();
+        assert!(!forged.contains('\x1b'), "{forged}");
     }
 
     #[test]

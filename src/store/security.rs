@@ -5,6 +5,7 @@
 use super::Result;
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
+use crate::domain::campus::Campuses;
 use crate::domain::contact::{ContactKind, OwnContact};
 use crate::domain::message::NewMessage;
 use crate::domain::person::{PersonId, Role};
@@ -46,6 +47,22 @@ pub struct Answer {
     pub hash: Secret<String>,
 }
 
+/// The answers of a person as they are kept.
+#[derive(Debug, Clone, Default)]
+pub struct Answers {
+    /// In the order of their slots.
+    pub questions: Vec<Answer>,
+    /// For a change that rests on them.
+    pub seen: Seen,
+}
+
+/// A state of somebody's answers, also of that for the help desk; as they are sealed, each time in other words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub(super) answers: String,
+    pub(super) spoken: String,
+}
+
 /// Changes of security data that are written together.
 #[derive(Debug, Clone, Default)]
 pub struct SecurityChange {
@@ -55,15 +72,21 @@ pub struct SecurityChange {
     pub questions: Option<Vec<Answer>>,
     /// The help-desk question with its normalised answer, sealed by the store under a key of its own. The inner `None` removes it.
     pub helpdesk: Option<Option<(QuestionId, Secret<String>)>>,
+    /// The answers that these rest on: nothing is written if they are others by now ([`super::StoreError::Conflict`]).
+    pub seen: Option<Seen>,
     /// The registration is complete with this; an earlier moment stays.
     pub registered: Option<Timestamp>,
     /// Language of messages.
     pub language: Option<String>,
+    /// The portal's session in which it is done: it stays where others end.
+    pub session: Option<SessionKey>,
 }
 
 /// How many people of a role have done what is required.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Coverage {
+    /// Their campus; none: people of no campus.
+    pub campus: Option<String>,
     /// The role; none: people without any.
     pub role: Option<Role>,
     /// People who are not disabled and not gone.
@@ -76,12 +99,23 @@ pub struct Coverage {
     pub factor: u64,
 }
 
+impl Coverage {
+    /// Adds people of the same role.
+    pub fn add(&mut self, more: &Self) {
+        self.people += more.people;
+        self.new += more.new;
+        self.registered += more.registered;
+        self.factor += more.factor;
+    }
+}
+
 /// Security data.
 #[async_trait]
 pub trait SecurityData: Send + Sync {
     /// Everything but the answers.
     async fn profile(&self, person: PersonId) -> Result<SecurityProfile>;
-    /// Writes changes, with the messages that tell of them. People who are read afterwards have the contacts.
+    /// Writes changes, with the messages that tell of them. People who are read afterwards have the contacts. A contact that was in use
+    /// and is not any more ends the person's other sessions, those of Wi-Fi too, and challenges: they may have begun with it.
     async fn update(
         &self,
         person: PersonId,
@@ -89,16 +123,18 @@ pub trait SecurityData: Send + Sync {
         audit: AuditEntry,
         notices: Vec<NewMessage>,
     ) -> Result<()>;
-    /// The waiting value of this kind is proven and takes the place of an older one; `false` if it is not this value any more.
+    /// The waiting value of this kind is proven and takes the place of an older one, which ends what [`Self::update`] ends with it;
+    /// `false` if it is not this value any more. `session`: in which it is done.
     async fn prove(
         &self,
         person: PersonId,
         contact: (ContactKind, String),
+        session: Option<SessionKey>,
         audit: AuditEntry,
         notices: Vec<NewMessage>,
     ) -> Result<bool>;
-    /// Hashes of the answers, in the order of their slots.
-    async fn answers(&self, person: PersonId) -> Result<Vec<Answer>>;
+    /// Hashes of the answers.
+    async fn answers(&self, person: PersonId) -> Result<Answers>;
     /// The help-desk question and its answer; who looks is written down first.
     async fn helpdesk_answer(
         &self,
@@ -113,8 +149,8 @@ pub trait SecurityData: Send + Sync {
         audit: AuditEntry,
         notices: Vec<NewMessage>,
     ) -> Result<bool>;
-    /// How far registration has come, by role.
-    async fn coverage(&self) -> Result<Vec<Coverage>>;
+    /// How far registration has come, by campus and role: those of no campus last.
+    async fn coverage(&self, campuses: &Campuses) -> Result<Vec<Coverage>>;
 }
 
 /// Name of a session: SHA-256 of what the browser's cookie holds, so that a stolen database opens none.
@@ -140,8 +176,8 @@ pub struct KeptSession {
     pub expires: Timestamp,
 }
 
-/// Sessions of the portal. A change of password, a lock and a disable end those of the person in the same transaction, and
-/// nobody gets a new one who is locked, switched off or gone. How many there can be has a bound: the oldest go.
+/// Sessions of the portal. A change of password, a lock and a disable end those of the person in the same transaction, a factor or a
+/// contact that is removed all but the one in which it is done; and nobody gets a new one who is locked, switched off or gone. How many there can be has a bound: the oldest go.
 #[async_trait]
 pub trait Sessions: Send + Sync {
     /// One that is not over. One that does not open counts as none.

@@ -14,6 +14,10 @@ const OID: u8 = 0x06;
 const BOOLEAN: u8 = 0x01;
 /// OCTET STRING
 const OCTETS: u8 = 0x04;
+/// UTF8String, PrintableString, IA5String
+const UTF8: u8 = 0x0c;
+const PRINTABLE: u8 = 0x13;
+const IA5: u8 = 0x16;
 
 /// id-at-commonName, id-ce-subjectAltName, id-ce-extKeyUsage with two usages, and Microsoft's user principal name.
 const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -122,6 +126,12 @@ fn elements(mut bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     })
 }
 
+/// A name in a subject, which says in which letters it is written. Those of more than one octet, and Teletex's, would read as
+/// somebody else's in UTF-8.
+fn directory_string((tag, value): (u8, &[u8])) -> Option<String> {
+    matches!(tag, UTF8 | PRINTABLE | IA5).then(|| text(value)).flatten()
+}
+
 fn text(bytes: &[u8]) -> Option<String> {
     // A NUL in a name has fooled others before (CVE-2009-2408).
     let text = std::str::from_utf8(bytes).ok().filter(|text| !text.contains('\0'))?;
@@ -139,7 +149,7 @@ impl Names {
             for (_, pair) in elements(set) {
                 let mut pair = elements(pair);
                 if pair.next() == Some((OID, COMMON_NAME)) {
-                    names.common.extend(pair.next().and_then(|(_, value)| text(value)));
+                    names.common.extend(pair.next().and_then(directory_string));
                 }
             }
         }
@@ -156,8 +166,8 @@ impl Names {
                 0xa0 => {
                     let mut parts = elements(value);
                     if parts.next() == Some((OID, UPN)) {
-                        let inner = parts.next().and_then(|(_, value)| element(value));
-                        self.upn.extend(inner.and_then(|(_, value, _)| text(value)));
+                        let inner = parts.next().and_then(|(_, value)| elements(value).next());
+                        self.upn.extend(inner.and_then(directory_string));
                     }
                 }
                 0x81 => self.email.extend(text(value)),
@@ -223,6 +233,30 @@ mod tests {
             params.custom_extensions.push(extension);
         });
         assert_eq!(Names::of(&der).unwrap().email, [""; 0]);
+    }
+
+    #[test]
+    fn name_in_letters_of_two_octets_is_not_read_as_another() {
+        use rcgen::string::{BmpString, TeletexString};
+        // 慬楣 are the octets of `alic`.
+        let der = certificate(|params| {
+            let name = BmpString::try_from("慬楣").unwrap();
+            params.distinguished_name.push(DnType::CommonName, rcgen::DnValue::BmpString(name));
+        });
+        assert_eq!(Names::of(&der).unwrap().common, [""; 0]);
+        let der = certificate(|params| {
+            let name = TeletexString::try_from("ann").unwrap();
+            params.distinguished_name.push(DnType::CommonName, rcgen::DnValue::TeletexString(name));
+        });
+        assert_eq!(Names::of(&der).unwrap().common, [""; 0]);
+        let mut san = vec![0x30, 24, 0xa0, 22, 0x06, 10];
+        san.extend(UPN);
+        san.extend([0xa0, 8, 0x1e, 6]);
+        san.extend("慬楣攠".encode_utf16().flat_map(u16::to_be_bytes));
+        let der = certificate(|params| {
+            params.custom_extensions.push(CustomExtension::from_oid_content(&[2, 5, 29, 17], san));
+        });
+        assert_eq!(Names::of(&der).unwrap().upn, [""; 0]);
     }
 
     #[test]

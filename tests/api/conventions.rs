@@ -154,7 +154,12 @@ fn app_is_set_up_in_two_steps_and_counts_after_the_second() {
         world.post(&world.key, "/token/init", &[("serial", &serial), ("type", "totp"), ("verify", pass)])
     };
     assert_eq!(confirm("abc").status, 400);
+    let of_another = [("serial", serial.as_str()), ("user", "amara"), ("verify", &code(&seed, 0))];
+    assert_eq!(world.post(&world.key, "/token/init", &of_another).status, 404);
     assert_eq!(confirm(&code(&seed, 0)).body["result"]["value"], true);
+    assert_eq!(confirm(&code(&seed, 1)).status, 404, "it waits no more");
+    let told = world.delivered();
+    assert!(told.contains("farah@example.edu"), "the owner is told: {told}");
     assert_eq!(login(&code(&seed, 0)), "REJECT", "the first code is used up");
     let listed = world.send("GET", "/token/?user=farah", &[("authorization", &world.key)], "");
     let tokens = &listed.body["result"]["value"];
@@ -215,4 +220,66 @@ fn realm_that_means_nothing_here_is_left_out_and_any_other_belongs_to_the_name()
     };
     assert_eq!(check("elsewhere.example"), "REJECT");
     assert_eq!(check("Campus"), "ACCEPT");
+}
+
+// R-API-1
+#[test]
+fn app_is_gone_after_so_many_wrong_first_codes_and_the_trail_has_them() {
+    let world = World::start();
+    let begun = world.post(&world.key, "/token/init", &[("user", "farah"), ("genkey", "1")]);
+    let detail = &begun.body["detail"];
+    let (serial, seed) =
+        (detail["serial"].as_str().unwrap(), detail["otpkey"]["value_b32"].as_str().unwrap());
+    let confirm = |pass: &str| {
+        let answer = world.post(&world.key, "/token/init", &[("serial", serial), ("verify", pass)]);
+        (answer.status, answer.body["result"]["error"]["message"].as_str().unwrap_or_default().to_owned())
+    };
+    for _ in 0..4 {
+        let (status, message) = confirm("x");
+        assert!(status == 400 && message.contains("Could not verify"), "{message}");
+    }
+    let (status, message) = confirm("x");
+    assert!(status == 400 && message.contains("Set it up anew"), "{message}");
+    assert_eq!(confirm(&code(seed, 0)).0, 404);
+    let id = serial.strip_prefix("TOTP").unwrap().to_lowercase();
+    let id = uuid::Uuid::parse_str(&id).unwrap().to_string();
+    let outcomes: Vec<_> = world.trail(&id).into_iter().map(|(_, outcome, _)| outcome).collect();
+    assert_eq!(outcomes, ["refused", "refused", "refused", "refused", "refused", "done"]);
+}
+
+// R-API-1
+#[test]
+fn list_of_nobody_is_that_of_somebody_with_nothing() {
+    let world = World::start();
+    let list = |key: &str, user: &str| {
+        let mut answer = world.send("GET", &format!("/token/?user={user}"), &[("authorization", key)], "");
+        answer.body["time"] = Value::Null;
+        (answer.status, answer.body)
+    };
+    let texts = world.key_of("texts");
+    assert_eq!(list(&texts, "nobody"), list(&texts, "farah"));
+    assert_eq!(list(&world.key, "nobody").0, 400, "who is trusted is told");
+}
+
+// R-API-1
+#[test]
+fn client_is_where_the_person_is_if_the_application_is_trusted() {
+    let more = "[[api_client]]\nname = \"portal\"\nlogin = \"passcode\"\nmethods = [\"email\"]\ntrusted = true\n\
+                [[api_client]]\nname = \"kiosk\"\nlogin = \"passcode\"\nmethods = [\"email\"]\n";
+    // One code for each place and hour, whoever it is for.
+    let world = World::of(more, "[codes]\nper_origin = 1\n", &[]);
+    let (trusted, plain) = (world.key_of("portal"), world.key_of("kiosk"));
+    let trigger = |key: &str, user: &str, client: &str| {
+        let fields = [("user", user), ("client", client)];
+        world.post(key, "/validate/triggerchallenge", &fields).authentication().to_owned()
+    };
+    assert_eq!(trigger(&trusted, "lena", "203.0.113.1"), "CHALLENGE");
+    assert_eq!(trigger(&trusted, "karim", "203.0.113.1"), "REJECT", "the same place");
+    assert_eq!(trigger(&trusted, "karim", "203.0.113.2"), "CHALLENGE");
+    assert_eq!(trigger(&plain, "amara", "203.0.113.3"), "CHALLENGE");
+    assert_eq!(
+        trigger(&plain, "bjorn", "203.0.113.4"),
+        "REJECT",
+        "what it says about places is not believed"
+    );
 }

@@ -1,6 +1,7 @@
 //! Who may ask at all, how often, and what is left of it in logs.
 
 use crate::support::code;
+use crate::support::slapd::until;
 use crate::world::{Certificates, World, form};
 use std::process::Command;
 
@@ -165,4 +166,125 @@ fn nothing_that_was_sent_and_no_key_is_in_the_log() {
     for hidden in [&passcode, &secret, &token, password, &key, &asked.transaction()] {
         assert!(!log.contains(hidden.as_str()), "{hidden} is in the log");
     }
+}
+
+/// Asks with octets of a header as they are.
+fn forwarded(world: &World, value: Option<&[u8]>, key: Option<&str>) -> u16 {
+    use std::io::{Read, Write};
+    let host = world.url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(crate::support::PATIENCE)).unwrap();
+    let mut head = format!(
+        "POST /validate/check HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Length: 17\r\n"
+    )
+    .into_bytes();
+    if let Some(value) = value {
+        head.extend([b"X-Forwarded-For: ", value, b"\r\n"].concat());
+    }
+    if let Some(key) = key {
+        head.extend(format!("Authorization: {key}\r\n").into_bytes());
+    }
+    stream.write_all(&[&head, &b"\r\nuser=amara&pass=x"[..]].concat()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.split(' ').nth(1).unwrap().parse().unwrap()
+}
+
+// R-API-1
+#[test]
+fn stranger_behind_a_proxy_is_no_application_whatever_the_header_says() {
+    let world = World::with("[api]\nproxies = [\"127.0.0.1\"]\n", &[]);
+    let ask = |value: &[u8]| forwarded(&world, Some(value), None);
+    // 127.0.0.9 is known by its address.
+    assert_eq!(ask(b"127.0.0.9"), 200);
+    assert_eq!(ask(b"203.0.113.5, 127.0.0.9:4711"), 200, "as some proxies write it");
+    for value in [
+        &b"127.0.0.9, 203.0.113.5"[..],
+        b"127.0.0.9, 203.0.113.5:4711",
+        b"127.0.0.9, unknown",
+        b"127.0.0.9, \xe4",
+        b"127.0.0.9,",
+        b"",
+    ] {
+        assert_eq!(ask(value), 401, "{}", String::from_utf8_lossy(value));
+    }
+    assert_eq!(forwarded(&world, None, None), 401, "nor is the proxy");
+    // With a key the address narrows.
+    let key = world.key_of("elsewhere");
+    assert_eq!(forwarded(&world, Some(b"192.0.2.7"), Some(&key)), 200);
+    assert_eq!(forwarded(&world, Some(b"192.0.2.7, x"), Some(&key)), 401);
+    assert_eq!(forwarded(&world, Some(b"x"), Some(&world.key)), 200, "whoever asks from anywhere may");
+}
+
+// R-API-1
+#[test]
+fn strangers_do_not_shut_out_an_application_that_asks_from_the_same_address() {
+    let world = World::start();
+    assert_eq!(check(&world, &[("authorization", &world.key)]), 200);
+    let unknown = |number: u32| format!("DWAAAAAAAAAAAAAAA{number:03}.x");
+    let statuses: Vec<_> = (0..200).map(|n| check(&world, &[("authorization", &unknown(n))])).collect();
+    assert!(statuses.contains(&429) && statuses.first() == Some(&401), "{statuses:?}");
+    assert_eq!(check(&world, &[("authorization", &world.key)]), 200);
+}
+
+// R-API-1
+#[test]
+fn signing_in_is_in_the_trail_and_so_is_a_wrong_secret() {
+    let world = World::start();
+    let (id, secret) = world.key.split_once('.').unwrap();
+    let sign_in = |username: &str, password: &str| {
+        world.send("POST", "/auth", &[], &form(&[("username", username), ("password", password)])).status
+    };
+    assert_eq!((sign_in("sign-on", secret), sign_in(id, "wrong"), sign_in("nobody", "x")), (200, 401, 401));
+    let trail: Vec<_> =
+        world.trail("sign-on").into_iter().filter(|(actor, ..)| actor == "api:sign-on").collect();
+    let rows: Vec<_> = trail.iter().map(|(_, outcome, detail)| (outcome.as_str(), detail.as_str())).collect();
+    assert_eq!(rows, [("done", id), ("refused", "wrong secret, from 127.0.0.1; 0 more were left out")]);
+}
+
+// R-API-1
+#[test]
+fn new_certificate_is_taken_over_at_a_reload_and_a_wrong_one_is_not() {
+    let (old, new) = (Certificates::make(), Certificates::make());
+    let world = World::of(&old.settings(), "", &[]);
+    let url = world.url.replace("http://", "https://") + "/auth/v2/ping";
+    let served = |by: &Certificates| {
+        let output =
+            Command::new("curl").args(["-s", "--cacert", &by.path("ca.pem"), &url]).output().unwrap();
+        output.status.success()
+    };
+    assert!(served(&old) && !served(&new));
+    let later = world.path("conf.d/zz-later.toml");
+    std::fs::write(&later, new.settings().replace("server.key", "mine.key")).unwrap();
+    world.daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    until("the log of the wrong key", || world.daemon.log().contains("reload refused").then_some(()));
+    assert!(served(&old), "what was served goes on");
+    std::fs::write(&later, new.settings()).unwrap();
+    world.daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    until("the new certificate", || served(&new).then_some(()));
+    assert!(!served(&old));
+}
+
+// R-API-1
+#[test]
+fn keys_count_under_a_new_master_key_and_without_the_old_one() {
+    let mut world = World::start();
+    let before = world.daemon.dir.join("keys");
+    let old = before.join("demo.key");
+    let new = before.join("new.key");
+    std::fs::write(&new, data_encoding::BASE64.encode(&[9; 32])).unwrap();
+    std::fs::set_permissions(&new, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let files = |world: &World, files: &[&std::path::Path]| {
+        let names: Vec<_> = files.iter().map(|file| format!("\"{}\"", file.display())).collect();
+        let text = format!("[keys]\nfiles = [{}]\n", names.join(", "));
+        std::fs::write(world.path("conf.d/zz-later.toml"), text).unwrap();
+    };
+    files(&world, &[&new, &old]);
+    world.restart();
+    let rotated = world.daemon.run(&["keys", "rotate"]);
+    assert!(rotated.status.success(), "{}", String::from_utf8_lossy(&rotated.stderr));
+    assert_eq!(check(&world, &[("authorization", &world.key)]), 200, "sealed anew");
+    files(&world, &[&new]);
+    world.restart();
+    assert_eq!(check(&world, &[("authorization", &world.key)]), 200, "the old key is not needed any more");
 }

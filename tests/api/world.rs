@@ -83,14 +83,27 @@ impl World {
     }
 
     pub(crate) fn with(more: &str, arguments: &[&str]) -> Self {
+        Self::of(more, "", arguments)
+    }
+
+    /// `later` stands in a file of its own, and replaces keys of the others.
+    pub(crate) fn of(more: &str, later: &str, arguments: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+        std::fs::write(dir.path().join("conf.d/zz-later.toml"), later).unwrap();
         std::fs::write(dir.path().join("conf.d/tests.toml"), format!("{APPLICATIONS}{more}")).unwrap();
         let daemon = Daemon::demo_in(dir.path(), arguments);
         let env = daemon.env();
         let (url, key) = (env["API_URL"].clone(), env["API_KEY"].clone());
         let client = crate::support::http::client(None);
         Self { daemon, url, key, client, seen: std::cell::RefCell::default(), dir }
+    }
+
+    /// Stops the daemon, and starts it anew on what it has left.
+    pub(crate) fn restart(&mut self) {
+        self.daemon.stop();
+        self.daemon = Daemon::demo_in(self.dir.path(), &[]);
+        self.url = self.daemon.env()["API_URL"].clone();
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -131,8 +144,15 @@ impl World {
         self.daemon.people().into_iter().find(|person| person.user == user).unwrap()
     }
 
-    /// The next text message, waited for.
+    /// The code of the next text message, waited for.
     pub(crate) fn texted(&self) -> String {
+        let text = self.delivered();
+        let mut words = text.rsplit(|c: char| !c.is_ascii_digit());
+        words.find(|word| word.len() == 6).unwrap().to_owned()
+    }
+
+    /// The next message, waited for.
+    pub(crate) fn delivered(&self) -> String {
         let until = std::time::Instant::now() + crate::support::PATIENCE;
         loop {
             let files = std::fs::read_dir(self.path("mail")).unwrap().map(|file| file.unwrap().path());
@@ -143,9 +163,7 @@ impl World {
             fresh.sort();
             if let Some(file) = fresh.first() {
                 self.seen.borrow_mut().insert(file.clone());
-                let text = std::fs::read_to_string(file).unwrap();
-                let mut words = text.rsplit(|c: char| !c.is_ascii_digit());
-                return words.find(|word| word.len() == 6).unwrap().to_owned();
+                return std::fs::read_to_string(file).unwrap();
             }
             assert!(std::time::Instant::now() < until, "no message came");
             std::thread::sleep(std::time::Duration::from_millis(20));

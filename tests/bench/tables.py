@@ -175,7 +175,33 @@ def overload(case):
     )
 
 
-CASES = {"fast": fast, "crowds": crowds, "argon2": argon2, "overload": overload}
+def wifi(case):
+    rows = [("", "FreeRADIUS", "Doorward", "ratio")]
+
+    def add(turns, name):
+        rows.append(compared(case, turns, f"**{name}**: logins/s", rate, "{:,.0f}")[:4])
+        rows.append(compared(case, turns, "… server CPU for each", cpu, "{:.0f} µs")[:4])
+
+    for certificate, name in [("ec", "P-256"), ("rsa", "RSA, 2,048 bits")]:
+        for version in (2, 3):
+            add(f"full-1{version}-{certificate}", f"whole handshakes, TLS 1.{version}, {name}")
+    for version in (2, 3):
+        add(f"resumed-1{version}-ec", f"resumed, TLS 1.{version}, P-256")
+        rows.append(compared(case, f"resumed-1{version}-ec", "… resumed of all after the first 300", again, "{:.0%}")[:4])
+    for version in (2, 3):
+        each = [case.facts[f"{side}.1{version}.each_kib"] for side in "AB"]
+        rows.append((f"**10,000 conversations open, TLS 1.{version}**: RSS for each", *(f"{kib:.1f} KiB" for kib in each),
+                     f"{each[1] / each[0]:.2f}"))
+    return table(*rows)
+
+
+def again(report):
+    """Of the logins that could be resumed, how many were: each of the 300 people has a first one."""
+    full, resumed = report["extra"]["full"], report["extra"]["resumed"]
+    return resumed / (full + resumed - 300)
+
+
+CASES = {"fast": fast, "crowds": crowds, "argon2": argon2, "overload": overload, "wifi": wifi}
 
 
 def rendered(name):

@@ -10,9 +10,14 @@ const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 const PASSWORD: &str = "a passphrase of her own";
 
 fn node(store: &std::path::Path, redis: &Redis) -> (tempfile::TempDir, Daemon) {
+    node_with(store, redis, "")
+}
+
+/// The same with more in its configuration.
+pub(crate) fn node_with(store: &std::path::Path, redis: &Redis, more: &str) -> (tempfile::TempDir, Daemon) {
     let dir = tempfile::tempdir().unwrap();
     let section = format!(
-        "[redis]\nurls = [\"{}\"]\nuser = \"doorward\"\nsecret = \"{}\"\n",
+        "{more}[redis]\nurls = [\"{}\"]\nuser = \"doorward\"\nsecret = \"{}\"\n",
         redis.url(),
         super::servers::PASSWORD
     );
@@ -24,7 +29,7 @@ fn node(store: &std::path::Path, redis: &Redis) -> (tempfile::TempDir, Daemon) {
     (dir, daemon)
 }
 
-fn until_redis(daemon: &Daemon, up: bool) -> String {
+pub(crate) fn until_redis(daemon: &Daemon, up: bool) -> String {
     until("the state of Redis", || {
         let state = daemon.json(&["status"])["redis"].as_str()?.to_owned();
         ((state == "up") == up).then_some(state)

@@ -5,7 +5,7 @@ use doorward::wire::eap::Method;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 
 /// Writes a certificate that signed itself, and its key.
-fn made(dir: &Path, name: &str, change: impl FnOnce(&mut CertificateParams)) {
+pub(super) fn made(dir: &Path, name: &str, change: impl FnOnce(&mut CertificateParams)) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["radius.example.edu".to_owned()]).unwrap();
     params.distinguished_name.push(rcgen::DnType::CommonName, name);
@@ -62,6 +62,8 @@ fn what_cannot_work_is_told_with_its_place() {
         (key.to_owned(), "a private key without its certificate"),
         (format!("certificate_file = \"none.pem\"\n{key}"), "cannot be read"),
         (format!("certificate_file = \"server.key\"\n{key}"), "holds no certificates"),
+        (format!("certificate_file = \"/dev/null\"\n{key}"), "is not a file"),
+        (format!("{GOOD}client_ca_file = \"other.pem\"\ncrl_file = \"/dev/null\""), "is not a file"),
         (format!("certificate_file = \"other.pem\"\n{key}"), "cannot be used together"),
         (
             "certificate_file = \"client.pem\"\nprivate_key_file = \"client.key\"".to_owned(),

@@ -338,6 +338,8 @@ fn mistakes_in_a_directory_are_told() {
         ("bind = \"external\"", "\"external\"", "which only a Unix socket tells"),
         ("ca_file = \"none.pem\"", "\"none.pem\"", "cannot be read"),
         ("ca_file = \"k1.key\"", "\"k1.key\"", "holds no certificates"),
+        // A device may have no end, and a pipe nobody at its other.
+        ("ca_file = \"/dev/null\"", "\"/dev/null\"", "is not a file"),
         ("group_members = \"in-chain\"", "\"in-chain\"", "matching rule of Active Directory"),
         ("names = \"qualified\"", "\"qualified\"", "needs a realm"),
         ("realms = [\"a@b\"]", "\"a@b\"", "no realm"),

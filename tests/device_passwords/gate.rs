@@ -1,10 +1,9 @@
 //! A second process on the store of a daemon, which decides logins of devices as an EAP conversation would.
 
 use super::support::Daemon;
-use doorward::base::{Clock, OsRandom, Random, Secret, SystemClock, Timestamp};
+use doorward::base::{Clock, OsRandom, Random, SystemClock, Timestamp};
 use doorward::config::{self, Config};
 use doorward::domain::contact::Destination;
-use doorward::domain::login::Attempt;
 use doorward::domain::method::{Channel, Reach};
 use doorward::domain::password::PasswordRules;
 use doorward::domain::person::Person;
@@ -13,6 +12,7 @@ use doorward::domain::sent::Purpose;
 use doorward::engine::delivery::Waker;
 use doorward::engine::devices::DeviceVerdict;
 use doorward::engine::login::{Gatekeeper, Round};
+use doorward::engine::meters::{Front, Timing};
 use doorward::store::challenges::MemoryChallenges;
 use doorward::store::directory::{Embedded, HashPool};
 use doorward::store::records::Records;
@@ -91,17 +91,21 @@ impl Gate {
             courier: Waker::default(),
             hashes,
             digester: records.digester(),
+            meters: Arc::default(),
             clock: Arc::new(Stopped(self.now)),
             random: Arc::new(OsRandom),
         }
     }
 
-    fn decide(&self, user: &str, attempt: Attempt) -> (String, Option<String>) {
+    fn decide(&self, user: &str, shown: Exchange) -> (String, Option<String>) {
         let policy = ClientPolicy::default();
         let round = Round {
             request: "r1",
-            front: "radius",
+            front: Front::Radius,
+            timing: Timing::start(),
+            peer: None,
             client: "wifi",
+            outcomes: None,
             purpose: Purpose::Login,
             policy: &policy,
             username: user,
@@ -115,11 +119,11 @@ impl Gate {
             join: None,
         };
         let gatekeeper = self.gatekeeper();
-        let verdict = self.runtime.block_on(gatekeeper.device_login(&self.config, round, attempt)).unwrap();
+        let verdict = self.runtime.block_on(gatekeeper.device_login(&self.config, round, shown)).unwrap();
         match verdict {
             DeviceVerdict::Accept { person, device, proven, .. } => {
                 assert_eq!(person.username.as_str(), user);
-                (format!("accept {device}"), proven.map(|proven| proven.authenticator_response))
+                (format!("accept {device}"), Some(proven.authenticator_response))
             }
             DeviceVerdict::Reject { message, reason } => {
                 assert_eq!(message, self.config.texts.failed, "it tells nothing");
@@ -139,17 +143,10 @@ impl Gate {
         let hash = NtHash::of(password);
         exchange.response = exchange.response_of(&hash);
         let expected = exchange.answered_by(&hash).unwrap().authenticator_response;
-        match self.decide(user, Attempt::Exchange(exchange)) {
+        match self.decide(user, exchange) {
             (said, Some(proof)) if proof == expected => format!("{said}, proven"),
             (said, None) => said,
             (said, Some(proof)) => panic!("{said}, but the peer would not take {proof}"),
         }
-    }
-
-    /// A login by the password itself, inside a tunnel.
-    pub(crate) fn text(&self, user: &str, password: &str) -> String {
-        let (said, proof) = self.decide(user, Attempt::Text(Secret::new(password.to_owned())));
-        assert!(proof.is_none());
-        said
     }
 }

@@ -1,6 +1,6 @@
 //! Setting up a passcode app and a YubiKey, and the mailbox of an alumnus, in a real browser: every state is looked at.
 
-use crate::looks::look;
+use crate::looks::{look, picture};
 use crate::reset::NEW;
 use crate::support::browser::{Browser, key};
 use crate::support::code;
@@ -33,13 +33,13 @@ fn app_is_set_up_in_the_browser() {
     browser.open(&demo.page("/app"));
     browser.follow("begin setup");
     prove(&demo, &browser);
-    look(&browser, "app, name");
+    picture(&browser, "app-name");
     browser.fill("Name of the device", "my telephone");
     browser.press("enroll");
-    look(&browser, "app, QR code");
-    let picture = browser.css("main svg");
-    assert_eq!(browser.attribute(&picture, "role").as_deref(), Some("img"));
-    assert_eq!(browser.name(&picture), "QR code with the key of your account");
+    picture(&browser, "app-code");
+    let drawing = browser.css("main svg");
+    assert_eq!(browser.attribute(&drawing, "role").as_deref(), Some("img"));
+    assert_eq!(browser.name(&drawing), "QR code with the key of your account");
     // The text beside it says the same.
     let seed = browser.texts("code.key").concat().replace(' ', "");
     let link = browser.script("return document.querySelector('main a[href^=\"otpauth:\"]').href");
@@ -52,7 +52,7 @@ fn app_is_set_up_in_the_browser() {
     browser.press("Confirm");
     assert_eq!(browser.heading(), "Choose a PIN");
     assert!(browser.told().contains("The app works."), "{}", browser.text());
-    look(&browser, "app, PIN");
+    picture(&browser, "app-pin");
     let field = browser.field("PIN");
     assert_eq!(browser.attribute(&field, "inputmode").as_deref(), Some("numeric"));
     assert_eq!(browser.attribute(&field, "type").as_deref(), Some("password"));
@@ -68,7 +68,7 @@ fn app_is_set_up_in_the_browser() {
     look(&browser, "app, done");
     browser.press("Make new recovery codes");
     assert_eq!(browser.texts("code.key").len(), 10);
-    look(&browser, "new recovery codes");
+    picture(&browser, "recovery-codes");
     browser.open(&demo.page("/security"));
     assert!(browser.text().contains("my telephone"), "{}", browser.text());
     look(&browser, "my security, with an app");
@@ -103,7 +103,7 @@ fn key_is_registered_by_a_touch_in_the_browser() {
     browser.open(&demo.page("/key"));
     browser.follow("Register a key");
     prove(&demo, &browser);
-    look(&browser, "key, register");
+    picture(&browser, "key-register");
     touch_it(&browser, "cccccc");
     assert!(browser.told().contains("This is not what a YubiKey types."), "{}", browser.text());
     assert_eq!(browser.attribute(&browser.focused(), "id").as_deref(), Some("problems"));
@@ -114,7 +114,7 @@ fn key_is_registered_by_a_touch_in_the_browser() {
     look(&browser, "key, registered");
 
     browser.open(&demo.page("/key/verify"));
-    look(&browser, "key, verify");
+    picture(&browser, "key-verify");
     touch_it(&browser, &touch(1, 1));
     assert!(browser.told().contains("Your key blue key ring works."), "{}", browser.text());
     look(&browser, "key, verified");
@@ -163,7 +163,7 @@ fn alumnus_sets_the_password_of_the_mailbox_in_the_browser() {
     prove(&demo, &browser);
     let mailbox = format!("{alumnus}@alumni.example.org");
     assert!(browser.text().contains(&mailbox), "{}", browser.text());
-    look(&browser, "mailbox");
+    picture(&browser, "mailbox");
     browser.fill("New password", NEW);
     browser.fill("New password once more", "another");
     browser.press("Set the password");

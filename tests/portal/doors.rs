@@ -10,8 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 const PASSWORD: &str = "left-luggage-counter";
 
 /// A portal with one person, anna.
-struct House {
-    daemon: Daemon,
+pub(crate) struct House {
+    pub(crate) daemon: Daemon,
     client: Client,
     base: String,
     _dir: tempfile::TempDir,
@@ -19,12 +19,12 @@ struct House {
 
 /// A browser that is signed in, or not.
 #[derive(Clone)]
-struct Guest {
-    cookie: String,
-    token: String,
+pub(crate) struct Guest {
+    pub(crate) cookie: String,
+    pub(crate) token: String,
 }
 
-fn house(tls: bool, more: &str) -> House {
+pub(crate) fn house(tls: bool, more: &str) -> House {
     house_with(tls, "memory = \"64KiB\"\npasses = 1\n", more)
 }
 
@@ -61,23 +61,23 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 impl House {
-    fn guest(&self) -> Guest {
+    pub(crate) fn guest(&self) -> Guest {
         let answer = self.client.get(format!("{}/sign-in", self.base)).send().unwrap();
         let cookie = cookie(&answer).expect("a cookie");
         Guest { cookie, token: token(&answer.text().unwrap()) }
     }
 
-    fn get(&self, path: &str, guest: &Guest) -> Response {
+    pub(crate) fn get(&self, path: &str, guest: &Guest) -> Response {
         self.client.get(format!("{}{path}", self.base)).header("cookie", &guest.cookie).send().unwrap()
     }
 
     /// A form without anything that proves where it comes from.
-    fn form(&self, path: &str, fields: &str) -> RequestBuilder {
+    pub(crate) fn form(&self, path: &str, fields: &str) -> RequestBuilder {
         let request = self.client.post(format!("{}{path}", self.base));
         request.header("content-type", "application/x-www-form-urlencoded").body(fields.to_owned())
     }
 
-    fn post(&self, path: &str, guest: &Guest, fields: &str) -> Response {
+    pub(crate) fn post(&self, path: &str, guest: &Guest, fields: &str) -> Response {
         let fields = format!("form={}&{fields}", guest.token);
         self.form(path, &fields).header("cookie", &guest.cookie).send().unwrap()
     }
@@ -98,7 +98,7 @@ impl House {
         (Guest { token, ..guest }, answer)
     }
 
-    fn is_signed_in(&self, guest: &Guest) -> bool {
+    pub(crate) fn is_signed_in(&self, guest: &Guest) -> bool {
         self.get("/", guest).text().unwrap().contains("Signed in as anna")
     }
 }
@@ -245,6 +245,32 @@ fn proxy_of_ours_says_who_asks_and_over_what() {
     }
     assert_eq!(send("203.0.113.9, 192.0.2.1"), 429);
     assert_eq!(send("192.0.2.2"), 422);
+}
+
+#[test]
+fn log_tells_of_a_proxy_that_takes_the_protection_of_cookies_away() {
+    const WARNING: &str = "does not say `X-Forwarded-Proto: https`";
+    let house = house(false, "proxies = [\"127.0.0.1\"]\n");
+    let get = |proto: &str| {
+        let request = house.client.get(format!("{}/sign-in", house.base)).header("x-forwarded-proto", proto);
+        cookie(&request.send().unwrap()).unwrap()
+    };
+    assert!(get("https").starts_with("__Host-doorward="));
+    for _ in 0..3 {
+        assert!(get("http").starts_with("doorward="));
+    }
+    // What stands after it, so that there is an end to wait for.
+    house.daemon.signal(nix::sys::signal::Signal::SIGHUP);
+    let lines = house.daemon.lines.as_ref().unwrap();
+    let mut warned = 0;
+    loop {
+        let line = lines.recv_timeout(crate::support::PATIENCE).unwrap();
+        warned += usize::from(line.contains(WARNING));
+        if line.contains("reloaded") {
+            break;
+        }
+    }
+    assert_eq!(warned, 1, "once for many requests");
 }
 
 #[test]

@@ -38,7 +38,7 @@ pub(crate) fn register(campus: &Campus, browser: &Browser, uid: &str) {
     assert!(browser.told().contains(" is confirmed."), "{}", browser.text());
 }
 
-// R-REG-1 R-REG-2 R-REG-3 R-REG-4 R-REG-5 R-REG-6
+// R-REG-1 R-REG-2 R-REG-3 R-REG-4 R-REG-5 R-REG-6 R-TOP-6
 #[test]
 fn contacts_count_when_they_are_confirmed_and_both_addresses_are_told() {
     let campus = Campus::start(&["anna"], "");

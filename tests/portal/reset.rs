@@ -176,6 +176,29 @@ fn expired_password_of_somebody_who_has_not_registered_is_changed_with_what_it_w
     assert_eq!(browser.path(), "/security");
 }
 
+// R-TOP-4, R-RESET-8: the change of an expired password does not lead past what is required.
+#[test]
+fn who_must_register_is_led_there_after_an_expired_password_was_changed() {
+    let campus = Campus::start(&["anna"], "[registration]\nenforce = \"2020-01-01\"\n");
+    must_change(&campus, "anna");
+    let mut browser = crate::support::portal::Browser::new(campus.page("").trim_end_matches('/'));
+    assert_eq!(browser.sign_in("anna", BEFORE, "/security").path, "/verify", "the password comes first");
+    browser.post("/verify/choose", &[("method", "email")]).must_say("We have sent a passcode");
+    let passcode = campus.code("anna@example.org");
+    let page = browser.post("/verify/passcode", &[("passcode", &passcode)]);
+    assert_eq!(page.path, "/password", "{}", page.text());
+    for path in ["/register", "/security", "/app/enroll"] {
+        assert_eq!(browser.get(path).path, "/password", "{path}");
+    }
+    let fields = [("present", BEFORE), ("password", NEW), ("password_again", NEW)];
+    browser.post("/password", &fields);
+    for path in ["/", "/security", "/app/enroll", "/password", "/register"] {
+        let page = browser.get(path);
+        assert_eq!(page.path, "/register", "{path}");
+        page.must_say("Registration is required of all faculty, staff and students.");
+    }
+}
+
 /// The directory wants another password at the next login.
 fn must_change(campus: &Campus, uid: &str) {
     use crate::support::slapd::{LdapTools, POLICY, line, person_dn};

@@ -52,7 +52,7 @@ impl<'c> Visitor<'c> {
     }
 
     /// Everything that can be seen of an answer, without what is another one each time.
-    fn seen(&self, answer: Response) -> String {
+    fn seen(answer: Response) -> String {
         let status = answer.status();
         let mut headers: Vec<_> = answer
             .headers()
@@ -69,7 +69,10 @@ impl<'c> Visitor<'c> {
             })
             .collect();
         headers.sort();
-        let body = answer.text().unwrap().replace(&self.token, "TOKEN");
+        let mut body = answer.text().unwrap();
+        if body.contains("name=\"form\"") {
+            body = body.replace(&token(&body), "TOKEN");
+        }
         format!("{status}\n{}\n\n{body}", headers.join("\n"))
     }
 }
@@ -97,11 +100,11 @@ fn unknown_disabled_and_other_usernames_look_the_same() {
         let seen: Vec<_> = NAMES
             .map(|name| {
                 let visitor = Visitor::new(&client, &campus, path);
-                let post = visitor.seen(visitor.post(path, &[("username", name)]));
-                let page = visitor.seen(visitor.get(path));
-                let choose = visitor.seen(visitor.post(&format!("{path}/choose"), &[("method", "email")]));
+                let post = Visitor::seen(visitor.post(path, &[("username", name)]));
+                let page = Visitor::seen(visitor.get(path));
+                let choose = Visitor::seen(visitor.post(&format!("{path}/choose"), &[("method", "email")]));
                 let passcode =
-                    visitor.seen(visitor.post(&format!("{path}/passcode"), &[("passcode", "123456")]));
+                    Visitor::seen(visitor.post(&format!("{path}/passcode"), &[("passcode", "123456")]));
                 format!("{post}\n{page}\n{choose}\n{passcode}")
             })
             .into();
@@ -123,7 +126,7 @@ fn wrong_password_looks_the_same_for_everybody() {
             let visitor = Visitor::new(&client, &campus, "/sign-in");
             let answer = visitor.post("/sign-in", &[("username", name), ("password", "wrong")]);
             assert_eq!(answer.status(), 422);
-            visitor.seen(answer).replace(name, "NAME")
+            Visitor::seen(answer).replace(name, "NAME")
         })
         .into();
     assert!(seen[0].contains("The username or the password is not right"), "{}", seen[0]);

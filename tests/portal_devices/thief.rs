@@ -1,8 +1,8 @@
 //! Thieves and strangers: a device alone resets no password, and failures tell nobody who has an account.
 
 use crate::World;
-use crate::support::code;
-use crate::support::portal::{Browser, Page};
+use crate::support::portal::{Browser, answered, with};
+use crate::support::{Daemon, code};
 
 // R-RESET-9: whoever has found a telephone has one thing, whatever they say it is.
 #[test]
@@ -48,23 +48,6 @@ fn too_many_failures_at_the_sign_in_look_the_same_for_those_who_have_an_account_
 fn mailed(world: &mut World, user: &str) -> String {
     let mail = world.mail(user, "passcode");
     mail.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 6).unwrap().to_owned()
-}
-
-/// The first five security questions of a form, with answers.
-fn answered(page: &Page) -> Vec<(String, String)> {
-    let answers = ["a blue house", "Mrs Moon", "Old Harbour", "seven geese", "plum dumplings"];
-    let mut questions = page.between("<option value=\"", "\"");
-    questions.retain(|question| !question.is_empty());
-    questions.dedup();
-    assert!(questions.len() >= 5, "{}", page.body);
-    let both = |(at, (question, answer)): (usize, (String, &str))| {
-        [(format!("question-{}", at + 1), question), (format!("answer-{}", at + 1), answer.to_owned())]
-    };
-    questions.into_iter().zip(answers).enumerate().flat_map(both).collect()
-}
-
-fn with<'a>(fields: &'a [(String, String)], more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(more.iter().copied()).collect()
 }
 
 /// Settings of the demonstration are changed while it runs.
@@ -174,6 +157,68 @@ fn reset_ends_with_another_reset_a_lock_and_a_new_factor() {
     assert!(world.daemon.run(&["factor", "confirm", id, &code(seed, 0)]).status.success());
     refused(&world, attacker, "a second factor was enrolled meanwhile");
     assert_eq!(world.login(user, &format!("{mine}{}", code(seed, 1))), "Access-Accept");
+}
+
+/// Whoever is signed in as themselves meanwhile must not keep what was proven of somebody else beyond the end of that one's sessions.
+// R-RESET-9
+#[test]
+fn reset_of_another_person_than_the_one_who_is_signed_in_ends_with_theirs() {
+    let mut world = World::start();
+    let (victim, own) = (world.person("julia"), world.person("lena"));
+    let mut thief = Browser::new(&world.url);
+    thief.sign_in(&own.user, &own.password, "/sign-in").must_say("Signed in as lena");
+    thief.get("/reset");
+    thief.post("/reset", &[("username", &victim.user)]);
+    thief.post("/reset/choose", &[("method", "email")]).must_say("We have sent a passcode");
+    let sent = mailed(&mut world, &victim.user);
+    let page = thief.post("/reset/passcode", &[("passcode", &sent)]);
+    page.must_say("Choose a new password");
+    assert!(!page.says("Signed in as"), "the session is about one person: {}", page.text());
+    for action in ["lock", "unlock"] {
+        assert!(world.daemon.run(&["person", action, &victim.user]).status.success());
+    }
+    let chosen = "granite pelican orchard";
+    let page = thief.post("/reset/password", &[("password", chosen), ("password_again", chosen)]);
+    assert!(!page.says("Password has been successfully changed."), "{}", page.text());
+    assert_eq!(world.login(&victim.user, chosen), "Access-Reject");
+    assert_eq!(world.login(&victim.user, &victim.password), "Access-Accept");
+}
+
+/// Who has planted a session's name does not find one of two passcodes proven in it.
+// R-RESET-9
+#[test]
+fn session_gets_a_new_name_with_the_first_of_two_passcodes() {
+    let mut world = World::start();
+    let owner = world.person("karim");
+    let mut browser = Browser::new(&world.url);
+    browser.get("/reset");
+    browser.post("/reset", &[("username", &owner.user)]);
+    browser.post("/reset/choose", &[("method", "email")]).must_say("We have sent a passcode");
+    let mut thief = browser.clone();
+    let sent = mailed(&mut world, &owner.user);
+    browser.post("/reset/passcode", &[("passcode", &sent)]).must_say("One more passcode");
+    assert!(!thief.get("/reset").says("One more passcode"));
+    browser.get("/reset").must_say("One more passcode");
+}
+
+/// Else whoever has one address of IPv6 has messages sent to everybody, at our cost.
+// R-CODE-1
+#[test]
+fn network_of_64_bits_is_one_place_that_messages_are_asked_for_from() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    let settings = "[codes]\nper_origin = 1\n[portal]\nproxies = [\"127.0.0.1\"]\n";
+    std::fs::write(dir.path().join("conf.d/origin.toml"), settings).unwrap();
+    let world = World::of(Daemon::demo_in(dir.path(), &[]));
+    let ask = |user: &str, from: &str| {
+        let mut browser = Browser::from(&world.url, from);
+        browser.get("/reset");
+        browser.post("/reset", &[("username", user)]);
+        browser.post("/reset/choose", &[("method", "email")])
+    };
+    ask("julia", "2001:db8::1").must_say("We have sent a passcode");
+    ask("lena", "2001:db8::2").must_say("No more passcodes can be sent for now.");
+    ask("lena", "2001:db8:0:1::1").must_say("We have sent a passcode");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 pub(crate) mod browser;
 pub(crate) mod directory;
 pub(crate) mod ds389;
+pub(crate) mod duo;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod namespace;
@@ -44,6 +45,12 @@ pub(crate) struct Daemon {
     pub(crate) address: SocketAddr,
     /// Where the portal is served.
     pub(crate) portal: Option<SocketAddr>,
+    /// Where applications are served.
+    pub(crate) api: Option<SocketAddr>,
+    /// Where metrics are served.
+    pub(crate) metrics: Option<SocketAddr>,
+    /// Where OTPs are validated for programs.
+    pub(crate) wsapi: Option<SocketAddr>,
     /// What `serve` logs from now on.
     pub(crate) lines: Option<Receiver<String>>,
     _temporary: Option<tempfile::TempDir>,
@@ -58,7 +65,7 @@ pub(crate) struct Someone {
 }
 
 /// Lines of a pipe, read on a thread so that the writer never blocks.
-fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = channel();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
@@ -79,16 +86,24 @@ fn logged(line: &str) -> Option<SocketAddr> {
 impl Daemon {
     /// `doorward demo` in a temporary folder; standard error goes to `log.txt` there.
     pub(crate) fn demo(more: &[&str]) -> Self {
+        Self::demo_by(Command::new(DOORWARD), more)
+    }
+
+    /// The same by a command that may run in another network namespace.
+    pub(crate) fn demo_by(command: Command, more: &[&str]) -> Self {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().to_owned();
-        let mut daemon = Self::demo_in(&dir, more);
+        let mut daemon = Self::begin_demo(command, &dir, more);
         daemon._temporary = Some(temporary);
         daemon
     }
 
     /// `doorward demo` in a folder that outlives it.
     pub(crate) fn demo_in(dir: &Path, more: &[&str]) -> Self {
-        let mut command = Command::new(DOORWARD);
+        Self::begin_demo(Command::new(DOORWARD), dir, more)
+    }
+
+    fn begin_demo(mut command: Command, dir: &Path, more: &[&str]) -> Self {
         command.args(["demo", "--radius-port", "0", "--dir"]).arg(dir).args(more);
         if !more.contains(&"--portal-port") {
             command.args(["--portal-port", "0"]);
@@ -113,6 +128,9 @@ impl Daemon {
             dir: dir.to_owned(),
             address: ([127, 0, 0, 1], 0).into(),
             portal: None,
+            api: None,
+            metrics: None,
+            wsapi: None,
             lines: None,
             _temporary: None,
         };
@@ -135,7 +153,7 @@ impl Daemon {
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let log = lines(child.stderr.take().unwrap());
-        let (mut address, mut portal) = (None, None);
+        let (mut address, mut portal, mut api, mut metrics, mut wsapi) = (None, None, None, None, None);
         let mut seen = String::new();
         loop {
             match log.recv_timeout(PATIENCE) {
@@ -145,6 +163,15 @@ impl Daemon {
                     }
                     if line.contains("[portal] is served") {
                         portal = logged(&line);
+                    }
+                    if line.contains("[api] is served") {
+                        api = logged(&line);
+                    }
+                    if line.contains("[wsapi] is served") {
+                        wsapi = logged(&line);
+                    }
+                    if line.contains("[metrics] is served") {
+                        metrics = logged(&line);
                     }
                     let ready = line.contains("the admin socket is served");
                     seen = seen + &line + "\n";
@@ -159,7 +186,17 @@ impl Daemon {
             }
         }
         let address = address.unwrap_or(([127, 0, 0, 1], 0).into());
-        Self { child, dir: dir.to_owned(), address, portal, lines: Some(log), _temporary: None }
+        Self {
+            child,
+            dir: dir.to_owned(),
+            address,
+            portal,
+            api,
+            metrics,
+            wsapi,
+            lines: Some(log),
+            _temporary: None,
+        }
     }
 
     /// Variables of `demo.env`.
@@ -259,6 +296,15 @@ impl Drop for Daemon {
     }
 }
 
+/// Says that something is over when it is dropped, so that a test that fails ends its threads as well.
+pub(crate) struct Over<'a>(pub(crate) &'a std::sync::atomic::AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
 pub(crate) fn read(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -293,8 +339,13 @@ pub(crate) fn oathtool(arguments: &[&str]) -> String {
 
 /// The code of a key some steps of 30 s from now: -1, 0 and 1 are accepted.
 pub(crate) fn code(base32: &str, steps: i64) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
-    let at = i64::try_from(now).unwrap() + 30 * steps;
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // A code of the step before is good for as long as this step lasts. One that is about to end is let go by, so that the
+    // code does not go stale between here and the daemon.
+    while steps < 0 && now() % 30 >= 25 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    let at = i64::try_from(now()).unwrap() + 30 * steps;
     oathtool(&["--totp", "-b", base32, "--now", &format!("@{at}")])
 }
 

@@ -32,6 +32,15 @@ impl Namespace {
         command
     }
 
+    /// Ties it to another one by a pair of network cards of these names.
+    pub(crate) fn tie(&self, own: &str, other: &Namespace, theirs: &str) {
+        let pair = ["type", "veth", "peer", "name", theirs, "netns", other.name()];
+        succeed(Command::new("ip").args(["-n", &self.0, "link", "add", own]).args(pair), "");
+        for (namespace, card) in [(self, own), (other, theirs)] {
+            succeed(Command::new("ip").args(["-n", namespace.name(), "link", "set", card, "up"]), "");
+        }
+    }
+
     /// What runs in it.
     pub(crate) fn pids(&self) -> Vec<i32> {
         pids(&self.0)

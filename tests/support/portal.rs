@@ -64,6 +64,27 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
+/// The first five security questions of a form, with answers.
+pub(crate) fn answered(page: &Page) -> Vec<(String, String)> {
+    let answers = ["a blue house", "Mrs Moon", "Old Harbour", "seven geese", "plum dumplings"];
+    let mut questions = page.between("<option value=\"", "\"");
+    questions.retain(|question| !question.is_empty());
+    questions.dedup();
+    assert!(questions.len() >= 5, "{}", page.body);
+    let both = |(at, (question, answer)): (usize, (String, &str))| {
+        [(format!("question-{}", at + 1), question), (format!("answer-{}", at + 1), answer.to_owned())]
+    };
+    questions.into_iter().zip(answers).enumerate().flat_map(both).collect()
+}
+
+/// The same with more fields.
+pub(crate) fn with<'a>(
+    fields: &'a [(String, String)],
+    more: &[(&'a str, &'a str)],
+) -> Vec<(&'a str, &'a str)> {
+    fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).chain(more.iter().copied()).collect()
+}
+
 /// A browser. A clone of it is another tab: the same cookies as they are then.
 #[derive(Debug, Clone)]
 pub(crate) struct Browser {
@@ -71,13 +92,21 @@ pub(crate) struct Browser {
     host: String,
     cookies: BTreeMap<String, String>,
     token: String,
+    /// What a proxy says about where it is.
+    from: String,
 }
 
 impl Browser {
     /// Of `http://HOST:PORT`.
     pub(crate) fn new(url: &str) -> Self {
         let address: SocketAddr = url.strip_prefix("http://").unwrap().parse().unwrap();
-        Self { address, host: address.to_string(), cookies: BTreeMap::new(), token: String::new() }
+        Self {
+            address,
+            host: address.to_string(),
+            cookies: BTreeMap::new(),
+            token: String::new(),
+            from: String::new(),
+        }
     }
 
     /// The same, by the name of a host.
@@ -85,14 +114,25 @@ impl Browser {
         Self { host: host.to_owned(), ..Self::new(url) }
     }
 
+    /// One that comes through a proxy, from there.
+    pub(crate) fn from(url: &str, from: &str) -> Self {
+        Self { from: format!("X-Forwarded-For: {from}\r\n"), ..Self::new(url) }
+    }
+
+    /// The same browser, whose requests come to another node from now on.
+    pub(crate) fn moved(self, url: &str) -> Self {
+        let Self { address, host, .. } = Self::new(url);
+        Self { address, host, ..self }
+    }
+
     /// One request, without following where it leads.
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Page {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let host = &self.host;
+        let Self { host, from, .. } = &*self;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nCookie: {}\r\nOrigin: http://{host}\r\n\
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\n{from}Connection: close\r\nCookie: {}\r\nOrigin: http://{host}\r\n\
              Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
             cookies.join("; "),
             body.len()

@@ -164,3 +164,15 @@ fn one_conversation_too_many_ends_the_one_that_was_silent_longest() {
     assert!(!goes_on(&mut all[1]), "it was silent longest");
     assert!(goes_on(&mut all[0]) && goes_on(&mut all[2]));
 }
+
+#[test]
+fn client_that_begins_too_many_ends_its_own_and_not_another_s() {
+    let world = World::with(&[("radius", "reject_delay = \"0s\""), ("eap", "max_conversations = 3")]);
+    let mut silent = Nas::new(&world);
+    let start = silent.start(Method::TTLS);
+    for _ in 0..20 {
+        Nas::at(&world, "127.0.0.1").start(Method::TTLS);
+    }
+    let reply = silent.exchange(&response(start.identifier(), Method::TTLS, &[0x40, 1]));
+    assert_eq!(reply.code, Code::ACCESS_CHALLENGE, "it is there still");
+}

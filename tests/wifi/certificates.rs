@@ -14,9 +14,13 @@ struct Authority {
 
 impl Authority {
     fn new() -> Self {
+        Self::named("Another authority")
+    }
+
+    fn named(name: &str) -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, "Another authority");
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let pem = params.self_signed(&key).unwrap().pem();
@@ -41,6 +45,25 @@ impl Authority {
     }
 }
 
+impl Authority {
+    /// Its list of revoked certificates.
+    fn list(&self, list: &rcgen::CertificateRevocationListParams) -> String {
+        list.signed_by(&self.issuer).unwrap().pem().unwrap()
+    }
+}
+
+/// A list with nothing on it that is good from 2020 until the first day of a year.
+fn until(year: i32) -> rcgen::CertificateRevocationListParams {
+    rcgen::CertificateRevocationListParams {
+        this_update: date_time_ymd(2020, 1, 1),
+        next_update: date_time_ymd(year, 1, 1),
+        crl_number: rcgen::SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    }
+}
+
 fn refused(world: &World, (pem, key): (&Path, &Path), why: &str) {
     let before = world.decided("certificate-refused");
     for disabled in [0, 1] {
@@ -51,7 +74,7 @@ fn refused(world: &World, (pem, key): (&Path, &Path), why: &str) {
     }
     assert_eq!(world.decided("certificate-refused"), before + 2, "{why}");
     let log = world.daemon.log();
-    let last = log.lines().rfind(|line| line.contains("802.1X")).unwrap();
+    let last = log.lines().rfind(|line| line.contains("front=\"eap\"")).unwrap();
     assert!(last.contains(why), "{last}");
 }
 
@@ -85,6 +108,23 @@ fn certificate_of_another_authority_or_expired_or_for_servers_is_refused() {
     let (pem, key) = other.issue(&world, "nobody-here", |_| {});
     assert!(!world.eapol_test(&certificate(&pem, &key), 0).success);
     assert_eq!(world.decided("unknown-person"), 1);
+}
+
+#[test]
+fn list_of_revoked_certificates_that_is_old_or_another_authority_s_vouches_for_nobody() {
+    let world = World::new();
+    let (own, other) = (Authority::named("Our authority"), Authority::new());
+    let (pem, key) = own.issue(&world, &world.env["LOGIN_USER"].clone(), |_| {});
+    world.write("own-ca.pem", &[&*own.pem, &*other.pem].concat());
+    world.write("own.crl", &own.list(&until(2090)));
+    world.configure(&[("eap", "crl_file = \"own.crl\""), ("eap", "client_ca_file = \"own-ca.pem\"")]);
+    assert!(world.eapol_test(&certificate(&pem, &key), 0).success);
+    world.write("own.crl", &own.list(&until(2021)));
+    world.reload();
+    refused(&world, (&pem, &key), "xpired");
+    world.write("own.crl", &other.list(&until(2090)));
+    world.reload();
+    refused(&world, (&pem, &key), "UnknownRevocationStatus");
 }
 
 #[test]

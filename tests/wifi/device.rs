@@ -104,11 +104,21 @@ pub(crate) fn response(identifier: u8, method: Method, data: &[u8]) -> Vec<u8> {
 
 /// TLS of a device; its sessions are kept with it.
 pub(crate) fn tls(world: &World, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    tls_with(world, version, |_| true)
+}
+
+/// The same with some cipher suites only.
+pub(crate) fn tls_with(
+    world: &World,
+    version: &'static SupportedProtocolVersion,
+    wanted: impl Fn(&str) -> bool,
+) -> Arc<ClientConfig> {
     let pem = std::fs::read(&world.env["RADIUS_CA"]).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| suite.suite().as_str().is_some_and(&wanted));
+    let config = ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots)
@@ -202,15 +212,21 @@ impl Ttls {
         response(self.last.identifier(), Method::TTLS, &records)
     }
 
-    /// Sends an EAP packet through the tunnel; the one that comes back, or the answer that ends it.
-    pub(crate) fn inner(&mut self, eap: &[u8]) -> Result<Vec<u8>, Reply> {
-        let mut avps = Vec::new();
-        push_avp(&mut avps, 0, Avp::EAP_MESSAGE, eap);
-        self.tls.writer().write_all(&avps).unwrap();
+    /// Sends AVPs through the tunnel; those that come back, or the answer that ends it.
+    pub(crate) fn through(&mut self, avps: &[u8]) -> Result<Vec<u8>, Reply> {
+        self.tls.writer().write_all(avps).unwrap();
         self.turn()?;
         let mut plain = Vec::new();
         // The tunnel stays open, so there is no end to be read.
         let _ = self.tls.reader().read_to_end(&mut plain);
+        Ok(plain)
+    }
+
+    /// Sends an EAP packet through the tunnel; the one that comes back, or the answer that ends it.
+    pub(crate) fn inner(&mut self, eap: &[u8]) -> Result<Vec<u8>, Reply> {
+        let mut avps = Vec::new();
+        push_avp(&mut avps, 0, Avp::EAP_MESSAGE, eap);
+        let plain = self.through(&avps)?;
         Ok(Avps::new(&plain).next().unwrap().unwrap().value.to_vec())
     }
 

@@ -53,8 +53,28 @@ fn peap_with_gtc_works_in_every_way() {
     every_way(tunnel("PEAP", "auth=GTC"), "password-only");
 }
 
+// Not the default: other devices than this one were not tried.
+#[test]
+fn peap_works_by_tls_1_3_where_that_is_allowed() {
+    let world = World::with(&[("eap", "peap_tls_max = \"1.3\"")]);
+    let password = device_password(&world, "laptop");
+    for (inner, password) in [("GTC", &world.env["LOGIN_PASSWORD"]), ("MSCHAPV2", &password)] {
+        let mut lines = vec!["eap=PEAP".to_owned(), format!("phase2=\"auth={inner}\"")];
+        lines.extend(credentials(&world.env["LOGIN_USER"], password));
+        lines.push("phase1=\"tls_disable_tlsv1_3=0\"".to_owned());
+        for size in [200, 1400] {
+            let lines = [&lines[..], &[format!("fragment_size={size}")]].concat();
+            let said = world.eapol_test(&lines, AGAIN);
+            assert!(said.success, "{inner} {size}\n{}", said.output);
+            assert_eq!(said.equal_keys(), 1 + AGAIN);
+            assert!(said.output.contains("Using TLS version TLSv1.3"));
+        }
+    }
+    assert_eq!(world.decided("session-resumed"), 4 * AGAIN as u64, "every time");
+}
+
 /// A password that a person has made for a device.
-fn device_password(world: &World, label: &str) -> String {
+pub(crate) fn device_password(world: &World, label: &str) -> String {
     let made = ["enroll", "device-password", &world.env["LOGIN_USER"], "--label", label];
     world.daemon.json(&made)["password"].as_str().unwrap().to_owned()
 }

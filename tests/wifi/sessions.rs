@@ -1,6 +1,8 @@
 //! Sessions: nothing is resumed that did not begin with a whole login, and nothing of somebody who may not log in any more.
 
-use crate::device::{Nas, Ttls, response, tls};
+use crate::device::{Nas, Ttls, response, tls, tls_with};
+use crate::support::portal::{Browser, answered, with};
+use crate::support::slapd::until;
 use crate::support::{DatabaseLock, code};
 use crate::world::World;
 use doorward::wire::eap::{Method, Packet};
@@ -120,6 +122,85 @@ fn gtc_asks_for_the_passcode_where_the_client_wants_one() {
     assert_eq!(login(&code(&person.totp, 0)), Code::ACCESS_ACCEPT);
 }
 
+/// A login by TTLS at the client that asks for passcodes.
+fn at_vpn(world: &World, config: &std::sync::Arc<rustls::ClientConfig>, user: &str, typed: &str) -> Code {
+    let login = Ttls::handshake_by(Nas::at(world, VPN), world, config).unwrap();
+    assert_eq!(login.tls.handshake_kind(), Some(HandshakeKind::Full));
+    login.password(user, typed).code
+}
+
+/// Comes back without a password.
+fn comes_back(world: &World, config: &std::sync::Arc<rustls::ClientConfig>) -> Code {
+    match Ttls::handshake_by(Nas::at(world, VPN), world, config) {
+        Ok(login) => login.finish().code,
+        Err(end) => end.code,
+    }
+}
+
+#[test]
+fn session_ends_with_the_app_that_it_began_with() {
+    let world = World::new();
+    let person = world.employee();
+    let list = world.daemon.json(&["factor", "list", &person.user]);
+    let app = list["factors"].as_array().unwrap().iter().find(|factor| factor["kind"] == "totp").unwrap();
+    let config = tls(&world, &version::TLS12);
+    let both = format!("{}{}", person.password, code(&person.totp, 0));
+    assert_eq!(at_vpn(&world, &config, &person.user, &both), Code::ACCESS_ACCEPT);
+    assert_eq!(comes_back(&world, &config), Code::ACCESS_ACCEPT);
+    assert!(world.daemon.run(&["factor", "revoke", app["id"].as_str().unwrap()]).status.success());
+    assert_eq!(comes_back(&world, &config), Code::ACCESS_REJECT);
+    assert_eq!((world.decided("session-resumed"), world.decided("session-void")), (1, 1));
+}
+
+/// The passcode of a text to this number, of which there is but this one.
+fn texted(world: &World, number: &str, but: &str) -> String {
+    let folder = &world.env["MAIL_DIR"];
+    until("a text message", || {
+        let files = std::fs::read_dir(folder)
+            .ok()?
+            .filter_map(|file| std::fs::read_to_string(file.ok()?.path()).ok());
+        let texts = files.filter(|text| text.lines().next() == Some(number));
+        let code = |text: String| {
+            text.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 6).map(str::to_owned)
+        };
+        texts.filter_map(code).find(|code| code != but)
+    })
+}
+
+// R-REG-2
+#[test]
+fn session_ends_with_the_telephone_that_it_began_with() {
+    let world = World::with(&[("eap", "inner = [\"gtc\"]")]);
+    let (person, number) = (world.employee(), "+15205550134");
+    let mut browser = Browser::new(&world.env["PORTAL_URL"]);
+    browser.sign_in(&person.user, &person.password, "/register");
+    let page = browser.post("/verify/passcode", &[("passcode", &code(&person.totp, 0))]);
+    let fields = answered(&page);
+    browser.post("/register", &with(&fields, &[("contact-mobile", number)]));
+    browser.post("/register/confirm/mobile/choose", &[("method", "sms")]);
+    let first = texted(&world, number, "");
+    browser.post("/register/confirm/mobile/passcode", &[("passcode", &first)]).must_say("is confirmed");
+
+    let config = tls(&world, &version::TLS12);
+    let mut login = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
+    let mut answer = response(0, Method::IDENTITY, person.user.as_bytes());
+    let second = || texted(&world, number, &first);
+    let typed: [&dyn Fn() -> String; 3] = [&|| person.password.clone(), &|| "sms".to_owned(), &second];
+    for typed in typed {
+        let bytes = login.inner(&answer).unwrap();
+        let packet = Packet::decode(&bytes).unwrap();
+        answer = response(packet.identifier, Method::GTC, typed().as_bytes());
+    }
+    assert_eq!(login.inner(&answer).map(|_| ()).unwrap_err().code, Code::ACCESS_ACCEPT);
+    assert_eq!(comes_back(&world, &config), Code::ACCESS_ACCEPT);
+    browser.get("/register");
+    browser
+        .post("/register", &with(&fields, &[("remove-mobile", "1")]))
+        .must_say("You have successfully updated your information.");
+    assert_eq!(comes_back(&world, &config), Code::ACCESS_REJECT);
+    assert_eq!((world.decided("session-resumed"), world.decided("session-void")), (1, 1));
+}
+
 #[test]
 fn what_cannot_be_decided_is_not_answered_and_may_be_sent_again() {
     let world = World::new();
@@ -129,7 +210,27 @@ fn what_cannot_be_decided_is_not_answered_and_may_be_sent_again() {
     login.nas.send(&wrong);
     crate::world::wait_until(|| world.daemon.log().contains("no answer: could not decide"));
     lock.let_go();
+    // Something else in between does not change that.
+    let state = login.nas.state.clone();
+    login.nas.send(&response(wrong[1].wrapping_add(1), Method::TTLS, &[0]));
+    crate::world::wait_until(|| world.daemon.counter("eap-malformed") == 1);
+    assert_eq!(login.nas.state, state);
     let reply = login.nas.exchange(&wrong);
     assert_eq!(reply.code, Code::ACCESS_REJECT, "the only answer, and the conversation was there still");
     assert_eq!(world.decided("wrong-password"), 1);
+}
+
+#[test]
+fn shorter_keys_come_first_and_a_device_may_insist_on_longer_ones() {
+    let world = World::new();
+    for version in VERSIONS {
+        for (wanted, expected) in [("", "AES_128_GCM_SHA256"), ("AES_256", "AES_256_GCM_SHA384")] {
+            let config = tls_with(&world, version, |name| name.contains(wanted));
+            let login = Ttls::handshake(&world, &config).unwrap();
+            let suite = login.tls.negotiated_cipher_suite().unwrap().suite();
+            assert!(suite.as_str().unwrap().ends_with(expected), "{suite:?}");
+            let end = login.password(&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]);
+            assert_eq!(end.code, Code::ACCESS_ACCEPT);
+        }
+    }
 }

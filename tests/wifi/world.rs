@@ -39,7 +39,11 @@ impl Said {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let daemon = Daemon::demo(&[]);
+        Self::of(Daemon::demo(&[]))
+    }
+
+    /// Of a demonstration that may run elsewhere.
+    pub(crate) fn of(daemon: Daemon) -> Self {
         let env = daemon.env();
         Self { daemon, env, runs: tempfile::tempdir().unwrap() }
     }

@@ -1,6 +1,6 @@
 //! Commands that call the admin socket.
 
-use super::commands::{Audit, Code, Enroll, Factor, KeyArgs, Person};
+use super::commands::{Code, Enroll, Factor, KeyArgs, Person};
 use super::output::Output;
 use super::progress;
 use crate::app::client::{Client, Send};
@@ -259,71 +259,6 @@ impl Admin {
                 text("code"),
                 text("expires")
             ))
-        })?;
-        Ok(ExitCode::SUCCESS)
-    }
-
-    pub(super) async fn audit(&self, command: Audit) -> Result<ExitCode> {
-        let out = self.output;
-        match command {
-            Audit::List { subject, limit } => {
-                let subject =
-                    subject.map(|subject| format!("&subject={}", segment(&subject))).unwrap_or_default();
-                let mut answer = self.get(&format!("audit?newest=true&limit={limit}{subject}")).await?;
-                if let Some(entries) = answer["entries"].as_array_mut() {
-                    entries.reverse();
-                }
-                let fields = [
-                    ("number", "seq"),
-                    ("at", "at"),
-                    ("actor", "actor"),
-                    ("action", "action"),
-                    ("about", "subject"),
-                    ("outcome", "outcome"),
-                    ("detail", "detail"),
-                ];
-                out.show(&answer, |out, answer| out.rows(&answer["entries"], &fields))?;
-            }
-            Audit::Verify => {
-                let answer = self.get("audit/verify").await?;
-                out.show(&answer, |out, answer| match answer["broken"].as_array().map(Vec::as_slice) {
-                    Some([seq, what]) => out.line(&format!(
-                        "The audit trail is BROKEN at entry {seq}: {}. Everything before it is whole.",
-                        what.as_str().unwrap_or_default()
-                    )),
-                    _ => out.line(&format!(
-                        "The audit trail is whole: {} entries, last link {}.",
-                        answer["entries"],
-                        answer["head"].as_str().unwrap_or_default()
-                    )),
-                })?;
-                if !answer["broken"].is_null() {
-                    return Ok(ExitCode::FAILURE);
-                }
-            }
-            Audit::Export => {
-                let bytes = self.client.bytes(Method::GET, "audit/export", Send::Nothing).await?;
-                std::io::stdout().lock().write_all(&bytes)?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    pub(super) async fn status(&self) -> Result<ExitCode> {
-        let answer = self.get("status").await?;
-        self.output.show(&answer, |out, answer| {
-            let mut fields = vec![("version", "version"), ("started", "started"), ("RADIUS on", "addresses")];
-            if !answer["redis"].is_null() {
-                fields.push(("Redis", "redis"));
-            }
-            if answer["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()) {
-                fields.push(("warnings", "warnings"));
-            }
-            out.fields(answer, &fields)?;
-            out.line("")?;
-            let counters = answer["radius"].as_object().into_iter().flatten();
-            let rows: Vec<_> = counters.map(|(name, count)| json!({"name": name, "count": count})).collect();
-            out.rows(&Value::Array(rows), &[("counter", "name"), ("count", "count")])
         })?;
         Ok(ExitCode::SUCCESS)
     }

@@ -300,6 +300,20 @@ pub(super) enum SyncCommand {
     Status,
 }
 
+/// `doorward watch …`
+#[derive(Debug, Args)]
+pub(super) struct Watch {
+    /// Only logins with this username.
+    #[arg(long, value_name = "USER")]
+    pub(super) user: Option<String>,
+    /// Only at this client.
+    #[arg(long, value_name = "NAME")]
+    pub(super) client: Option<String>,
+    /// Only refusals.
+    #[arg(long)]
+    pub(super) rejected: bool,
+}
+
 /// `doorward outbox …`
 #[derive(Debug, Subcommand)]
 pub(super) enum Outbox {
@@ -369,6 +383,16 @@ pub(super) enum Audit {
     },
     /// Check every link of the chain; exit status 1 if it is broken.
     Verify,
-    /// Print the whole trail, one JSON object a line.
-    Export,
+    /// Print the trail, oldest first, one entry a line.
+    Export {
+        /// JSON objects, CEF, or syslog (RFC 5424).
+        #[arg(long, value_name = "FORMAT", default_value = "json", value_parser = ["json", "cef", "syslog"])]
+        format: String,
+        /// Not before this: a day (from midnight UTC on), or a moment such as 2026-11-01T12:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        from: Option<String>,
+        /// Before this.
+        #[arg(long, value_name = "TIME")]
+        to: Option<String>,
+    },
 }

@@ -7,7 +7,6 @@ use crate::store::records::{CopyProgress, Records};
 use crate::store::seal::Keyring;
 use anyhow::{Result, bail};
 use clap::Subcommand;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,6 +22,9 @@ pub(super) enum Db {
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
     },
+    /// Make a database safe that was brought back by other means (pg_restore, point-in-time recovery): what may have been used
+    /// since is used or void. No node may run.
+    Restored(super::backup::Codes),
 }
 
 pub(super) fn run(path: &Path, output: Output, command: Db) -> Result<ExitCode> {
@@ -36,6 +38,7 @@ pub(super) fn run(path: &Path, output: Output, command: Db) -> Result<ExitCode> 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match command {
         Db::Migrate => runtime.block_on(migrate(&config, output)),
+        Db::Restored(codes) => runtime.block_on(super::backup::restored(&config, output, &codes)),
         Db::Copy { from } => runtime.block_on(copy(&config, output, &from)),
     }
 }
@@ -59,11 +62,7 @@ async fn migrate(config: &Config, output: Output) -> Result<ExitCode> {
 
 async fn copy(config: &Config, output: Output, from: &Path) -> Result<ExitCode> {
     let keyring = Keyring::new(&config.keys.master)?;
-    let bar =
-        if output.is_terminal() && !output.is_json() { ProgressBar::new(0) } else { ProgressBar::hidden() };
-    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {elapsed}") {
-        bar.set_style(style);
-    }
+    let bar = super::progress::values(output.is_terminal() && !output.is_json());
     let show = |progress: CopyProgress| {
         let what = if progress.comparing { "comparing" } else { "copying" };
         bar.set_message(format!("{what} {}", progress.table));

@@ -1,17 +1,23 @@
 //! The command line.
 
 mod admin;
+mod audit;
+mod backup;
 mod clients;
 mod commands;
 mod db;
+mod keys;
 mod login;
 mod mailbox;
+mod manual;
 mod outbox;
 mod output;
 mod passwords;
 mod progress;
+mod status;
 mod sync;
 mod tokens;
+mod watch;
 mod wifi;
 
 use super::client::{Client, ClientError, EX_UNAVAILABLE};
@@ -96,9 +102,16 @@ enum Command {
     /// Mailboxes of alumni at the mail provider.
     #[command(subcommand)]
     Mailbox(commands::Mailbox),
+    /// The master keys.
+    #[command(subcommand)]
+    Keys(keys::Keys),
     /// The audit trail.
     #[command(subcommand)]
     Audit(commands::Audit),
+    /// Copy the file of SQLite while the daemon serves, and look through the copy.
+    Backup(backup::Backup),
+    /// Put a backup in the place of the file of SQLite, while the daemon does not run.
+    Restore(backup::Restore),
     /// The database, without the daemon.
     #[command(subcommand)]
     Db(db::Db),
@@ -117,8 +130,20 @@ enum Command {
     /// Set up Wi-Fi on devices, without the daemon.
     #[command(subcommand)]
     Wifi(wifi::Wifi),
-    /// Counters and addresses of the daemon.
+    /// How the daemon is: what is wrong, logins, queues, directories, certificates, counters.
     Status,
+    /// Follow logins as they happen: a line for each.
+    Watch(commands::Watch),
+    /// Write the manual pages into a folder.
+    Man {
+        /// The folder, such as /usr/local/share/man; they go into man1 and man5 there.
+        dir: PathBuf,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// Shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -249,6 +274,10 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args.file.unwrap_or(global.config), global.json),
         Command::Try(args) => login::run(&global, args),
         Command::Words { language } => words(&language),
+        Command::Backup(args) => backup::backup(&global, output::Output::new(&global), &args),
+        Command::Restore(args) => backup::restore(&global, output::Output::new(&global), &args),
+        Command::Man { dir } => manual::pages(&dir),
+        Command::Completions { shell } => manual::completions(shell),
         Command::Db(command) => db::run(&global.config, output::Output::new(&global), command),
         Command::Blocklist(command) => passwords::build(output::Output::new(&global), command),
         Command::Wifi(command) => wifi::run(command),
@@ -284,8 +313,10 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Outbox(command) => admin.outbox(command).await,
         Command::Client(command) => admin.client(command).await,
         Command::Mailbox(command) => admin.mailbox(command).await,
+        Command::Keys(command) => admin.keys(command).await,
         Command::Audit(command) => admin.audit(command).await,
         Command::Sync(command) => admin.sync(command).await,
+        Command::Watch(args) => admin.watch(args).await,
         _ => admin.status().await,
     }
 }

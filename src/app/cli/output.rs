@@ -1,6 +1,7 @@
 //! Printing: JSON, or tables on a terminal and tab-separated lines elsewhere.
 
 use super::Global;
+use crate::wire::syslog::visible;
 use anyhow::{Context as _, Result, bail};
 use comfy_table::presets::UTF8_BORDERS_ONLY;
 use comfy_table::{ContentArrangement, Table};
@@ -127,11 +128,35 @@ impl Output {
     }
 }
 
+/// Text that others have chosen, on one line of its cell: nothing in it steers the terminal of whoever looks.
+pub(super) fn plain(text: &str) -> String {
+    visible(&text.replace(['\t', '\n', '\r'], " ")).collect()
+}
+
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.replace(['\t', '\n', '\r'], " "),
+        // Usernames are what strangers type: nothing of them moves the cursor or the direction of the text.
+        Some(Value::String(text)) => plain(text),
+        Some(Value::Object(fields)) => {
+            let field = |(name, value): (&String, &Value)| format!("{name} {}", cell(Some(value)));
+            fields.iter().map(field).collect::<Vec<_>>().join(", ")
+        }
         Some(Value::Array(items)) => items.iter().map(|item| cell(Some(item))).collect::<Vec<_>>().join(", "),
         Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn name_in_a_table_cannot_steer_the_terminal() {
+        let name = json!("a\x1b[2J\u{9b}31m\u{202e}\nb");
+        assert_eq!(cell(Some(&name)), "a\u{241b}[2J\u{fffd}31m\u{fffd} b");
+        assert_eq!(cell(Some(&json!([name]))), "a\u{241b}[2J\u{fffd}31m\u{fffd} b");
+        assert_eq!(cell(Some(&json!({"decided": 3, "undecided": 0}))), "decided 3, undecided 0");
     }
 }

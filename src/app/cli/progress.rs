@@ -20,3 +20,12 @@ pub(super) fn upload(bytes: usize) -> Result<(ProgressBar, impl Fn(u64) + Send +
     };
     Ok((bar, sent))
 }
+
+/// So many values of so many; nothing where nobody looks.
+pub(super) fn values(seen: bool) -> ProgressBar {
+    let bar = if seen { ProgressBar::new(0) } else { ProgressBar::hidden() };
+    if let Ok(style) = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len}, {elapsed}") {
+        bar.set_style(style);
+    }
+    bar
+}

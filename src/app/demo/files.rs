@@ -9,7 +9,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material};
 use crate::domain::person::{PersonId, Username};
 use crate::engine::applications::new_key;
-use crate::store::{NewFactor, NewPerson, SecurityChange};
+use crate::store::{Among, NewFactor, NewPerson, SecurityChange};
 use anyhow::{Context, Result};
 use std::fs;
 use std::io::Write;
@@ -317,7 +317,7 @@ pub(super) async fn store_people(stores: &Stores, people: &[Made], now: Timestam
         let audit = entry("factor.add", &made.username, Some(person));
         let factors = stores.records.factors();
         // All at once: the store commits what waits together.
-        waiting.spawn(async move { factors.add(factor, false, audit).await });
+        waiting.spawn(async move { factors.add(factor, Among::Others, audit).await });
     }
     while let Some(done) = waiting.join_next().await {
         done??;

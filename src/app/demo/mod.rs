@@ -5,9 +5,10 @@ mod files;
 mod people;
 
 use super::login_test::{Nas, code_now};
-use super::{lifecycle, logging, wiring};
+use super::{confinement, lifecycle, logging, wiring};
 use crate::base::{Clock, OsRandom, SystemClock};
 use crate::config;
+use crate::serve::handed::Handed;
 use crate::wire::radius::Code;
 use anyhow::{Context, Result, bail};
 use files::{Addresses, Files};
@@ -82,6 +83,7 @@ pub fn run(options: &Options) -> Result<ExitCode> {
     let config = config::load(&files.config(), std::iter::empty())
         .map_err(|errors| anyhow::anyhow!("the demonstration's own configuration has errors:\n{errors}"))?;
     let filter = logging::install(&config.log)?;
+    let confined = confinement::confine(&config)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let signals = lifecycle::Signals::install()?;
@@ -91,7 +93,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
             files.make_api_key(&stores, SystemClock.now()).await?;
             files.write_people(&people)?;
         }
-        let running = wiring::serve(config, stores, Some(files.mail_dir())).await?;
+        let how = wiring::How { confined, handed: Handed::default(), sent: Some(files.mail_dir()) };
+        let running = wiring::serve(config, stores, how).await?;
         let served = served(&running)?;
         let Addresses { radius: address, portal, api } = served;
         files.write_env(served, &cast)?;

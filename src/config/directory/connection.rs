@@ -1,7 +1,7 @@
 //! How a directory is reached: servers, who vouches for them, as whom Doorward binds.
 
 use super::super::client;
-use super::super::files::Files;
+use super::super::files::{Files, LONGEST, contents};
 use super::super::section::Section;
 use super::{Endpoint, LdapServer, Protection, ServiceBind};
 use crate::base::percent_decode;
@@ -88,10 +88,10 @@ pub(in crate::config) fn authorities(
         return Some(Vec::new());
     }
     let path = files.base.join(&name);
-    let bytes = match std::fs::read(&path) {
+    let bytes = match contents(&path, LONGEST) {
         Ok(bytes) => bytes,
-        Err(error) => {
-            let message = format!("{} cannot be read: {error}", path.display());
+        Err(what) => {
+            let message = format!("{} {what}", path.display());
             section.error(at, message, "a file with certificates in PEM form");
             return None;
         }

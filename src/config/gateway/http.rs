@@ -252,7 +252,8 @@ fn url(section: &Section<'_>, (text, at): &(String, At)) -> Option<Pattern> {
     }
     let wanted = "an address such as \"https://sms.example.org/send\"";
     let Ok(url) = reqwest::Url::parse(&pattern.fill(|_| "0".to_owned())) else {
-        return fail(format!("`{text}` is no address"), wanted);
+        let empty = "`url` is missing".to_owned();
+        return fail(if text.is_empty() { empty } else { format!("`{text}` is no address") }, wanted);
     };
     let host = url.host_str().unwrap_or_default();
     let path =

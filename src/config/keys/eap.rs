@@ -66,7 +66,7 @@ pub(super) const KEYS: &[Key] = &[
         "eap",
         "max_conversations",
         Some("20000"),
-        "Conversations under way at most; one more ends that which was silent longest.",
+        "Conversations under way at most; one more ends that which was silent longest, of the client that has the most.",
     ),
     key("eap", "conversation_lifetime", Some("\"60s\""), "How long one may take, up to 10 minutes."),
     key("eap", "max_rounds", Some("64"), "Requests in one at most."),

@@ -4,6 +4,7 @@ mod api;
 mod eap;
 mod mailbox;
 mod messages;
+mod metrics;
 mod people;
 mod portal;
 mod serving;
@@ -33,11 +34,11 @@ const fn key(
 }
 
 /// Sections in the order of the reference, with what they are for.
-const SECTIONS: [(&str, &str); 41] = [
+const SECTIONS: [(&str, &str); 43] = [
     ("store", "Where people, factors, failure counters and the audit trail are kept."),
     (
         "keys",
-        "Master keys that seal secrets in the store. The first seals, all open: to rotate, put a new one in front.",
+        "Master keys that seal secrets in the store. All open; the first takes over by `doorward keys rotate`. `keeping.md` explains it.",
     ),
     ("radius", "RADIUS over UDP."),
     (
@@ -135,12 +136,14 @@ const SECTIONS: [(&str, &str); 41] = [
         "mailbox",
         "Mailboxes of alumni at a mail provider, whose passwords they set here. `alumni-mailbox.md` says how to set it up.",
     ),
+    ("metrics", "Figures for Prometheus, and checks for load balancers. `monitoring.md` explains it."),
     ("admin", "The admin socket, which the command line uses."),
     (
         "admin.role",
         "`[[admin.role]]`: who may do what there. The first rule that fits decides; root and the daemon's own user are administrators where none does.",
     ),
     ("log", "Log lines, on standard error."),
+    ("sandbox", "What the daemon takes away from itself when it starts. `install.md` explains it."),
 ];
 
 /// All keys.
@@ -154,6 +157,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Key> {
         api::KEYS,
         yubico::KEYS,
         mailbox::KEYS,
+        metrics::KEYS,
     ]
     .into_iter()
     .flatten()
@@ -164,13 +168,32 @@ pub(super) fn of(section: &'static str) -> impl Iterator<Item = &'static Key> {
     all().filter(move |key| key.section == section)
 }
 
+/// A section as it is documented; texts are Markdown.
+#[derive(Debug)]
+pub struct Documented {
+    /// Its name.
+    pub section: &'static str,
+    /// What it is for.
+    pub about: &'static str,
+    /// Name, default as it would be written in TOML, and what it does, of each of its keys.
+    pub keys: Vec<(&'static str, Option<&'static str>, &'static str)>,
+}
+
+/// All sections in the order of the reference.
+pub fn documented() -> impl Iterator<Item = Documented> {
+    SECTIONS.into_iter().map(|(section, about)| {
+        let keys = of(section).filter(|key| !key.about.is_empty());
+        Documented { section, about, keys: keys.map(|key| (key.name, key.default, key.about)).collect() }
+    })
+}
+
 /// The reference of all keys in Markdown, for `docs/configuration.md`.
 pub fn reference() -> String {
     let mut out = String::new();
-    for (section, about) in SECTIONS {
+    for Documented { section, about, keys } in documented() {
         let _ =
             write!(out, "### `{section}`\n\n{about}\n\n| key | default | what it does |\n|---|---|---|\n");
-        for Key { name, default, about, .. } in of(section).filter(|key| !key.about.is_empty()) {
+        for (name, default, about) in keys {
             let default = default.map_or_else(String::new, |default| format!("`{default}`"));
             let _ = writeln!(out, "| `{name}` | {default} | {about} |");
         }

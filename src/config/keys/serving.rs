@@ -28,6 +28,7 @@ pub(super) const KEYS: &[Key] = &[
     key("", "gateway", None, ""),
     key("", "admin", None, ""),
     key("", "log", None, ""),
+    key("", "sandbox", None, ""),
     key(
         "store",
         "path",
@@ -71,7 +72,7 @@ pub(super) const KEYS: &[Key] = &[
         "keys",
         "files",
         Some("[]"),
-        "Files with 32 bytes each, as base64 or hex. A key's id is the file's name without its ending. `head -c 32 /dev/urandom | base64` makes one.",
+        "Files with 32 bytes each, as base64 or hex. A key's id is the file's name without its ending. `doorward keys new FILE` makes one.",
     ),
     key(
         "keys",
@@ -352,5 +353,17 @@ pub(super) const KEYS: &[Key] = &[
         "filter",
         Some("\"info\""),
         "What is logged: `error`, `warn`, `info`, `debug`, `trace`, or tracing's syntax such as `info,doorward=debug`.",
+    ),
+    key(
+        "sandbox",
+        "landlock",
+        Some("true"),
+        "Whether the daemon gives up all rights to write that it does not need, for itself and for the programs that it starts, as far as the kernel can (Landlock). Set-user-ID programs get no rights of their user then. Takes effect at a restart.",
+    ),
+    key(
+        "sandbox",
+        "read_write_paths",
+        Some("[]"),
+        "What programs of `[[gateway]]` may write beside their temporary files: folders, files, devices such as `/dev/ttyUSB0`. Takes effect at a restart.",
     ),
 ];

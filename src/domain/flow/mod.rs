@@ -15,9 +15,11 @@ pub use proving::{Asked, Proving, Shown};
 pub use reset::Reset;
 
 use super::desk::{Callers, Staff};
+use super::factor::CodeDigest;
 use super::method::Method;
 use super::person::PersonId;
 use crate::base::Timestamp;
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 /// What a session holds.
@@ -47,6 +49,35 @@ pub struct Session {
     pub callers: Callers,
     /// When something was done last.
     pub seen: Timestamp,
+    /// The form that was taken last.
+    #[serde(default)]
+    pub done: Option<Done>,
+}
+
+/// A form that was taken, and where it led to: what is sent twice is done once, and ends at the same page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Its digest, hex.
+    pub post: String,
+    /// The page that came of it.
+    pub to: String,
+    /// What is told there, once; and once more if the form is sent again, since a browser shows the last answer only.
+    #[serde(default)]
+    pub told: Option<Told>,
+    /// When.
+    pub at: Timestamp,
+}
+
+impl Done {
+    /// This form was taken now.
+    pub fn new(post: &CodeDigest, to: &str, told: Option<Told>, at: Timestamp) -> Self {
+        Self { post: HEXLOWER.encode(post), to: to.to_owned(), told, at }
+    }
+
+    /// Whether it was this form, taken since then.
+    pub fn is_of(&self, post: &CodeDigest, since: Timestamp) -> bool {
+        self.at >= since && self.post == HEXLOWER.encode(post)
+    }
 }
 
 /// Somebody who is signed in.
@@ -63,12 +94,20 @@ pub struct Signed {
     /// What they were when they signed in, if they work here: for links. Pages ask the account itself.
     #[serde(default)]
     pub staff: Option<Staff>,
-    /// Nothing else is possible before security data was registered.
+    /// Registration is required of people like them, and they have not done it: from the date of `registration.enforce` on nothing
+    /// else is possible.
     #[serde(default)]
-    pub must_register: bool,
+    pub unregistered: bool,
     /// Nothing else is possible before the password was changed, which has expired.
     #[serde(default)]
     pub must_change: bool,
+}
+
+impl Signed {
+    /// Whether nothing but registering is possible now; `since`: from when on that is so, if it is ever.
+    pub fn is_led_to_register(&self, since: Option<Timestamp>, now: Timestamp) -> bool {
+        self.unregistered && since.is_some_and(|since| since <= now)
+    }
 }
 
 /// What one must have shown to see a page.
@@ -154,6 +193,13 @@ impl Session {
         self.who.is_some() || reset || activation
     }
 
+    /// Somebody has proven who they are in a flow for people who are not signed in. Whoever was signed in is not any more: the session is
+    /// about one person, [`Self::owner`], and ends with theirs.
+    pub fn sign_out(&mut self) {
+        (self.who, self.proving, self.contact) = (None, None, None);
+        (self.app, self.next, self.callers) = (None, None, Callers::default());
+    }
+
     /// The passcode was right.
     pub fn proven(&mut self, now: Timestamp) {
         self.proving = None;
@@ -165,8 +211,7 @@ impl Session {
 
 /// Methods whose passcodes come from something that the person has.
 pub const fn is_device(method: Method) -> bool {
-    use super::factor::FactorKind::{Hotp, Totp, Yubikey};
-    matches!(method, Method::Factor(Totp | Hotp | Yubikey))
+    matches!(method, Method::Factor(kind) if kind.is_device())
 }
 
 #[cfg(test)]
@@ -180,10 +225,32 @@ mod tests {
             at: Timestamp::from_secs(100),
             proven: proven.map(Timestamp::from_secs),
             staff: None,
-            must_register: false,
+            unregistered: false,
             must_change: false,
         };
         Session { who: Some(who), ..Session::default() }
+    }
+
+    #[test]
+    fn form_is_the_same_one_for_a_while_and_only_if_all_of_it_is() {
+        let done = Done::new(&[7; 32], "/reset", None, Timestamp::from_secs(100));
+        assert!(done.is_of(&[7; 32], Timestamp::from_secs(100)));
+        assert!(!done.is_of(&[7; 32], Timestamp::from_secs(101)), "too long ago");
+        assert!(!done.is_of(&[8; 32], Timestamp::from_secs(100)), "another form");
+    }
+
+    // R-TOP-4
+    #[test]
+    fn session_that_is_older_than_the_date_is_led_to_register_from_then_on() {
+        let mut session = signed(None);
+        let who = session.who.as_mut().unwrap();
+        let led = |who: &Signed, now| {
+            who.is_led_to_register(Some(Timestamp::from_secs(500)), Timestamp::from_secs(now))
+        };
+        assert!(!led(who, 500), "they have registered, or need not");
+        who.unregistered = true;
+        assert!(!led(who, 499) && led(who, 500) && led(who, 501));
+        assert!(!who.is_led_to_register(None, Timestamp::from_secs(501)));
     }
 
     #[test]

@@ -6,27 +6,12 @@
 
 use super::{Action, Context, Login, Opening, Reason, State};
 use crate::base::Secret;
-use crate::domain::device::{self, MOST};
+use crate::domain::device::MOST;
 use crate::domain::factor::{FactorId, Material, Proof};
 use crate::domain::person::Username;
 use crate::domain::throttle::{Counter, Gate};
 use crate::wire::mschap::{Exchange, NtHash, Proven};
 use std::fmt;
-use subtle::ConstantTimeEq;
-
-/// What a device shows of its password.
-pub enum Attempt {
-    /// An exchange of MSCHAPv2.
-    Exchange(Exchange),
-    /// The password itself, inside a tunnel.
-    Text(Secret<String>),
-}
-
-impl fmt::Debug for Attempt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Attempt([secret])")
-    }
-}
 
 /// The device whose password was right.
 #[derive(Clone)]
@@ -35,20 +20,14 @@ pub struct Recognised {
     pub factor: FactorId,
     /// Its name.
     pub name: String,
-    /// What the peer is answered, if it spoke MSCHAPv2.
-    pub proven: Option<Proven>,
+    /// What the peer is answered.
+    pub proven: Proven,
 }
 
-/// An attempt, and what it came to.
+/// What a device has shown, and what it came to.
 pub(super) struct Trial {
-    attempt: Shown,
+    exchange: Exchange,
     recognised: Option<Recognised>,
-}
-
-/// An attempt, hashed where it can be.
-enum Shown {
-    Exchange(Exchange),
-    Hash(NtHash),
 }
 
 impl fmt::Debug for Trial {
@@ -57,26 +36,9 @@ impl fmt::Debug for Trial {
     }
 }
 
-impl Trial {
-    /// Whether it was made with the password behind `hash`, and what can be answered then.
-    fn is_of(&self, hash: &NtHash) -> Option<Option<Proven>> {
-        match &self.attempt {
-            Shown::Exchange(exchange) => exchange.answered_by(hash).map(Some),
-            Shown::Hash(shown) => bool::from(shown.expose().ct_eq(hash.expose())).then_some(None),
-        }
-    }
-}
-
 impl<'a> Login<'a> {
-    /// Begins a login by a device's password.
-    pub fn start_device(context: Context<'a>, username: &str, attempt: Attempt) -> (Self, Action) {
-        let attempt = match attempt {
-            Attempt::Exchange(exchange) => Shown::Exchange(exchange),
-            Attempt::Text(text) => {
-                let typed = device::typed(text.expose());
-                Shown::Hash(NtHash::of(typed.as_ref().map_or(text.expose(), |typed| typed.as_str())))
-            }
-        };
+    /// Begins a login by a device's password, of which an exchange of MSCHAPv2 is shown.
+    pub fn start_device(context: Context<'a>, username: &str, exchange: Exchange) -> (Self, Action) {
         let mut login = Self {
             context,
             username: username.to_owned(),
@@ -85,7 +47,7 @@ impl<'a> Login<'a> {
             state: State::AwaitAccount,
             account: None,
             charged: Vec::new(),
-            device: Some(Trial { attempt, recognised: None }),
+            device: Some(Trial { exchange, recognised: None }),
         };
         let action = match Username::parse(&context.realms.canonical(username)) {
             Ok(name) => Action::LookUp(name),
@@ -131,13 +93,13 @@ impl<'a> Login<'a> {
         for factor in factors {
             let Material::DevicePassword { hash } = &factor.material else { continue };
             tried += 1;
-            if let Some(proven) = trial.is_of(hash) {
+            if let Some(proven) = trial.exchange.answered_by(hash) {
                 found.get_or_insert(Recognised { factor: factor.id, name: factor.label.clone(), proven });
             }
         }
         for _ in tried..MOST {
             // Whatever it says: an exchange that was made with these zeros is nobody's.
-            let _ = std::hint::black_box(trial.is_of(&nobodys));
+            let _ = std::hint::black_box(trial.exchange.answered_by(&nobodys));
         }
         (found, tried > 0)
     }

@@ -23,6 +23,7 @@
 mod answer;
 mod device;
 mod ending;
+mod how;
 mod key;
 mod reading;
 mod steps;
@@ -31,8 +32,9 @@ mod tests;
 mod vouched;
 
 pub use answer::{Choice, Offer};
-pub use device::{Attempt, Recognised};
+pub use device::Recognised;
 pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
+pub use how::How;
 use reading::spellings;
 pub use steps::{Account, Action, Context, Event, Opening, Vouched};
 

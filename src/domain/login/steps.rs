@@ -10,6 +10,7 @@ use crate::domain::passcode::Window;
 use crate::domain::password::PasswordVerdict;
 use crate::domain::person::{Person, PersonId, Username};
 use crate::domain::policy::{ClientPolicy, LoginTexts};
+use crate::domain::reason::Reason;
 use crate::domain::sent::{Purpose, SentCode};
 use crate::domain::throttle::{Counter, Gate};
 use crate::domain::yubikey::{KeyOwner, Validation};
@@ -86,8 +87,10 @@ pub enum Vouched {
         person: PersonId,
         /// Their version then: with a new password, or a lock, the session is void.
         version: i64,
-        /// The device's password that it began with, if it did: without it the session is void too.
-        device: Option<FactorId>,
+        /// By what they were let in then: it must still be enough.
+        reason: Reason,
+        /// The factor that they showed, if they did: without it the session is void too.
+        factor: Option<FactorId>,
     },
 }
 

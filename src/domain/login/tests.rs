@@ -3,6 +3,7 @@
 mod device;
 mod key;
 mod sent;
+mod vouched;
 
 use super::*;
 use crate::domain::contact::Destination;

@@ -1,16 +1,19 @@
 //! Something else has shown who it is, in place of what is typed: a certificate, or a session that began with a login.
 
-use super::{Action, Login, Reason, Vouched};
+use super::{Account, Action, Login, Reason, Vouched};
+use crate::domain::policy::{LoginKind, SecondFactor};
 
 impl Login<'_> {
-    /// Nothing is verified here and nothing charged; whether the person may log in is looked at all the same.
+    /// Nothing is verified here and nothing charged; whether the person may log in, and whether what they have shown then would
+    /// still do, is looked at all the same.
     pub(super) fn vouched(&mut self, vouched: Vouched) -> Action {
         let Some(account) = &self.account else { return self.reject(Reason::UnknownPerson) };
         let reason = match vouched {
             Vouched::Certificate => Reason::Certificate,
-            Vouched::Session { person, version, device }
+            Vouched::Session { person, version, reason, factor }
                 if (person, version) == (account.person.id, account.person.version)
-                    && device.is_none_or(|device| account.factors.iter().any(|own| own.id == device)) =>
+                    && factor.is_none_or(|factor| account.factors.iter().any(|own| own.id == factor))
+                    && self.is_enough(account, reason) =>
             {
                 Reason::SessionResumed
             }
@@ -19,5 +22,21 @@ impl Login<'_> {
         let reason = self.barred().unwrap_or(reason);
         let ending = self.ending(reason);
         self.settle(ending)
+    }
+
+    /// Whether what let a person in before would let them in now: they may be in another group, or have enrolled since.
+    fn is_enough(&self, account: &Account, shown: Reason) -> bool {
+        let policy = self.policy();
+        match (shown, policy.kind) {
+            (Reason::Certificate | Reason::DevicePassword, _) => true,
+            (Reason::PasswordOnly, LoginKind::PasswordAndPasscode) => {
+                policy.second_factor == SecondFactor::IfEnrolled && !account.enrolled()
+            }
+            (Reason::PasswordOnly | Reason::PasswordAndPasscode, LoginKind::Password)
+            | (Reason::PasswordAndPasscode, LoginKind::PasswordAndPasscode)
+            | (Reason::PinAndPasscode, LoginKind::PinAndPasscode | LoginKind::Passcode)
+            | (Reason::PasscodeOnly, LoginKind::Passcode) => true,
+            _ => false,
+        }
     }
 }

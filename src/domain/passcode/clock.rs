@@ -2,7 +2,7 @@
 
 use super::{drift, totp, totp_step};
 use crate::base::Timestamp;
-use crate::domain::factor::Factor;
+use crate::domain::factor::{Factor, Material};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -20,6 +20,28 @@ pub(super) fn steps(factor: &Factor, now: Timestamp, skew: u8) -> RangeInclusive
     };
     let step = totp_step(factor, now);
     step.saturating_add_signed(first)..=step.saturating_add_signed(last)
+}
+
+/// Where a TOTP factor goes on if every code that could have been accepted by now counts as used: its next step, and when it was
+/// used last, which is made up so that it still says how far the device's clock is off. None for other kinds.
+pub fn used_up(factor: &Factor, now: Timestamp, skew: u8) -> Option<(u64, Option<Timestamp>)> {
+    let Material::Totp { period, .. } = &factor.material else { return None };
+    let next = steps(factor, now, skew).end().saturating_add(1);
+    if factor.next >= next {
+        return Some((factor.next, factor.used));
+    }
+    let off = drift(factor).filter(|off| *off != 0);
+    let used = off.and_then(|off| {
+        let step = next.saturating_sub(1).saturating_add_signed(off.checked_neg()?);
+        Some(Timestamp::from_secs(i64::try_from(step).ok()?.checked_mul((*period).into())?))
+    });
+    Some((next, used))
+}
+
+/// The first step of a TOTP token that nobody's clock is known of, if every code that could have been accepted by now counts as used.
+pub fn first_unused(material: &Material, now: Timestamp, skew: u8) -> Option<u64> {
+    let Material::Totp { period: period @ 1.., .. } = material else { return None };
+    Some((now.unix_secs() / u64::from(*period)).saturating_add(u64::from(skew)).saturating_add(1))
 }
 
 /// The step in `range` whose code is `code`.
@@ -77,6 +99,30 @@ mod tests {
             [199, 200, 201, 202],
             "perhaps two ahead, typed late"
         );
+    }
+
+    #[test]
+    fn what_could_have_been_accepted_is_used_up_and_a_clock_that_is_off_stays_known() {
+        for (factor, good) in [
+            (seen(99, 100), 202..=204),
+            (seen(40, 100), 142..=144),
+            (seen(160, 100), 262..=264),
+            (Factor { used: None, next: 0, ..seen(1, 100) }, 202..=204),
+        ] {
+            let at = |step: u64| Timestamp::from_secs(i64::try_from(step * 30).unwrap());
+            let (next, used) = used_up(&factor, at(200), 1).unwrap();
+            let factor = Factor { next, used, ..factor };
+            let taken = accepted(&factor, 200, 1..=400);
+            assert!(taken.iter().all(|step| *step < next), "{taken:?} are used");
+            // Three steps later the window has moved on, by the same clock.
+            assert_eq!(accepted(&factor, 203, 1..=400), good.collect::<Vec<_>>());
+            assert!(good_of(&factor, 203).iter().all(|step| *step >= next));
+        }
+    }
+
+    /// Those that are accepted and not used.
+    fn good_of(factor: &Factor, now: u64) -> Vec<u64> {
+        accepted(factor, now, 1..=400).into_iter().filter(|step| *step >= factor.next).collect()
     }
 
     #[test]

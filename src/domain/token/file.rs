@@ -4,10 +4,14 @@
 use super::pieces;
 use crate::base::{Secret, Timestamp};
 use crate::domain::factor::{FactorKind, Material};
+use crate::wire::syslog::shown;
 use crate::wire::yubico::Key;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use zeroize::Zeroizing;
+
+/// Letters of what is told of a line.
+const LONGEST: usize = 500;
 
 /// A token of a file.
 #[derive(Debug, Clone)]
@@ -120,6 +124,13 @@ impl File {
                 Ok(name) => self.found.push(Found { name, ..found }),
                 Err(problem) => self.bad.push(BadLine { line: found.line, problem }),
             }
+        }
+    }
+
+    /// What is told may repeat what stands in the file: only such that can be shown, and not much of it.
+    pub(super) fn tell(&mut self) {
+        for said in self.bad.iter_mut().chain(&mut self.notes) {
+            said.problem = shown(&said.problem, LONGEST);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Conversation, Inside, State};
 use crate::domain::factor::FactorId;
 use crate::domain::person::Person;
+use crate::domain::reason::Reason;
 use crate::eap::inner::Inner;
 use crate::eap::peap::Peap;
 use crate::eap::question::{Answer, Ended, Question, Step};
@@ -16,7 +17,10 @@ impl Conversation {
             return Step::Ignore;
         };
         let step = match answer {
-            Answer::Accepted { person, device } => self.decided_well(&question, &person, device),
+            Answer::Accepted { person, reason, factor, proof } => {
+                let claim = self.claim(question, &person, (reason, factor));
+                self.decided_well(claim, proof.as_deref())
+            }
             Answer::Ask(prompt) => self.prompt(&prompt),
             Answer::Refused => match self.tell(None) {
                 Some(told) => {
@@ -56,30 +60,34 @@ impl Conversation {
         }
     }
 
-    fn decided_well(
-        &mut self,
-        question: &Question,
+    /// What a session is worth that begins with this answer.
+    fn claim(
+        &self,
+        question: Question,
         person: &Person,
-        device: Option<(FactorId, String)>,
-    ) -> Result<Step, Ended> {
+        (reason, factor): (Reason, Option<FactorId>),
+    ) -> Claim {
+        // One that was resumed stays what it was: its life counts from the login.
         if let Question::Session(claim) = question {
-            // Its life counts from the login.
-            return self.accepted(claim, true);
+            return claim;
         }
-        let claim = Claim {
-            person: person.id,
-            version: person.version,
-            device: device.as_ref().map(|(factor, _)| *factor),
-            username: person.username.as_str().to_owned(),
-            until: self.place.now + self.settings.session_lifetime,
+        let (person, version, username) = (person.id, person.version, person.username.as_str().to_owned());
+        let end = self.place.now + self.settings.session_lifetime;
+        let until = match &question {
+            // Nothing is resumed that the certificate would not open any more.
+            Question::Certificate(_) => self.certificate_end().unwrap_or(self.place.now).min(end),
+            _ => end,
         };
-        let told = device.and_then(|(_, proof)| self.tell(Some(&proof)));
-        match told {
+        Claim { person, version, reason, factor, username, until }
+    }
+
+    fn decided_well(&mut self, claim: Claim, proof: Option<&str>) -> Result<Step, Ended> {
+        match proof.and_then(|proof| self.tell(Some(proof))) {
             Some(told) => {
                 self.state = State::AwaitAgreement(Some(claim));
                 self.through_tunnel(&told)
             }
-            None => self.accepted(&claim, false),
+            None => self.accepted(&claim),
         }
     }
 
@@ -98,13 +106,14 @@ impl Conversation {
             Inside::Nothing => false,
         };
         match claim {
-            Some(claim) if agreed => self.accepted(&claim, false),
+            Some(claim) if agreed => self.accepted(&claim),
             Some(_) => Err(Ended::Unexpected("the peer does not believe that the server knows the password")),
             None => self.refused(),
         }
     }
 
-    fn accepted(&mut self, claim: &Claim, resumed: bool) -> Result<Step, Ended> {
+    fn accepted(&mut self, claim: &Claim) -> Result<Step, Ended> {
+        let resumed = self.is_resumed();
         let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
         self.state = State::Closing(true);
         // What can be resumed is on its way to the peer only now.

@@ -3,7 +3,7 @@
 use super::{Applications, Asking, Failed, serial};
 use crate::base::Secret;
 use crate::config::ApiRight;
-use crate::domain::factor::{FactorId, FactorKind};
+use crate::domain::factor::{Factor, FactorId, FactorKind};
 use crate::domain::login::{Account, Ask, Offer};
 use crate::domain::method::{Channel, Method};
 use crate::domain::person::Person;
@@ -11,6 +11,7 @@ use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy};
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::engine::login::{Round, Verdict};
+use crate::engine::meters::{Front, Timing};
 use crate::wire::privacyidea::Transaction;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -107,8 +108,11 @@ pub(super) fn round<'a>(
 ) -> Round<'a> {
     Round {
         request: asking.request,
-        front: "api",
+        front: Front::Api,
+        timing: Timing::start(),
+        peer: None,
         client: &asking.client.name,
+        outcomes: None,
         purpose: Purpose::Login,
         policy,
         username,
@@ -123,25 +127,38 @@ pub(super) fn round<'a>(
     }
 }
 
-/// The application's policy, as this order narrows it.
-fn policy<'a>(asking: Asking<'a>, order: &Order) -> Cow<'a, ClientPolicy> {
+/// The application's policy, as it is narrowed by what an order asks for and by what the application may not: where only the passcode
+/// is asked for, whoever may not trigger anything cannot have a code sent either.
+pub(super) fn policy<'a>(
+    asking: Asking<'a>,
+    (methods, otponly): (Option<&[Method]>, bool),
+) -> Cow<'a, ClientPolicy> {
     let own = &asking.client.policy;
-    let otponly = order.otponly && asking.client.may(ApiRight::OtpOnly);
-    if order.methods.is_none() && !otponly {
+    let otponly = otponly && asking.client.may(ApiRight::OtpOnly);
+    let silent = !asking.client.may(ApiRight::Trigger);
+    if methods.is_none() && !otponly && !silent {
         return Cow::Borrowed(own);
     }
     let narrowed = |policy: &LoginPolicy| {
         let mut policy = policy.clone();
-        if let Some(methods) = &order.methods {
-            policy.methods.retain(|method| methods.contains(method));
-        }
         if otponly {
             policy.kind = LoginKind::Passcode;
         }
+        let silent = silent && policy.kind == LoginKind::Passcode;
+        // Nor a challenge opened by a word, which shows who there is and what they have.
+        policy.challenge &= !silent;
+        let wanted = |method: &Method| methods.is_none_or(|methods| methods.contains(method));
+        policy.methods.retain(|method| wanted(method) && !(silent && matches!(method, Method::Sent(_))));
         policy
     };
     let groups = own.groups.iter().map(|(group, policy)| (group.clone(), narrowed(policy))).collect();
     Cow::Owned(ClientPolicy { default: narrowed(&own.default), groups })
+}
+
+impl Order {
+    fn policy<'a>(&self, asking: Asking<'a>) -> Cow<'a, ClientPolicy> {
+        policy(asking, (self.methods.as_deref(), self.otponly))
+    }
 }
 
 fn is_passcode_only(policy: &ClientPolicy, account: Option<&Account>) -> bool {
@@ -149,7 +166,7 @@ fn is_passcode_only(policy: &ClientPolicy, account: Option<&Account>) -> bool {
 }
 
 /// The answer was wrong, and nothing else stands in the way of another one.
-fn can_be_retried(reason: Reason) -> bool {
+pub(super) fn can_be_retried(reason: Reason) -> bool {
     matches!(reason, Reason::WrongPasscode | Reason::PasscodeReplayed)
         || reason.as_str().starts_with("yubikey-")
 }
@@ -157,7 +174,7 @@ fn can_be_retried(reason: Reason) -> bool {
 impl Applications {
     /// Has what was typed checked.
     pub async fn check(&self, asking: Asking<'_>, order: &Order) -> Result<Answered, Failed> {
-        let policy = policy(asking, order);
+        let policy = order.policy(asking);
         if order.typed.expose().is_empty()
             && order.transaction.is_none()
             && asking.client.may(ApiRight::Trigger)
@@ -183,7 +200,8 @@ impl Applications {
     /// A passcode is asked for of somebody who has typed nothing, where the application has checked the password itself.
     /// `None`: not of this one.
     pub async fn trigger(&self, asking: Asking<'_>, order: &Order) -> Result<Option<Answered>, Failed> {
-        let policy = policy(asking, order);
+        self.require(asking, ApiRight::Trigger).await?;
+        let policy = order.policy(asking);
         let account = self.account(asking, &order.username).await?;
         if !is_passcode_only(&policy, account.as_deref()) {
             return Ok(None);
@@ -216,8 +234,10 @@ impl Applications {
         mut round: Round<'_>,
         transaction: Option<Transaction>,
     ) -> Result<Verdict, Failed> {
-        let (name, now) = (asking.client.name.as_str(), self.clock.now());
-        let again = transaction.is_some_and(|transaction| self.wrong.take(name, transaction, now));
+        let again = match transaction {
+            Some(transaction) => self.was_wrong(asking, transaction).await,
+            None => false,
+        };
         let fresh = match transaction {
             Some(transaction) if again => self.renew(asking, &round, transaction).await?,
             _ => None,
@@ -241,9 +261,8 @@ impl Applications {
             && can_be_retried(*reason)
         {
             let account = self.account(asking, &username).await?;
-            if is_passcode_only(policy, account.as_deref()) {
-                let until = now + asking.config.codes.rules.lifetime;
-                self.wrong.note(name, transaction, until, now);
+            if let Some(account) = account.filter(|account| is_passcode_only(policy, Some(account))) {
+                self.note_wrong(asking, &account.person, transaction).await;
             }
         }
         Ok(verdict)
@@ -292,27 +311,19 @@ impl Applications {
                     }
                 };
                 let transaction = Transaction { state, asked };
-                if let (Some(Offer::Sent(..)), Some(account)) = (&chosen, &account) {
-                    let now = self.clock.now();
-                    let until = now + asking.config.codes.rules.lifetime;
-                    self.wrong.sent((&asking.client.name, account.person.id), transaction, (until, now));
-                }
-                let ways = ways(chosen, offers, account.as_deref());
+                let ways = ways(chosen, offers, (account.as_deref(), order.device));
                 Answered::Challenge(Asked { transaction, message: prompt, ways })
             }
         })
     }
-
-    /// The transaction of the code that was last sent to somebody for this application, for a face that names none.
-    pub async fn latest(&self, asking: Asking<'_>, username: &str) -> Result<Option<Transaction>, Failed> {
-        let account = self.account(asking, username).await?;
-        let now = self.clock.now();
-        Ok(account.and_then(|account| self.wrong.latest(&asking.client.name, account.person.id, now)))
-    }
 }
 
 /// What can be answered: what was chosen, then what devices show. Where nothing was chosen, all of it.
-fn ways(chosen: Option<Offer>, offers: Vec<Offer>, account: Option<&Account>) -> Vec<(Offer, String)> {
+fn ways(
+    chosen: Option<Offer>,
+    offers: Vec<Offer>,
+    (account, device): (Option<&Account>, Option<FactorId>),
+) -> Vec<(Offer, String)> {
     let rest = offers.into_iter().filter(|offer| match &chosen {
         Some(chosen) => chosen.method() != offer.method() && matches!(offer, Offer::Factor(_)),
         None => true,
@@ -321,7 +332,10 @@ fn ways(chosen: Option<Offer>, offers: Vec<Offer>, account: Option<&Account>) ->
     let named = |offer: Offer| {
         let name = match &offer {
             Offer::Factor(kind) => account
-                .and_then(|account| account.factors.iter().find(|factor| factor.kind == *kind))
+                .and_then(|account| {
+                    let meant = |factor: &&Factor| device.is_none_or(|device| device == factor.id);
+                    account.factors.iter().filter(meant).find(|factor| factor.kind == *kind)
+                })
                 .map(|factor| serial(factor.kind, factor.id)),
             Offer::Sent(channel, _) => Some(channel.as_str().to_uppercase()),
         };

@@ -80,18 +80,30 @@ impl Applications {
         Ok(client.map(|(client, _)| (client, key.secret)))
     }
 
-    /// A token for who names an application, or one of its keys, and shows the key's secret.
+    /// A token for who names an application, or one of its keys, and shows the key's secret; if the application may ask, as
+    /// `admitted` says. The trail has it, and of wrong secrets of applications that there are what `noted` says, if it says something.
     pub async fn sign_in(
         &self,
         api: &Api,
         (name, secret): (&str, &Secret<String>),
+        (admitted, noted): (impl Fn(&ApiClient) -> bool + Send, impl FnOnce() -> Option<String> + Send),
+        request: &str,
     ) -> Result<Option<(Arc<ApiClient>, Secret<String>, Claims)>> {
         let mut keys = self.keys.of(name).await?;
         keys.extend(self.keys.find(name).await?);
         // All are compared, whichever fits.
-        let fits = |key: &&ClientKey| same(secret.expose(), &key.secret) & self.counts(&key.status);
-        let Some(key) = keys.iter().filter(fits).last() else { return Ok(None) };
-        let Some(client) = api.client(&key.status.client) else { return Ok(None) };
+        let fits = |key: &ClientKey| same(secret.expose(), &key.secret) & self.counts(&key.status);
+        let fitting = keys.iter().fold(None, |found, key| fits(key).then_some(key).or(found));
+        let client = keys.first().and_then(|key| api.client(&key.status.client));
+        let Some(client) = client.filter(|client| admitted(client)) else { return Ok(None) };
+        let actor = Actor { name: format!("api:{}", client.name), request: request.to_owned() };
+        let entry = self.desk.entry(&actor, "client.sign-in", &client.name, None);
+        let Some(key) = fitting else {
+            let Some(detail) = noted() else { return Ok(None) };
+            self.desk.audit.append(AuditEntry { outcome: "refused", detail: detail.into(), ..entry }).await?;
+            return Ok(None);
+        };
+        self.desk.audit.append(AuditEntry { detail: key.status.id.clone().into(), ..entry }).await?;
         let signed = self.signer.sign(&client.name, &key.status.id, api.token_lifetime, self.clock.now());
         Ok(signed.map(|(token, claims)| (Arc::clone(client), token, claims)))
     }

@@ -17,16 +17,16 @@ mod retry;
 
 pub use check::{Answered, Asked, Order, kinds};
 pub use client::{KEY_PREFIX, ShownKey, new_key};
-pub use people::{ListedToken, serial, token_id};
+pub use people::{Confirmed, ListedToken, Ways, no_device, serial, token_id};
 
 use super::desk::{Actor, Desk, DeskError};
 use super::login::{Gatekeeper, Undecided};
 use crate::base::{Clock, Random};
-use crate::config::{ApiClient, Config};
+use crate::config::{ApiClient, ApiRight, Config};
+use crate::domain::audit::AuditEntry;
 use crate::store::{ClientKeys, StoreError};
 use crate::wire::duo::Results;
 use crate::wire::privacyidea::token::Signer;
-use retry::Wrong;
 use std::sync::Arc;
 
 /// What applications are served with.
@@ -45,8 +45,6 @@ pub struct Applications {
     pub clock: Arc<dyn Clock>,
     /// Makes keys.
     pub random: Arc<dyn Random>,
-    /// Transactions that can be answered once more.
-    pub wrong: Wrong,
 }
 
 /// One request of an application.
@@ -78,6 +76,9 @@ pub enum Failed {
     /// What was asked for cannot be done.
     #[error(transparent)]
     Desk(#[from] DeskError),
+    /// The application may not.
+    #[error("{}", .0.missing())]
+    Right(ApiRight),
 }
 
 impl From<StoreError> for Failed {
@@ -87,11 +88,22 @@ impl From<StoreError> for Failed {
 }
 
 impl Applications {
-    /// Everything that applications are served with; nothing is remembered yet.
+    /// Refuses, and notes in the trail, what an application has no right for.
+    pub async fn require(&self, asking: Asking<'_>, right: ApiRight) -> Result<(), Failed> {
+        if asking.client.may(right) {
+            return Ok(());
+        }
+        let entry = self.desk.entry(&asking.actor(), "client.right", &asking.client.name, None);
+        let entry = AuditEntry { outcome: "refused", detail: right.as_str().into(), ..entry };
+        self.desk.audit.append(entry).await.map_err(Failed::from)?;
+        Err(Failed::Right(right))
+    }
+
+    /// Everything that applications are served with.
     pub fn new(gatekeeper: Arc<Gatekeeper>, desk: Arc<Desk>, keys: Arc<dyn ClientKeys>) -> Self {
         let signer = Signer::new(gatekeeper.digester.signing_key("token"));
         let results = Results::new(gatekeeper.digester.signing_key("result"));
         let (clock, random) = (Arc::clone(&gatekeeper.clock), Arc::clone(&gatekeeper.random));
-        Self { gatekeeper, desk, keys, signer, results, clock, random, wrong: Wrong::default() }
+        Self { gatekeeper, desk, keys, signer, results, clock, random }
     }
 }

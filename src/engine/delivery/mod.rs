@@ -15,6 +15,7 @@ mod tests;
 
 use crate::base::{Clock, Random, Timestamp};
 use crate::config::Config;
+use crate::engine::meters::{Meters, Sending};
 use crate::store::delivery::{BUSY, Entry, Message, Outcome, Providers};
 use crate::store::{AttemptEnd, Attempted, Claimed, Outbox};
 use arc_swap::ArcSwap;
@@ -65,6 +66,8 @@ pub struct Courier {
     pub random: Arc<dyn Random>,
     /// By which it is woken.
     pub waker: Waker,
+    /// Counts attempts.
+    pub meters: Arc<Meters>,
 }
 
 /// The running task.
@@ -162,6 +165,7 @@ impl Courier {
     /// One attempt, from its claim to its end in the store.
     async fn attempt(self: Arc<Self>, claimed: Claimed) {
         let end = self.deliver(&claimed).await;
+        self.meters.message(Sending::from(&end.outcome));
         let (state, provider, detail) = (&end.outcome, end.provider.as_str(), end.detail.as_str());
         let (id, channel, attempt) = (claimed.id, claimed.channel, claimed.attempt);
         match state {

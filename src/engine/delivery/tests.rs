@@ -210,6 +210,7 @@ fn open(memory: &Arc<Memory>, clock: &Arc<ManualClock>, providers: Providers) ->
         clock: clock.clone(),
         random: Arc::new(SeededRandom::new(1)),
         waker: waker.clone(),
+        meters: Arc::default(),
     };
     Office { memory: memory.clone(), clock: clock.clone(), waker, running: courier.start() }
 }

@@ -38,6 +38,12 @@ pub enum DeskError {
     /// The key cannot be used.
     #[error("The key must be base32 of 16 to 128 bytes.")]
     Seed,
+    /// The first counter is one that no token reaches.
+    #[error(
+        "The first counter is at most {}. The maker's file, or the token's own menu, shows it.",
+        crate::engine::enroll::MOST_COUNTED
+    )]
+    Counter,
     /// The first code does not fit.
     #[error("This code does not belong to the key. Is the clock of the device right? Try the next one.")]
     WrongCode,

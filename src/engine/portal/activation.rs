@@ -67,6 +67,8 @@ impl Portal {
         };
         let answer = self.answer(visit, ASKING, proving, typed).await?;
         if let Answer::Right(person) = &answer {
+            session.sign_out();
+            session.reset = None;
             session.home = visit.all.campuses.of(person).map(str::to_owned);
             session.activation = session.activation.take().map(|flow| flow.proven(person.id, self.now()));
         }
@@ -214,7 +216,7 @@ impl Portal {
         // The password counts for nothing before this.
         let accepted = visit.config.portal.acceptable_use.as_ref().map(|policy| policy.version.clone());
         let entry = self.entry(visit, "person.activate", &person);
-        let notices = self.notices(visit, &person, Notice::Activated, &[]);
+        let notices = self.notices(visit, &person, Notice::Activated, &[]).await?;
         if !self.security.activate(person.id, accepted, entry, notices).await? {
             return Err(PortalError::Stale);
         }
@@ -252,6 +254,7 @@ impl Portal {
                 None
             }
             Answer::Throttled => Some(Problem::new("passcode", "throttled")),
+            Answer::Limited => Some(Problem::new("passcode", "wrong-passcode-limited")),
             Answer::Renewed => Some(Problem::new("passcode", "wrong-passcode-renewed")),
             Answer::Wrong | Answer::NotAsked => Some(Problem::new("passcode", "wrong-passcode")),
         };

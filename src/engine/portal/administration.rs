@@ -55,14 +55,53 @@ pub fn clients(visit: &Visit) -> Vec<Named> {
     named.into_values().collect()
 }
 
+/// Whom a part of the report is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// All people.
+    Everybody,
+    /// Those of a campus, which is called so.
+    Campus(String),
+    /// Those of no campus.
+    Others,
+}
+
+/// A part of the report, by role.
+pub type Covered = (Whose, Vec<Coverage>);
+
 impl Portal {
     fn look(&self, clerk: &Clerk, action: &'static str, subject: &str) -> AuditEntry {
         self.staff_entry(clerk, action, subject)
     }
 
-    /// How far registration has come, by role.
-    pub async fn coverage(&self) -> Result<Vec<Coverage>> {
-        Ok(self.security.coverage().await?)
+    /// How far registration has come, by role: of everybody, and, where there are several campuses, of each.
+    pub async fn coverage(&self, visit: &Visit) -> Result<Vec<Covered>> {
+        let campuses = &visit.all.campuses;
+        let counted = self.security.coverage(campuses).await?;
+        let mut all: Vec<Coverage> = Vec::new();
+        for row in &counted {
+            match all.iter_mut().find(|sum| sum.role == row.role) {
+                Some(sum) => sum.add(row),
+                None => all.push(Coverage { campus: None, ..row.clone() }),
+            }
+        }
+        let mut parts = vec![(Whose::Everybody, all)];
+        if campuses.0.is_empty() {
+            return Ok(parts);
+        }
+        let of = |name: Option<&String>| {
+            counted.iter().filter(|row| row.campus.as_ref() == name).cloned().collect::<Vec<_>>()
+        };
+        for campus in &campuses.0 {
+            let called = visit.all.at(Some(&campus.name)).catalogue.institution.campus.clone();
+            let called = if called.is_empty() { campus.name.clone() } else { called };
+            parts.push((Whose::Campus(called), of(Some(&campus.name))));
+        }
+        let others = of(None);
+        if others.iter().any(|row| row.people > 0) {
+            parts.push((Whose::Others, others));
+        }
+        Ok(parts)
     }
 
     /// Messages that were not sent, newest first.
@@ -97,7 +136,7 @@ impl Portal {
     /// The whole trail, as JSON lines.
     pub async fn export(&self, clerk: &Clerk) -> Result<Receiver<io::Result<String>>> {
         self.desk.audit.append(self.look(clerk, "audit.export", "")).await?;
-        Ok(trail::export(Arc::clone(&self.desk.audit)))
+        Ok(trail::export(Arc::clone(&self.desk.audit), trail::Export::default()))
     }
 
     /// Logins and failures by the hour. Whoever asks meanwhile waits for the same count.

@@ -3,7 +3,7 @@
 use super::{Portal, PortalError, Problem, Result, Visit, actor};
 use crate::base::Secret;
 use crate::config::Presence;
-use crate::domain::factor::{Factor, FactorKind, FactorState};
+use crate::domain::factor::{Factor, FactorKind, FactorState, MOST_DEVICES};
 use crate::domain::flow::app::Stored;
 use crate::domain::flow::{App, Session};
 use crate::domain::login::Account;
@@ -12,9 +12,6 @@ use crate::domain::password::pin::PinProblem;
 use crate::domain::person::Person;
 use crate::engine::desk::DeskError;
 use crate::engine::enroll::{Device, Enrolled, KeyDetails};
-
-/// Devices that one person can have. Each of them is tried with every passcode.
-const MOST: usize = 10;
 
 /// What the page of a set-up shows.
 #[derive(Debug)]
@@ -41,10 +38,10 @@ pub enum First {
     NotAsked,
 }
 
-/// Whether another device can be added.
-pub(super) fn is_full(factors: &[Factor]) -> bool {
-    let device = |kind| matches!(kind, FactorKind::Totp | FactorKind::Hotp | FactorKind::Yubikey);
-    factors.iter().filter(|factor| device(factor.kind)).count() >= MOST
+/// What somebody is told who has as many devices as one can have, or `None`. The store has the last word.
+pub(super) fn full(factors: &[Factor], field: &str) -> Option<Problem> {
+    let devices = factors.iter().filter(|factor| factor.kind.is_device()).count();
+    (devices >= MOST_DEVICES).then(|| Problem::new(field, "factors-many").with("count", MOST_DEVICES))
 }
 
 fn has(factors: &[Factor], kind: FactorKind) -> bool {
@@ -106,15 +103,22 @@ impl Portal {
         if !matches!(self.app_step(visit, session, person).await?, AppStep::Name) {
             return Ok(None);
         }
-        if is_full(&self.desk.factors.of(person.id).await?) {
-            return Ok(Some(Problem::new("name", "factors-many").with("count", MOST)));
+        let full = async || Ok::<_, PortalError>(full(&self.desk.factors.of(person.id).await?, "name"));
+        if let Some(problem) = full().await? {
+            return Ok(Some(problem));
         }
         let details = KeyDetails { label: Some(label.trim().to_owned()), ..KeyDetails::default() };
         let (actor, limits) = (actor(visit, person), &visit.config.factors);
         let wanted = (Device::App, details);
-        let enrolled = self.desk.enroll_key(&actor, person.username.as_str(), wanted, limits).await?;
-        session.app = Some(App::Scan { factor: enrolled.id });
-        Ok(None)
+        match self.desk.enroll_key(&actor, person.username.as_str(), wanted, limits).await {
+            Ok(enrolled) => {
+                session.app = Some(App::Scan { factor: enrolled.id });
+                Ok(None)
+            }
+            // Others came in between.
+            Err(error @ DeskError::Conflict(_)) => full().await?.map(Some).ok_or_else(|| error.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The first passcode was typed, on a page about the factor of this name. Whoever types it sees the key, so there is

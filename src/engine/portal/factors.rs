@@ -1,7 +1,7 @@
 //! What a person sees of their own security, and what they do about it (R-YUBI-4, R-APP-6).
 
 use super::notices::revoked;
-use super::{Portal, Result, Visit, actor};
+use super::{Portal, Problem, Result, Visit, actor};
 use crate::base::{Secret, Timestamp};
 use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState};
 use crate::domain::message::Notice;
@@ -30,6 +30,18 @@ pub struct Own {
     pub created: Timestamp,
     /// When it last let them in.
     pub used: Option<Timestamp>,
+}
+
+/// What came of another name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub enum Renamed {
+    /// It has it.
+    Done,
+    /// There is no such factor.
+    Gone,
+    /// Another device has it.
+    Not(Problem),
 }
 
 /// Something that was done with the account.
@@ -215,24 +227,27 @@ impl Portal {
         Ok(self.own_factor(person, id).await?.as_ref().map(Own::from))
     }
 
-    /// Gives one another name; `false` if there is none such.
+    /// Gives one another name.
     pub async fn rename_factor(
         &self,
         visit: &Visit,
         person: &Person,
         (id, name): (&str, &str),
-    ) -> Result<bool> {
-        let Some(factor) = self.own_factor(person, id).await? else { return Ok(false) };
+    ) -> Result<Renamed> {
+        let Some(factor) = self.own_factor(person, id).await? else { return Ok(Renamed::Gone) };
         let name: String = name.trim().chars().filter(|c| !c.is_control()).take(NAME).collect();
         let name = if name.is_empty() { factor.kind.to_string() } else { name };
         if name == factor.label {
-            return Ok(true);
+            return Ok(Renamed::Done);
         }
         let mut entry = self.entry(visit, "factor.rename", person);
         entry.detail = format!("{} {}", factor.kind, factor.id).into();
-        match self.desk.factors.rename(factor.id, name, entry).await {
-            Ok(()) => Ok(true),
-            Err(StoreError::NotFound(_)) => Ok(false),
+        match self.desk.factors.rename(factor.id, name.clone(), entry).await {
+            Ok(()) => Ok(Renamed::Done),
+            Err(StoreError::NotFound(_)) => Ok(Renamed::Gone),
+            Err(StoreError::Conflict(_)) => {
+                Ok(Renamed::Not(Problem::new("name", "device-name-taken").with("name", name)))
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -251,7 +266,7 @@ impl Portal {
     pub(super) async fn end_factor(&self, visit: &Visit, person: &Person, factor: &Factor) -> Result<bool> {
         let mut entry = self.entry(visit, "factor.revoke", person);
         entry.detail = format!("{} {}", factor.kind, factor.id).into();
-        match self.desk.factors.revoke(factor.id, entry).await {
+        match self.desk.factors.revoke(factor.id, visit.session, entry).await {
             Ok(()) => Ok(true),
             Err(StoreError::NotFound(_)) => Ok(false),
             Err(error) => Err(error.into()),

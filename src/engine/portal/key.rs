@@ -1,8 +1,8 @@
 //! Registering a YubiKey by a touch, and verifying that one works (R-YUBI-1 to 4).
 
-use super::app::is_full;
+use super::app::full;
 use super::passcode::{Answer, Asking};
-use super::{Portal, Problem, Result, Visit, actor};
+use super::{Portal, PortalError, Problem, Result, Visit, actor};
 use crate::domain::factor::{Factor, FactorKind, Material};
 use crate::domain::flow::Proving;
 use crate::domain::login::Account;
@@ -42,8 +42,9 @@ impl Portal {
         person: &Person,
         (name, typed): (&str, &str),
     ) -> Result<std::result::Result<String, Problem>> {
-        if is_full(&self.desk.factors.of(person.id).await?) {
-            return Ok(Err(Problem::new("touch", "factors-many").with("count", 10)));
+        let full = async || Ok::<_, PortalError>(full(&self.desk.factors.of(person.id).await?, "touch"));
+        if let Some(problem) = full().await? {
+            return Ok(Err(problem));
         }
         let factors = &visit.config.factors;
         let wanted = Wanted {
@@ -56,6 +57,9 @@ impl Portal {
         let id = match self.desk.enroll_yubikey(&actor, person.username.as_str(), wanted).await {
             Ok(id) => id,
             Err(error) => {
+                if let (DeskError::Conflict(_), Some(problem)) = (&error, full().await?) {
+                    return Ok(Err(problem));
+                }
                 let message = match error {
                     DeskError::Otp(_) => "key-no-password",
                     DeskError::Touch(problem) => said(problem),
@@ -98,7 +102,7 @@ impl Portal {
         Ok(match self.answer(visit, ASKING, &mut proving, typed).await? {
             Answer::Right(_) => Verified::Works(name_of(&account.factors, typed)),
             Answer::Throttled => Verified::Throttled,
-            Answer::Wrong | Answer::Renewed | Answer::NotAsked => Verified::Wrong,
+            Answer::Wrong | Answer::Renewed | Answer::Limited | Answer::NotAsked => Verified::Wrong,
         })
     }
 }

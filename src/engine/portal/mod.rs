@@ -7,6 +7,7 @@
 
 pub mod activation;
 pub mod administration;
+mod answers;
 pub mod app;
 pub mod desk;
 pub mod devices;
@@ -29,7 +30,7 @@ use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
 use crate::domain::throttle::Counter;
 use crate::store::mailbox::MailboxProvider;
-use crate::store::{Outbox, SecurityData, Sessions, Settled, Settlement, StoreError};
+use crate::store::{Outbox, SecurityData, SessionKey, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
 
 /// Where the flows look and write.
@@ -65,6 +66,8 @@ pub struct Visit {
     pub address: String,
     /// Its id, for log and audit.
     pub request: String,
+    /// The session that it comes with, which stays where a person's others end.
+    pub session: Option<SessionKey>,
     /// The language that is spoken.
     pub language: String,
 }

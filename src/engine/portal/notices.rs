@@ -1,18 +1,20 @@
-//! Messages that tell a person what was changed about their account: mails, or a text to whoever has no address.
+//! What the portal tells people about their account.
 
-use super::{Portal, Visit};
-use crate::base::Timestamp;
-use crate::domain::contact::{Destination, Email};
+use super::{Portal, Result, Visit};
 use crate::domain::factor::FactorKind;
-use crate::domain::message::{Content, NewMessage, Notice};
+use crate::domain::message::{NewMessage, Notice};
 use crate::domain::method::Channel;
 use crate::domain::person::Person;
-use crate::domain::sent::{CodeId, Purpose};
-use crate::store::SecurityChange;
+use crate::domain::sent::Purpose;
+use crate::engine::notices::{Told, notices};
+use crate::store::{MessageStatus, OutboxQuery, SecurityChange};
 use std::time::Duration;
 
-/// How long a notice is worth sending.
-const LIFETIME: Duration = Duration::from_secs(3 * 24 * 3600);
+/// Notices of a day to somebody, after which no more go by text or to an address that was only typed.
+const MOST: usize = 20;
+/// Messages of somebody that are looked at.
+const LOOKED_AT: u32 = 200;
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What is told when a factor was taken away.
 pub(super) const fn revoked(kind: FactorKind) -> Notice {
@@ -23,70 +25,45 @@ pub(super) const fn revoked(kind: FactorKind) -> Notice {
 }
 
 impl Portal {
-    /// Notices to all addresses that are known of a person, and to `more`; if there is none, to the number that gets texts.
-    pub(super) fn notices(
+    /// Notices in the language of the visit; see [`notices`]. Whoever signs in can cause as many as they like, so texts, which cost
+    /// money, and mails to addresses that were only typed (`more`), which may be anybody's, end after some; those to known addresses do not.
+    pub(super) async fn notices(
         &self,
         visit: &Visit,
         person: &Person,
         notice: Notice,
         more: &[&str],
-    ) -> Vec<NewMessage> {
-        let own = person.own.as_ref().and_then(|own| own.email.as_deref());
-        let mut addresses: Vec<Email> = Vec::new();
-        for address in [own, person.email.as_deref()].into_iter().flatten().chain(more.iter().copied()) {
-            match Email::parse(address) {
-                Some(email) if !addresses.contains(&email) => addresses.push(email),
-                _ => {}
-            }
-        }
-        let mail = |to: Email| {
-            let to = Destination { masked: to.masked(), to: to.as_str().to_owned() };
-            (Channel::Email, to)
+    ) -> Result<Vec<NewMessage>> {
+        let told = Told { notice, language: Some(visit.language.clone()), at: self.now() };
+        let mut messages = notices(&self.gatekeeper, &visit.config.campuses, person, &told, more);
+        let bounded = |message: &NewMessage| {
+            message.channel != Channel::Email || more.contains(&message.content.to.as_str())
         };
-        let mut places: Vec<_> = addresses.into_iter().map(mail).collect();
-        if places.is_empty() {
-            let number = self.gatekeeper.reach.destination(person, Channel::Sms);
-            places.extend(number.map(|number| (Channel::Sms, number)));
+        if messages.iter().any(bounded) && self.notices_of_a_day(person).await? >= MOST {
+            tracing::warn!(username = %person.username, "many notices were sent today, so no more go by text or to a new address");
+            messages.retain(|message| !bounded(message));
         }
-        let at = self.now();
-        places.into_iter().map(|place| self.notice(visit, person, (notice, place), at)).collect()
+        Ok(messages)
     }
 
-    fn notice(
-        &self,
-        visit: &Visit,
-        person: &Person,
-        (notice, (channel, to)): (Notice, (Channel, Destination)),
-        at: Timestamp,
-    ) -> NewMessage {
-        let digester = &self.gatekeeper.digester;
-        NewMessage {
-            id: CodeId::from_uuid(uuid::Uuid::now_v7()),
-            person: person.id,
-            purpose: Purpose::Notice,
-            channel,
-            destination: digester.digest_destination(&to.to),
-            origin: None,
-            cost: self.gatekeeper.reach.cost(channel, &to),
-            masked: to.masked,
-            content: Content {
-                to: to.to,
-                code: String::new(),
-                username: person.username.to_string(),
-                name: person.name.clone(),
-                minutes: 0,
-                notice: Some(notice),
-                language: Some(visit.language.clone()),
-                campus: visit.config.campuses.of(person).map(str::to_owned),
-            },
-            created: at,
-            expires: at + LIFETIME,
-        }
+    async fn notices_of_a_day(&self, person: &Person) -> Result<usize> {
+        let query = OutboxQuery { person: Some(person.id), limit: LOOKED_AT, ..OutboxQuery::default() };
+        let since = self.now() - DAY;
+        let messages = self.outbox.list(&query).await?;
+        let counts =
+            |message: &&MessageStatus| message.created > since && message.purpose == Purpose::Notice.as_str();
+        Ok(messages.iter().filter(counts).count())
     }
 
     /// Tells what was written elsewhere. A notice that cannot be kept must not undo what it tells of.
     pub(super) async fn tell(&self, visit: &Visit, person: &Person, notice: Notice) {
-        let notices = self.notices(visit, person, notice, &[]);
+        let notices = match self.notices(visit, person, notice, &[]).await {
+            Ok(notices) => notices,
+            Err(error) => {
+                tracing::error!(username = %person.username, "no notice was sent: {error}");
+                return;
+            }
+        };
         if notices.is_empty() {
             tracing::warn!(username = %person.username, notice = notice.as_str(), "nobody could be told: there is no address and no number");
             return;

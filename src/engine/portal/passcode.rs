@@ -11,6 +11,7 @@ use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy, SecondFactor};
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::engine::login::{Round, Verdict};
+use crate::engine::meters::{Front, Timing};
 use data_encoding::HEXLOWER;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,6 +49,8 @@ pub enum Answer {
     Wrong,
     /// It was wrong, and what was sent can be tried no more: another passcode is on its way.
     Renewed,
+    /// The same, but no more can be sent for now.
+    Limited,
     /// Too many were wrong.
     Throttled,
     /// None is asked for.
@@ -209,7 +212,12 @@ impl Portal {
             match self.send(visit, asking, proving, (asked.shown.method, Some(whole))).await? {
                 (Chosen::Asked, true) if matches!(wrong, Answer::Wrong) => return Ok(Answer::Renewed),
                 (Chosen::Asked, _) => {}
-                _ => proving.back(),
+                (chosen, _) => {
+                    proving.back();
+                    if chosen == Chosen::Limited && matches!(wrong, Answer::Wrong) {
+                        return Ok(Answer::Limited);
+                    }
+                }
             }
         }
         Ok(wrong)
@@ -225,8 +233,11 @@ pub(super) fn round<'a>(
 ) -> Round<'a> {
     Round {
         request: &visit.request,
-        front: "portal",
+        front: Front::Portal,
+        timing: Timing::start(),
+        peer: None,
         client: client(asking.purpose),
+        outcomes: None,
         purpose: asking.purpose,
         policy,
         username,

@@ -1,22 +1,23 @@
 //! Security data: contacts and security questions (R-REG-2 to 7, R-ACT-4, R-ACT-5).
 
 use super::passcode::{Answer, Asking, Chosen, Only, destination};
-use super::{Portal, PortalError, Problem, Result, Visit};
+use super::{Portal, PortalError, Problem, Result, Visit, answers};
 use crate::base::Secret;
-use crate::config::{Presence, QuestionsMode};
 use crate::domain::contact::{ContactKind, Email, Phone};
 use crate::domain::flow::{Contact, Proving, Session};
 use crate::domain::message::Notice;
 use crate::domain::method::{Channel, Method};
 use crate::domain::person::Person;
-use crate::domain::question::{self, AnswerProblem, QuestionId};
+use crate::domain::question::QuestionId;
 use crate::domain::sent::Purpose;
-use crate::store::{Answer as Kept, ContactChange, SecurityChange, SecurityProfile};
-use zeroize::Zeroizing;
+use crate::store::{ContactChange, SecurityChange, SecurityProfile, StoreError};
 
 /// Channels that prove a contact.
 const CHANNELS: [Method; 3] =
     [Method::Sent(Channel::Email), Method::Sent(Channel::Sms), Method::Sent(Channel::Voice)];
+
+/// How often a form is looked at while another tab changes what it rests on.
+const LOOKS: usize = 3;
 
 /// What a person has filled in.
 #[derive(Debug, Clone)]
@@ -38,24 +39,57 @@ pub struct Written {
     pub entered: Vec<(ContactKind, String)>,
 }
 
+/// Why a form was not written.
+enum RegisterError {
+    /// What it rests on was changed meanwhile.
+    Changed,
+    Portal(PortalError),
+}
+
+impl<E: Into<PortalError>> From<E> for RegisterError {
+    fn from(error: E) -> Self {
+        Self::Portal(error.into())
+    }
+}
+
 impl Portal {
     /// Security data of a person, without answers.
     pub async fn profile(&self, person: &Person) -> Result<SecurityProfile> {
         Ok(self.security.profile(person.id).await?)
     }
 
-    /// Looks at a form and writes it, or says everything that has to be done differently.
+    /// Looks at a form and writes it, or says everything that has to be done differently. What it rests on may be changed meanwhile
+    /// by another tab; then it is looked at once more.
     pub async fn register(
         &self,
         visit: &Visit,
         person: &Person,
         form: &SecurityForm,
     ) -> Result<std::result::Result<Written, Vec<Problem>>> {
+        for _ in 0..LOOKS {
+            match self.register_once(visit, person, form).await {
+                Err(RegisterError::Changed) => {}
+                Err(RegisterError::Portal(error)) => return Err(error),
+                Ok(done) => return Ok(done),
+            }
+        }
+        Err(PortalError::Unavailable("answers are changed again and again".to_owned()))
+    }
+
+    async fn register_once(
+        &self,
+        visit: &Visit,
+        person: &Person,
+        form: &SecurityForm,
+    ) -> std::result::Result<std::result::Result<Written, Vec<Problem>>, RegisterError> {
         let before = self.security.profile(person.id).await?;
+        let kept = self.security.answers(person.id).await?;
         let mut problems = Vec::new();
         let contacts = contacts(visit, form, &before, person, &mut problems);
-        let picked = self.questions(visit, person, form, &before, &mut problems).await?;
-        let helpdesk = helpdesk(visit, person, form, &before, &mut problems);
+        let answers = answers::picked(visit, (person, &before), (form, &kept.questions), &mut problems);
+        if problems.is_empty() {
+            self.compare(visit, person, (&before, &answers), &mut problems).await?;
+        }
         if !problems.is_empty() {
             return Ok(Err(problems));
         }
@@ -66,91 +100,31 @@ impl Portal {
                 ContactChange::Remove(_) => None,
             })
             .collect();
-        let questions = match picked {
+        let questions = match answers.questions {
             Some(picked) => Some(self.hashed(picked).await?),
             None => None,
         };
         let change = SecurityChange {
             contacts,
             questions,
-            helpdesk,
+            helpdesk: answers.helpdesk,
+            seen: Some(kept.seen),
             registered: Some(self.now()),
             language: Some(visit.language.clone()),
+            session: visit.session,
         };
         let entry = self.entry(visit, "person.security", person);
         // To the new address as well: who typed somebody else's name there should not go unnoticed.
         let new =
             entered.iter().filter(|(kind, _)| *kind == ContactKind::Email).map(|(_, value)| value.as_str());
-        let notices = self.notices(visit, person, Notice::Updated, &new.collect::<Vec<_>>());
-        self.security.update(person.id, change, entry, notices).await?;
+        let notices = self.notices(visit, person, Notice::Updated, &new.collect::<Vec<_>>()).await?;
+        match self.security.update(person.id, change, entry, notices).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict(_)) => return Err(RegisterError::Changed),
+            Err(error) => return Err(error.into()),
+        }
         self.gatekeeper.courier.wake();
         Ok(Ok(Written { entered }))
-    }
-
-    /// The questions as they are to be kept, in normal form; `None`: as they were.
-    async fn questions(
-        &self,
-        visit: &Visit,
-        person: &Person,
-        form: &SecurityForm,
-        before: &SecurityProfile,
-        problems: &mut Vec<Problem>,
-    ) -> Result<Option<Vec<Picked>>> {
-        let rules = &visit.config.registration;
-        if rules.mode == QuestionsMode::Off || rules.slots == 0 {
-            return Ok(None);
-        }
-        let known = self.security.answers(person.id).await?;
-        let mut picked: Vec<Picked> = Vec::new();
-        for (slot, (question, answer)) in form.questions.iter().take(rules.slots).enumerate() {
-            let field = format!("answer-{}", slot + 1);
-            let Some(question) = question.as_ref().filter(|id| rules.questions.contains(id)) else {
-                continue;
-            };
-            if picked.iter().any(|other| other.question == *question) {
-                problems.push(Problem::new(format!("question-{}", slot + 1), "problem-duplicate"));
-                continue;
-            }
-            let kept = known.iter().find(|kept| kept.question == *question);
-            if answer.expose().trim().is_empty() {
-                if let Some(kept) = kept {
-                    picked
-                        .push(Picked { question: question.clone(), answer: Fresh::Kept(kept.hash.clone()) });
-                } else {
-                    problems.push(Problem::new(field, "problem-answer-short"));
-                }
-                continue;
-            }
-            let form = question::normalise(answer.expose());
-            let text = text_of(visit, question);
-            let repeated =
-                picked.iter().any(|other| matches!(&other.answer, Fresh::New(old) if *old == form));
-            match question::check(&form, &text, person.username.as_str()) {
-                Err(problem) => problems.push(Problem::new(field, said(problem))),
-                Ok(()) if repeated => problems.push(Problem::new(field, "problem-answer-repeated")),
-                Ok(()) => picked.push(Picked { question: question.clone(), answer: Fresh::New(form) }),
-            }
-        }
-        let least = if before.registered.is_some() { rules.min_existing } else { rules.min_new };
-        if picked.len() < least && problems.iter().all(|problem| !problem.field.starts_with("answer")) {
-            problems.push(Problem::new("question-1", "problem-questions").with("count", least));
-        }
-        Ok(Some(picked))
-    }
-
-    async fn hashed(&self, picked: Vec<Picked>) -> Result<Vec<Kept>> {
-        let mut answers = Vec::with_capacity(picked.len());
-        for Picked { question, answer } in picked {
-            let hash = match answer {
-                Fresh::Kept(hash) => hash,
-                Fresh::New(form) => {
-                    let hash = self.desk.hashes.hash(Secret::new(form.as_bytes().to_vec())).await;
-                    hash.map_err(|error| PortalError::Unavailable(error.to_string()))?
-                }
-            };
-            answers.push(Kept { question, hash });
-        }
-        Ok(answers)
     }
 
     /// Begins to confirm a contact that waits for its proof.
@@ -221,36 +195,10 @@ impl Portal {
         let mut entry = self.entry(visit, "contact.prove", person);
         let masked = destination(contact.0, &contact.1).map(|to| to.masked).unwrap_or_default();
         entry.detail = format!("{} {masked}", contact.0.as_str()).into();
-        let notices = self.notices(visit, person, Notice::Updated, &[]);
-        let proven = self.security.prove(person.id, contact, entry, notices).await?;
+        let notices = self.notices(visit, person, Notice::Updated, &[]).await?;
+        let proven = self.security.prove(person.id, contact, visit.session, entry, notices).await?;
         self.gatekeeper.courier.wake();
         Ok(proven)
-    }
-}
-
-/// A question on its way into the store.
-struct Picked {
-    question: QuestionId,
-    answer: Fresh,
-}
-
-enum Fresh {
-    Kept(Secret<String>),
-    New(Zeroizing<String>),
-}
-
-fn text_of(visit: &Visit, question: &QuestionId) -> String {
-    visit.config.portal.words.choose(Some(&visit.language), "").say(&format!("question-{question}"), &[])
-}
-
-const fn said(problem: AnswerProblem) -> &'static str {
-    match problem {
-        AnswerProblem::TooShort => "problem-answer-short",
-        AnswerProblem::TooLong => "problem-answer-long",
-        AnswerProblem::Trivial => "problem-answer-trivial",
-        AnswerProblem::Question => "problem-answer-question",
-        AnswerProblem::Username => "problem-answer-username",
-        AnswerProblem::Repeated => "problem-answer-repeated",
     }
 }
 
@@ -292,40 +240,4 @@ fn contacts(
 
 fn is_own(visit: &Visit, address: &str) -> bool {
     Email::parse(address).is_some_and(|email| visit.config.portal.is_own(email.domain()))
-}
-
-fn helpdesk(
-    visit: &Visit,
-    person: &Person,
-    form: &SecurityForm,
-    before: &SecurityProfile,
-    problems: &mut Vec<Problem>,
-) -> Option<Option<(QuestionId, Secret<String>)>> {
-    let rules = &visit.config.registration;
-    if rules.helpdesk == Presence::Off {
-        return None;
-    }
-    let (question, answer) = &form.helpdesk;
-    let question = question.as_ref().filter(|id| rules.questions.contains(id));
-    let empty = answer.expose().trim().is_empty();
-    let Some(question) = question else {
-        if rules.helpdesk == Presence::Required {
-            problems.push(Problem::new("helpdesk", "problem-helpdesk"));
-        }
-        return before.helpdesk.as_ref().map(|_| None);
-    };
-    if empty {
-        if before.helpdesk.as_ref() != Some(question) {
-            problems.push(Problem::new("helpdesk-answer", "problem-answer-short"));
-        }
-        return None;
-    }
-    let form = question::normalise(answer.expose());
-    match question::check(&form, &text_of(visit, question), person.username.as_str()) {
-        Ok(()) => Some(Some((question.clone(), Secret::new(form.to_string())))),
-        Err(problem) => {
-            problems.push(Problem::new("helpdesk-answer", said(problem)));
-            None
-        }
-    }
 }

@@ -76,6 +76,8 @@ impl Portal {
         let visit = &self.at_home(visit, &proving.username).await?;
         let answer = self.answer(visit, self.resetting(visit), proving, typed).await?;
         if let Answer::Right(person) = &answer {
+            session.sign_out();
+            session.activation = None;
             session.home.clone_from(&visit.config.campus);
             let (offers, enrolled) = self.reset_offers(visit, person.username.as_str()).await?;
             let who = Proved { person: person.id, enrolled };
@@ -93,7 +95,7 @@ impl Portal {
         if visit.config.registration.mode != QuestionsMode::Additional {
             return Ok(None);
         }
-        let answers = self.security.answers(person.id).await?;
+        let answers = self.security.answers(person.id).await?.questions;
         // The same all day: else resets are begun until an easy one comes.
         let day = self.now().millis() / (24 * 3600 * 1000);
         let drawn = self.gatekeeper.digester.digest_question(person.id, day);
@@ -114,7 +116,7 @@ impl Portal {
         if gates != [Gate::Open] {
             return Ok(Answer::Throttled);
         }
-        let answers = self.security.answers(person.id).await?;
+        let answers = self.security.answers(person.id).await?.questions;
         let kept = answers.into_iter().find(|answer| answer.question == asked).ok_or(PortalError::Stale)?;
         let form = Secret::new(crate::domain::question::normalise(typed).as_bytes().to_vec());
         let right = self.desk.hashes.verify(Some(kept.hash), form).await;

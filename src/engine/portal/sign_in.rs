@@ -29,17 +29,6 @@ pub enum SignIn {
     MustChange,
 }
 
-/// Whether somebody has security data to register (R-TOP-4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Registration {
-    /// It is done, or not asked of them.
-    Done,
-    /// They are told.
-    Due,
-    /// Nothing else is possible before.
-    Required,
-}
-
 /// Whether a page may be shown.
 #[derive(Debug, Clone)]
 #[must_use]
@@ -74,10 +63,14 @@ impl Portal {
         Ok(match self.gatekeeper.decide(&visit.config, round).await? {
             Verdict::Accept { person, .. } => {
                 let visit = &visit.of(&person);
-                let registration = self.registration(visit, &person).await?;
-                self.signed_in(visit, session, (&person, began)).must_register =
-                    registration == Registration::Required;
-                if registration == Registration::Due {
+                let unregistered = self.is_unregistered(&person).await?;
+                let who = self.signed_in(visit, session, (&person, began));
+                who.unregistered = unregistered;
+                let enforce = visit.config.registration.enforce;
+                if unregistered
+                    && enforce != Enforce::Off
+                    && !who.is_led_to_register(enforce.since(), self.now())
+                {
                     session.told = Some(Told::good("registration-due", &[]));
                 }
                 SignIn::In
@@ -105,7 +98,7 @@ impl Portal {
             at: began,
             proven: None,
             staff: staff(visit, person),
-            must_register: false,
+            unregistered: false,
             must_change: false,
         })
     }
@@ -122,22 +115,15 @@ impl Portal {
         if self.can_reset_alone(visit, username).await? {
             return Ok(SignIn::Expired);
         }
-        self.signed_in(visit, session, (&account.person, began)).must_change = true;
+        let unregistered = self.is_unregistered(&account.person).await?;
+        let who = self.signed_in(visit, session, (&account.person, began));
+        (who.must_change, who.unregistered) = (true, unregistered);
         Ok(SignIn::MustChange)
     }
 
-    async fn registration(&self, visit: &Visit, person: &Person) -> Result<Registration> {
-        let enforce = visit.config.registration.enforce;
-        if enforce == Enforce::Off
-            || !must_register(person)
-            || self.security.profile(person.id).await?.registered.is_some()
-        {
-            return Ok(Registration::Done);
-        }
-        Ok(match enforce {
-            Enforce::From(date) if date <= self.now() => Registration::Required,
-            _ => Registration::Due,
-        })
+    /// Whether somebody has yet to register, of whom that is required (R-TOP-4).
+    pub async fn is_unregistered(&self, person: &Person) -> Result<bool> {
+        Ok(must_register(person) && self.security.profile(person.id).await?.registered.is_none())
     }
 
     /// Whether a page of this level may be shown now. Who may not log in any more is signed out.

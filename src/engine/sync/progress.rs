@@ -25,6 +25,24 @@ pub enum Stage {
     Elsewhere,
 }
 
+impl Stage {
+    /// All of them.
+    pub const ALL: [Stage; 6] =
+        [Stage::Waiting, Stage::Loading, Stage::Following, Stage::Retrying, Stage::Held, Stage::Elsewhere];
+
+    /// The lower-case name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Stage::Waiting => "waiting",
+            Stage::Loading => "loading",
+            Stage::Following => "following",
+            Stage::Retrying => "retrying",
+            Stage::Held => "held",
+            Stage::Elsewhere => "elsewhere",
+        }
+    }
+}
+
 /// How a directory's synchronisation stands.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Progress {

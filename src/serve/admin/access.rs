@@ -81,6 +81,7 @@ impl Peer {
 pub(super) struct Caller {
     pub(super) actor: Actor,
     pub(super) role: Option<AdminRole>,
+    peer: Peer,
 }
 
 impl FromRequestParts<State> for Caller {
@@ -92,11 +93,17 @@ impl FromRequestParts<State> for Caller {
         let request = uuid::Uuid::now_v7().simple().to_string();
         let Some(peer) = peer else { return Err(Failure::unknown_peer()) };
         let role = peer.role(&state.config.load().admin);
-        Ok(Self { actor: Actor { name: peer.name(), request }, role })
+        Ok(Self { actor: Actor { name: peer.name(), request }, role, peer })
     }
 }
 
 impl Caller {
+    /// Whether the role that the present configuration gives still allows it, for calls that last.
+    pub(super) fn may(&self, state: &State, permission: Permission) -> bool {
+        let role = self.peer.role(&state.config.load().admin);
+        role.is_some_and(|role| permission.belongs_to(role))
+    }
+
     /// Goes on if the role allows it; a refusal is audited.
     pub(super) async fn must(
         &self,

@@ -109,7 +109,7 @@ impl From<DeskError> for Failure {
             DeskError::DeviceNamed(_) => (StatusCode::CONFLICT, "device-named"),
             DeskError::DevicesOff => (StatusCode::CONFLICT, "devices-off"),
             DeskError::Pin(_) => (StatusCode::UNPROCESSABLE_ENTITY, "bad-pin"),
-            DeskError::Seed => (StatusCode::UNPROCESSABLE_ENTITY, "bad-key"),
+            DeskError::Seed | DeskError::Counter => (StatusCode::UNPROCESSABLE_ENTITY, "bad-key"),
             DeskError::WrongCode => (StatusCode::UNPROCESSABLE_ENTITY, "wrong-code"),
             DeskError::NotPending => (StatusCode::CONFLICT, "not-pending"),
             DeskError::NoCodes => (StatusCode::CONFLICT, "no-codes"),
@@ -147,4 +147,10 @@ impl IntoResponse for Failure {
 pub(super) async fn no_route() -> Failure {
     let message = "There is no such call; GET /v1/openapi.json lists them.";
     Failure::new(StatusCode::NOT_FOUND, "no-such-call", message)
+}
+
+/// A path of ours, asked in another way. Which ways there are stands in `Allow`.
+pub(super) async fn no_method() -> Failure {
+    let message = "This call is not made by that method; GET /v1/openapi.json says by which.";
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, "no-such-method", message)
 }

@@ -5,9 +5,11 @@
 //! entry cannot be written fails.
 
 mod access;
+mod backups;
 mod clients;
 mod error;
 mod factors;
+mod keys;
 mod mailboxes;
 mod outbox;
 mod people;
@@ -17,13 +19,15 @@ mod tokens;
 mod trail;
 mod turn;
 mod types;
+mod watch;
 
-pub use socket::{Handle as Running, SocketError, serve};
-pub use types::Status;
+pub use socket::{Handle as Running, SocketError, folder, serve};
 
 use crate::config::Config;
 use crate::engine::applications::Applications;
 use crate::engine::desk::Desk;
+use crate::engine::health::Observe;
+use crate::engine::keys::KeyRoom;
 use crate::engine::sync::Handle;
 use crate::store::Outbox;
 use crate::store::mailbox::MailboxProvider;
@@ -49,10 +53,12 @@ pub struct State {
     pub outbox: Arc<dyn Outbox>,
     /// Where the mailboxes of alumni are.
     pub mailboxes: Arc<MailboxProvider>,
+    /// The master keys.
+    pub keys: Arc<KeyRoom>,
     /// One place, for whoever imports.
     pub imports: Arc<Semaphore>,
-    /// Where counters come from.
-    pub status: Arc<dyn Fn() -> Status + Send + Sync>,
+    /// Looks at everything.
+    pub observer: Arc<dyn Observe>,
 }
 
 /// The document of the socket's calls, checked in as `docs/openapi.json`.
@@ -97,10 +103,14 @@ pub struct State {
         clients::add,
         clients::rotate,
         clients::revoke,
+        backups::begin,
+        keys::list,
+        keys::rotate,
         trail::list,
         trail::verify,
         trail::export,
         trail::status,
+        watch::watch,
         trail::document,
     ),
     components(schemas(error::Body))
@@ -118,6 +128,12 @@ pub fn document() -> String {
 const BODY: usize = 1 << 20;
 const IMPORT: usize = 64 << 20;
 const TOKENS: usize = 160 << 20;
+
+/// The calls without the socket, as if everybody were this user with this group: for tests that make requests up.
+pub fn offline(state: State, (uid, gid): (u32, u32)) -> Router {
+    use crate::serve::http::LocalPeer;
+    router(state).layer(axum::Extension(axum::extract::ConnectInfo(LocalPeer { uid, gid })))
+}
 
 fn router(state: State) -> Router {
     use axum::extract::DefaultBodyLimit;
@@ -152,14 +168,18 @@ fn router(state: State) -> Router {
         .route("/v1/clients/{name}/keys", post(clients::add))
         .route("/v1/clients/{name}/rotate", post(clients::rotate))
         .route("/v1/client-keys/{id}", axum::routing::delete(clients::revoke))
+        .route("/v1/backups", post(backups::begin))
+        .route("/v1/keys", get(keys::list))
+        .route("/v1/keys/rotate", post(keys::rotate))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/verify", get(trail::verify))
         .route("/v1/audit/export", get(trail::export))
         .route("/v1/status", get(trail::status))
+        .route("/v1/watch", get(watch::watch))
         .route("/v1/openapi.json", get(trail::document))
         .fallback(error::no_route)
-        .method_not_allowed_fallback(error::no_route)
+        .method_not_allowed_fallback(error::no_method)
         .layer(DefaultBodyLimit::max(BODY))
         .with_state(state)
 }

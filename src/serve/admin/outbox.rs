@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MessagesQuery {
     /// Only in this state: `waiting`, `sending`, `sent`, `dead`.
@@ -24,6 +25,7 @@ pub(super) struct MessagesQuery {
     /// Only older ones than the one with this id.
     before: Option<String>,
     /// At most so many, up to 1000; 100 if it is missing.
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295u64)]
     limit: Option<u32>,
 }
 

@@ -6,13 +6,12 @@ use super::error::{Body, Failure};
 use super::people::body;
 use super::types::{Directories, Directory, SyncOrder};
 use crate::engine::sync::{Handle, Stage};
-use crate::serve::http::Pages;
+use crate::serve::http::streamed;
 use axum::Json;
-use axum::body::{Body as HttpBody, Bytes};
+use axum::body::Bytes;
 use axum::extract::State as With;
 use axum::extract::rejection::JsonRejection;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
 /// How the directories and their servers are.
 #[utoipa::path(get, path = "/v1/sync", responses((status = 200, body = Directories), (status = "default", body = Body)))]
@@ -56,8 +55,7 @@ pub(super) async fn once(
             }
         }
     });
-    let body = HttpBody::from_stream(Pages(receiver));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+    Ok(streamed("application/x-ndjson", receiver))
 }
 
 /// Asks one and tells of it until it has loaded or failed; `false` if nobody listens any more.

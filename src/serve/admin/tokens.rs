@@ -14,15 +14,15 @@ use crate::config::Factors;
 use crate::domain::passcode::Window;
 use crate::engine::inventory::ImportRules;
 use crate::engine::tokens::Wanted;
-use crate::serve::http::Pages;
+use crate::serve::http::streamed;
 use crate::store::TokenQuery;
 use crate::wire::pskc::Unlock;
 use axum::Json;
-use axum::body::{Body as HttpBody, Bytes};
+use axum::body::Bytes;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State as With};
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::sync::Arc;
 
@@ -168,8 +168,7 @@ pub(super) async fn export(
             }
         }
     });
-    let body = HttpBody::from_stream(Pages(receiver));
-    Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], body).into_response())
+    Ok(streamed("text/plain; charset=utf-8", receiver))
 }
 
 /// Removes tokens that nobody has for good, with their counters: all of them, or none.

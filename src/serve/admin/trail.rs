@@ -4,12 +4,12 @@ use super::State;
 use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::people::query;
-use super::types::{Status, Trail, TrailQuery, Verified};
-use crate::engine::trail;
-use crate::serve::http::Pages;
+use super::types::{ExportFormat, ExportQuery, Status, Trail, TrailQuery, Verified};
+use crate::base::Timestamp;
+use crate::engine::trail::{self, Export, Format};
+use crate::serve::http::streamed;
 use crate::store::AuditQuery;
 use axum::Json;
-use axum::body::Body as HttpBody;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State as With};
 use axum::http::header;
@@ -48,13 +48,39 @@ pub(super) async fn verify(With(state): With<State>, caller: Caller) -> Result<J
     Ok(Json(check.into()))
 }
 
-/// The whole trail, one JSON object a line, oldest first.
-#[utoipa::path(get, path = "/v1/audit/export", responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = "default", body = Body)))]
-pub(super) async fn export(With(state): With<State>, caller: Caller) -> Result<Response, Failure> {
-    caller.must(&state, Permission::Audit, "audit.export", "").await?;
-    caller.note(&state, "audit.export", "", "done", "").await?;
-    let body = HttpBody::from_stream(Pages(trail::export(Arc::clone(&state.desk.audit))));
-    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+/// A moment, or a day.
+fn moment(name: &str, text: Option<&str>) -> Result<Option<Timestamp>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    let whole = Timestamp::parse(text).or_else(|| Timestamp::parse(&format!("{text}T00:00:00Z")));
+    let wrong = || {
+        Failure::bad_request(format!(
+            "`{name}` is neither a day, such as 2026-11-01, nor a moment, such as 2026-11-01T12:00:00Z."
+        ))
+    };
+    whole.map(Some).ok_or_else(wrong)
+}
+
+/// The trail, one entry a line, oldest first: as JSON objects, CEF, or syslog (RFC 5424).
+#[utoipa::path(get, path = "/v1/audit/export", params(ExportQuery), responses((status = 200, content((String = "application/x-ndjson"), (String = "text/plain"))), (status = "default", body = Body)))]
+pub(super) async fn export(
+    With(state): With<State>,
+    caller: Caller,
+    wanted: Result<Query<ExportQuery>, QueryRejection>,
+) -> Result<Response, Failure> {
+    const ACTION: &str = "audit.export";
+    caller.must(&state, Permission::Audit, ACTION, "").await?;
+    let ExportQuery { format, from, to } = caller.audited(&state, ACTION, "", query(wanted)).await?;
+    let times = moment("from", from.as_deref()).and_then(|from| Ok((from, moment("to", to.as_deref())?)));
+    let (from, to) = caller.audited(&state, ACTION, "", times).await?;
+    let (format, kind) = match format {
+        ExportFormat::Json => (Format::Json, "application/x-ndjson"),
+        ExportFormat::Cef => (Format::Cef, "text/plain; charset=utf-8"),
+        ExportFormat::Syslog => (Format::Syslog, "text/plain; charset=utf-8"),
+    };
+    caller.note(&state, ACTION, "", "done", "").await?;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let wanted = Export { format, from, to, host };
+    Ok(streamed(kind, trail::export(Arc::clone(&state.desk.audit), wanted)))
 }
 
 /// How the daemon is.
@@ -62,7 +88,8 @@ pub(super) async fn export(With(state): With<State>, caller: Caller) -> Result<R
 pub(super) async fn status(With(state): With<State>, caller: Caller) -> Result<Json<Status>, Failure> {
     caller.must(&state, Permission::Look, "status", "").await?;
     caller.note(&state, "status", "", "done", "").await?;
-    Ok(Json((state.status)()))
+    let seen = state.observer.look().await;
+    Ok(Json(Status::new(seen, state.observer.meters())))
 }
 
 /// This document.

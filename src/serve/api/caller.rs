@@ -7,7 +7,8 @@ use super::State;
 use super::failure::Failure;
 use crate::config::{Api, ApiClient, Config, Identify};
 use crate::engine::applications::Asking;
-use crate::serve::http::Shown;
+use crate::serve::http::{Forwarded, Shown, forwarded};
+use crate::wire::privacyidea::answer::code;
 use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 /// Who asks.
+#[derive(Clone)]
 pub(super) struct Caller {
     pub(super) client: Arc<ApiClient>,
     /// Id of the request.
@@ -32,23 +34,59 @@ impl Caller {
     }
 }
 
-/// Where a request comes from. What a header says counts only if a proxy of ours has written it.
-pub(super) fn address(api: &Api, parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
-    let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical();
-    if !api.is_proxy(peer) {
-        return peer;
-    }
-    let hops = parts.headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops = hops.collect::<Vec<_>>().join(",");
-    // The last that is no proxy of ours: what stands before it anybody can have written.
-    let mut hops = hops.split(',').rev().filter_map(|hop| hop.trim().parse::<IpAddr>().ok());
-    hops.find(|hop| !api.is_proxy(*hop)).unwrap_or(peer).to_canonical()
+/// Where a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From there, with or without a proxy of ours between.
+    Address(IpAddr),
+    /// From a proxy of ours, which does not say for whom.
+    Proxy(IpAddr),
+    /// From a proxy of ours, for somebody whose address cannot be read.
+    Unreadable(IpAddr),
 }
 
-/// A key or a token, if one is shown. Basic authentication is somebody else's.
+impl Origin {
+    /// What a header says counts only if a proxy of ours has written it.
+    pub(super) fn of(api: &Api, parts: &Parts) -> Self {
+        let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+        let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0])).to_canonical();
+        if !api.is_proxy(peer) {
+            return Origin::Address(peer);
+        }
+        match forwarded(&parts.headers, |hop| api.is_proxy(hop)) {
+            Forwarded::From(address) => Origin::Address(address),
+            Forwarded::Nobody => Origin::Proxy(peer),
+            Forwarded::Unreadable => Origin::Unreadable(peer),
+        }
+    }
+
+    /// The address, as far as it is known.
+    pub(super) fn address(self) -> IpAddr {
+        match self {
+            Origin::Address(address) | Origin::Proxy(address) | Origin::Unreadable(address) => address,
+        }
+    }
+
+    /// The application that is known by its address. No proxy is one: anybody can be behind it.
+    fn application(self, api: &Api) -> Option<&Arc<ApiClient>> {
+        match self {
+            Origin::Address(address) => api.by_network(address),
+            Origin::Proxy(_) | Origin::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether it is one of an application's `networks`.
+    fn is_of(self, client: &ApiClient) -> bool {
+        match self {
+            Origin::Address(address) | Origin::Proxy(address) => client.asks_from(address),
+            Origin::Unreadable(_) => client.networks.is_empty(),
+        }
+    }
+}
+
+/// A key or a token, if one is shown. Basic authentication is somebody else's, so the header that nobody else uses comes first.
 fn shown(headers: &HeaderMap) -> Option<&str> {
-    let names = [header::AUTHORIZATION.as_str(), "pi-authorization", "x-api-key"];
+    let names = ["pi-authorization", header::AUTHORIZATION.as_str(), "x-api-key"];
     names.into_iter().filter_map(|name| headers.get(name)?.to_str().ok()).find_map(|value| {
         let (scheme, rest) = value.trim().split_once(' ').unwrap_or(("", value.trim()));
         match scheme.to_ascii_lowercase().as_str() {
@@ -65,65 +103,107 @@ pub(super) fn warn(state: &State, address: IpAddr, what: &'static str) {
     }
 }
 
+/// Whether an application that was found may ask: it must show what its `identify` wants, from one of its `networks`. Else why not.
+pub(super) fn admit(
+    client: &ApiClient,
+    (parts, origin): (&Parts, Origin),
+    key: bool,
+) -> Result<(), &'static str> {
+    let certificate = || parts.extensions.get::<Shown>().map(|Shown(fingerprint)| fingerprint);
+    let enough = match client.identify {
+        Identify::Network => true,
+        Identify::Key => key,
+        Identify::Certificate => certificate().is_some_and(|shown| client.certificates.contains(shown)),
+    };
+    match (enough, origin.is_of(client)) {
+        (false, _) => Err("it does not show what its `identify` wants"),
+        (_, false) => Err("its application may not ask from there"),
+        (true, true) => Ok(()),
+    }
+}
+
+/// Whether a key of this id may be looked up for somebody: one that has counted before always, others as long as the address has
+/// not shown too much that does not count.
+pub(super) fn may_look_up(state: &State, id: &str, address: IpAddr) -> bool {
+    state.kept.proven.has(id) || state.kept.rates.has_room(address, Instant::now())
+}
+
 /// The application, if it may ask.
 pub(super) async fn caller(state: &State, parts: &Parts) -> Result<Caller, Failure> {
     let config = state.config.load_full();
-    let address = address(&config.api, parts);
-    let client = identify(state, &config, parts, address).await?;
+    let origin = Origin::of(&config.api, parts);
+    let client = identify(state, &config, parts, origin).await?;
     if !state.kept.rates.admit(&client.name, client.rate, Instant::now()) {
-        warn(state, address, "it asks more often than its `rate`");
+        warn(state, origin.address(), "it asks more often than its `rate`");
         return Err(Failure::too_often());
     }
     let request = Uuid::now_v7().to_string();
-    Ok(Caller { client, request, origin: address.to_string(), config })
+    Ok(Caller { client, request, origin: origin.address().to_string(), config })
 }
 
 async fn identify(
     state: &State,
     config: &Config,
     parts: &Parts,
-    address: IpAddr,
+    origin: Origin,
 ) -> Result<Arc<ApiClient>, Failure> {
-    let certificate = parts.extensions.get::<Shown>().map(|Shown(fingerprint)| *fingerprint);
     let refuse = |what| {
-        if !state.kept.rates.admit_stranger(address, Instant::now()) {
-            return Failure::too_often();
+        if !state.kept.rates.admit_stranger(origin.address(), Instant::now()) {
+            return Failure::stranger_too_often();
         }
-        warn(state, address, what);
-        Failure::unauthorized(
+        warn(state, origin.address(), what);
+        let mut failure = Failure::unauthorized(
             "This is for applications that are known here. Show a key (`doorward client add`), a certificate, or ask \
              from the application's address.",
-        )
+        );
+        if shown(&parts.headers).is_none() {
+            failure.code = code::NOTHING_SHOWN;
+        }
+        failure
     };
-    let found = match shown(&parts.headers) {
+    let (client, key) = match shown(&parts.headers) {
         Some(credential) => {
-            let found = match credential.matches('.').count() {
-                2 => state.applications.by_token(&config.api, credential).await,
-                _ => state.applications.by_key(&config.api, credential).await,
-            };
-            let found = found.map_err(|error| Failure::of(&error.into(), "-"))?;
-            let (client, _) = found.ok_or_else(|| refuse("the key or token that it shows does not count"))?;
-            Some((client, true))
+            let found = by_credential(state, config, credential, origin).await?;
+            (found.ok_or_else(|| refuse("the key or token that it shows does not count"))?, true)
         }
         None => {
-            let by_certificate = certificate.and_then(|fingerprint| config.api.by_certificate(&fingerprint));
-            let known = by_certificate.or_else(|| config.api.by_network(address));
-            known.map(|client| (Arc::clone(client), false))
+            let certificate = parts.extensions.get::<Shown>();
+            let by_certificate =
+                certificate.and_then(|Shown(fingerprint)| config.api.by_certificate(fingerprint));
+            let known = by_certificate.or_else(|| origin.application(&config.api));
+            let known = known.ok_or_else(|| match origin {
+                Origin::Unreadable(_) => refuse("X-Forwarded-For of its proxy holds no address at its end"),
+                _ => refuse("it does not show which application it is"),
+            });
+            (Arc::clone(known?), false)
         }
     };
-    let (client, key) = found.ok_or_else(|| refuse("it does not show which application it is"))?;
-    let enough = match client.identify {
-        Identify::Network => true,
-        Identify::Key => key,
-        Identify::Certificate => certificate.is_some_and(|shown| client.certificates.contains(&shown)),
-    };
-    if !enough {
-        return Err(refuse("it does not show what its `identify` wants"));
-    }
-    if !client.asks_from(address) {
-        return Err(refuse("its application may not ask from there"));
-    }
+    admit(&client, (parts, origin), key).map_err(refuse)?;
     Ok(client)
+}
+
+/// The application of a key or token, if it counts.
+async fn by_credential(
+    state: &State,
+    config: &Config,
+    credential: &str,
+    origin: Origin,
+) -> Result<Option<Arc<ApiClient>>, Failure> {
+    let found = if credential.matches('.').count() == 2 {
+        // Signed by us, so nobody can have one looked up by chance.
+        state.applications.by_token(&config.api, credential).await
+    } else {
+        let id = credential.split_once('.').map_or("", |(id, _)| id);
+        if !may_look_up(state, id, origin.address()) {
+            return Err(Failure::stranger_too_often());
+        }
+        state.applications.by_key(&config.api, credential).await
+    };
+    let found = found.map_err(|error| Failure::of(&error.into(), "-"))?;
+    Ok(found.map(|(client, id)| {
+        state.kept.proven.note(&id);
+        client
+    }))
 }
 
 #[cfg(test)]
@@ -144,5 +224,9 @@ mod tests {
         assert_eq!(header("x-api-key", "a.b").as_deref(), Some("a.b"));
         assert_eq!(header("authorization", "Basic QTpC"), None);
         assert_eq!(header("authorization", ""), None);
+        let mut both = HeaderMap::new();
+        both.insert("authorization", "Bearer of-the-proxy".parse().unwrap());
+        both.insert("pi-authorization", "a.b".parse().unwrap());
+        assert_eq!(shown(&both), Some("a.b"), "the one that is meant for us");
     }
 }

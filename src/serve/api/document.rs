@@ -1,18 +1,20 @@
 //! The OpenAPI document of what is served to applications.
 
+use std::sync::OnceLock;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
 
 /// Fields of a check. Each can also stand in the query, or in JSON.
-#[derive(ToSchema)]
+#[derive(ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes a form")]
 pub(super) struct CheckForm {
     /// The username; or `serial`.
     user: Option<String>,
     /// Its realm.
     realm: Option<String>,
-    /// What was typed.
-    pass: String,
+    /// What was typed; nothing: a passcode is asked for.
+    pass: Option<String>,
     /// One device alone.
     serial: Option<String>,
     /// The challenge that it answers; also `state`.
@@ -26,7 +28,8 @@ pub(super) struct CheckForm {
 }
 
 /// Fields of a trigger.
-#[derive(ToSchema)]
+#[derive(ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it describes a form")]
 pub(super) struct TriggerForm {
     /// The username; or `serial`.
@@ -44,8 +47,10 @@ pub(super) struct TriggerForm {
 #[expect(dead_code, reason = "it describes a form")]
 pub(super) struct AuthForm {
     /// Name of the application, or id of the key.
+    #[schema(min_length = 1)]
     username: String,
     /// Secret of the key.
+    #[schema(min_length = 1)]
     password: String,
 }
 
@@ -76,6 +81,7 @@ pub(super) struct InitForm {
 #[expect(dead_code, reason = "it describes a form")]
 pub(super) struct PreauthForm {
     /// The username.
+    #[schema(min_length = 1)]
     username: String,
 }
 
@@ -84,10 +90,12 @@ pub(super) struct PreauthForm {
 #[expect(dead_code, reason = "it describes a form")]
 pub(super) struct DuoForm {
     /// The username.
+    #[schema(min_length = 1)]
     username: String,
     /// `passcode`, `sms`, `phone` or `auto`.
     factor: String,
     /// With `passcode`: what was typed.
+    #[schema(min_length = 1)]
     passcode: Option<String>,
     /// Anything; `auto`.
     device: Option<String>,
@@ -143,6 +151,39 @@ pub(super) struct DuoAnswer {
     message_detail: Option<String>,
 }
 
+/// The same with the fields in the query.
+#[utoipa::path(
+    get, path = "/validate/check", tag = "privacyIDEA", params(CheckForm),
+    responses((status = 200, body = Envelope), (status = "default", body = Envelope))
+)]
+#[expect(dead_code, reason = "it describes a form of a call")]
+fn check_by_query() {}
+
+/// The same with the fields in the query.
+#[utoipa::path(
+    get, path = "/validate/radiuscheck", tag = "privacyIDEA", params(CheckForm),
+    responses((status = 204, description = "Let in."), (status = 400, description = "Refused."), (status = "default", body = Envelope))
+)]
+#[expect(dead_code, reason = "it describes a form of a call")]
+fn radiuscheck_by_query() {}
+
+/// The same with the fields in the query.
+#[utoipa::path(
+    get, path = "/validate/triggerchallenge", tag = "privacyIDEA", params(TriggerForm),
+    responses((status = 200, body = Envelope), (status = "default", body = Envelope))
+)]
+#[expect(dead_code, reason = "it describes a form of a call")]
+fn trigger_by_query() {}
+
+/// The same with the challenge in the path.
+#[utoipa::path(
+    get, path = "/validate/polltransaction/{id}", tag = "privacyIDEA",
+    params(("id" = String, Path, description = "The challenge.")),
+    responses((status = 200, body = Envelope), (status = "default", body = Envelope))
+)]
+#[expect(dead_code, reason = "it describes a form of a call")]
+fn poll_by_path() {}
+
 struct Schemes;
 
 impl Modify for Schemes {
@@ -171,6 +212,10 @@ impl Modify for Schemes {
         super::validate::radiuscheck,
         super::validate::trigger,
         super::validate::poll,
+        check_by_query,
+        radiuscheck_by_query,
+        trigger_by_query,
+        poll_by_path,
         super::auth::sign_in,
         super::tokens::list,
         super::tokens::init,
@@ -181,16 +226,16 @@ impl Modify for Schemes {
         super::duo::status,
     ),
     components(schemas(Envelope, Outcome, DuoAnswer)),
-    security(("key" = []), ("signature" = [])),
+    security(("key" = [])),
     modifiers(&Schemes)
 )]
 struct Document;
 
 /// The document as JSON, with a line end; checked in as `docs/applications.json`.
 pub fn document() -> String {
-    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
-    text.push('\n');
-    text
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = || Document::openapi().to_pretty_json().unwrap_or_default() + "\n";
+    TEXT.get_or_init(text).clone()
 }
 
 /// The document, for whoever asks.

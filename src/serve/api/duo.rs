@@ -1,28 +1,31 @@
 //! `/auth/v2/…`: Duo's Auth API, as far as it can be served without a phone app of ours.
 //!
-//! Nothing is pushed and no key is pressed: `sms` and `phone` send a code, which is the `passcode` of a second request. Where
-//! several nodes serve, both must come to the same one.
+//! Nothing is pushed and no key is pressed: `sms` and `phone` send a code, which is the `passcode` of a second request.
 
 use super::State;
-use super::caller::{Caller, address, warn};
+use super::caller::{Caller, Origin, admit, may_look_up, warn};
 use super::failure::log;
 use super::incoming::{body_fields, is_json, text, whole};
 use crate::base::Secret;
+use crate::config::{ApiClient, ApiRight, Config};
 use crate::domain::login::Offer;
 use crate::domain::method::{Channel, Method};
 use crate::domain::policy::LoginKind;
 use crate::domain::reason::Reason;
-use crate::engine::applications::{Answered, Failed, Order};
+use crate::engine::applications::{Answered, Failed, Order, Ways};
 use crate::engine::login::Undecided;
 use crate::wire::duo::answer::{Problem, ok};
 use crate::wire::duo::{Authorization, Outcome, Signed, is_timely};
 use crate::wire::privacyidea::Parameters;
 use axum::Json;
 use axum::extract::{Request, State as With};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -46,7 +49,12 @@ fn render(answer: Result<Value, Refusal>) -> Response {
     (status, Json(body)).into_response()
 }
 
+const TOO_OFTEN: Refusal = (Problem::TooOften, "Ask again in a second.");
+
 fn undecided(failed: &Failed, request: &str) -> Refusal {
+    if let Failed::Right(right) = failed {
+        return (Problem::Forbidden, right.missing());
+    }
     if let Failed::Undecided(Undecided::Pool(_) | Undecided::ChallengesFull) = failed {
         return (Problem::TooOften, "More is asked than can be done at present. Ask again in a second.");
     }
@@ -68,29 +76,32 @@ fn own_headers(headers: &HeaderMap) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Takes a request of an application that has signed it.
+/// The key and its application that a request names, and by which date.
+struct Named {
+    authorization: Authorization,
+    client: Arc<ApiClient>,
+    secret: Secret<String>,
+    date: String,
+}
+
+/// Takes a request of an application that has signed it. Nothing of the body is read before the key is known.
 async fn read(state: &State, request: Request) -> Result<Incoming, Refusal> {
     let unreadable = |_| (Problem::Parameters, "The request cannot be read.");
-    let (parts, body) = whole(request).await.map_err(|_| (Problem::Parameters, "The body is too large."))?;
     let config = state.config.load_full();
-    let address = address(&config.api, &parts);
-    let refuse = |problem, what| {
+    let (parts, body) = request.into_parts();
+    let origin = Origin::of(&config.api, &parts);
+    let address = origin.address();
+    let refuse = |(problem, what): Refusal| {
         if !state.kept.rates.admit_stranger(address, Instant::now()) {
-            return (Problem::TooOften, "Ask again in a second.");
+            return TOO_OFTEN;
         }
         warn(state, address, what);
         (problem, what)
     };
-    let authorization = Authorization::parse(text(&parts.headers, header::AUTHORIZATION.as_str()))
-        .ok_or_else(|| refuse(Problem::Authorization, "it is not signed"))?;
-    let x_date = text(&parts.headers, "x-duo-date");
-    let date = if x_date.is_empty() { text(&parts.headers, header::DATE.as_str()) } else { x_date };
-    if !is_timely(date, state.now()) {
-        return Err(refuse(Problem::Date, "its date is more than five minutes off; set the clock"));
-    }
-    let found = state.applications.secret(&config.api, &authorization.key).await;
-    let found = found.map_err(|error| undecided(&error.into(), "-"))?;
-    let (client, secret) = found.ok_or_else(|| refuse(Problem::Key, "its key does not count"))?;
+    let Named { authorization, client, secret, date } =
+        named(state, &config, &parts, address).await?.map_err(refuse)?;
+    let whole = whole(Request::from_parts(parts, body)).await;
+    let (parts, body) = whole.map_err(|_| (Problem::Parameters, "The body is too large."))?;
     let json = is_json(&parts.headers) && !body.is_empty();
     let query = Parameters::of_form(parts.uri.query().unwrap_or_default()).map_err(unreadable)?;
     let (signed_fields, fields) = match json {
@@ -106,26 +117,49 @@ async fn read(state: &State, request: Request) -> Result<Incoming, Refusal> {
         path: parts.uri.path(),
         fields: &signed_fields,
         json: if json { &body } else { b"" },
-        date,
+        date: &date,
         headers: &own_headers(&parts.headers),
     };
     if !signed.is_signed(&secret, &authorization) {
-        return Err(refuse(Problem::Signature, "it is not signed with its application's key"));
+        return Err(refuse((Problem::Signature, "it is not signed with its application's key")));
     }
-    if !client.asks_from(address) {
-        return Err(refuse(Problem::Forbidden, "its application may not ask from there"));
-    }
+    admit(&client, (&parts, origin), true).map_err(|what| refuse((Problem::Forbidden, what)))?;
+    state.kept.proven.note(&authorization.key);
     if !state.kept.rates.admit(&client.name, client.rate, Instant::now()) {
         warn(state, address, "it asks more often than its `rate`");
-        return Err((Problem::TooOften, "Ask again in a second."));
+        return Err(TOO_OFTEN);
     }
     let fields = if json { fields } else { signed_fields };
-    let origin = match fields.text("ipaddr").filter(|_| client.trusted).and_then(|text| text.parse().ok()) {
-        Some(origin) => origin,
-        None => address,
-    };
-    let caller = Caller { client, request: Uuid::now_v7().to_string(), origin: origin.to_string(), config };
+    let person =
+        fields.text("ipaddr").filter(|_| client.trusted).and_then(|text| text.parse::<IpAddr>().ok());
+    let origin = person.unwrap_or(address).to_canonical().to_string();
+    let caller = Caller { client, request: Uuid::now_v7().to_string(), origin, config };
     Ok(Incoming { caller, fields })
+}
+
+/// Reads the head. The outer error: it cannot be decided; the inner one: it does not count.
+async fn named(
+    state: &State,
+    config: &Config,
+    parts: &Parts,
+    address: IpAddr,
+) -> Result<Result<Named, Refusal>, Refusal> {
+    let Some(authorization) = Authorization::parse(text(&parts.headers, header::AUTHORIZATION.as_str()))
+    else {
+        return Ok(Err((Problem::Authorization, "it is not signed")));
+    };
+    let x_date = text(&parts.headers, "x-duo-date");
+    let date = if x_date.is_empty() { text(&parts.headers, header::DATE.as_str()) } else { x_date };
+    if !is_timely(date, state.now()) {
+        return Ok(Err((Problem::Date, "its date is more than five minutes off; set the clock")));
+    }
+    if !may_look_up(state, &authorization.key, address) {
+        return Err(TOO_OFTEN);
+    }
+    let found = state.applications.secret(&config.api, &authorization.key).await;
+    let found = found.map_err(|error| undecided(&error.into(), "-"))?;
+    let named = |(client, secret)| Named { authorization, client, secret, date: date.to_owned() };
+    Ok(found.map(named).ok_or((Problem::Key, "its key does not count")))
 }
 
 impl Incoming {
@@ -166,14 +200,14 @@ pub(super) async fn ping(With(state): With<State>) -> Response {
 }
 
 /// Whether key and signature are right.
-#[utoipa::path(get, path = "/auth/v2/check", tag = "Duo", responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
+#[utoipa::path(get, path = "/auth/v2/check", tag = "Duo", security(("signature" = [])), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
 pub(super) async fn check(With(state): With<State>, request: Request) -> Response {
     let answer = read(&state, request).await.map(|_| json!({"time": state.now().unix_secs()}));
     render(answer)
 }
 
 /// How somebody can give a passcode.
-#[utoipa::path(post, path = "/auth/v2/preauth", tag = "Duo", request_body(content = inline(super::document::PreauthForm), content_type = "application/x-www-form-urlencoded"), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
+#[utoipa::path(post, path = "/auth/v2/preauth", tag = "Duo", security(("signature" = [])), request_body(content = inline(super::document::PreauthForm), content_type = "application/x-www-form-urlencoded"), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
 pub(super) async fn preauth(With(state): With<State>, request: Request) -> Response {
     let answer = match read(&state, request).await {
         Ok(incoming) => looked_up(&state, &incoming).await,
@@ -185,27 +219,29 @@ pub(super) async fn preauth(With(state): With<State>, request: Request) -> Respo
 async fn looked_up(state: &State, incoming: &Incoming) -> Result<Value, Refusal> {
     incoming.must_check_passcodes_only()?;
     let asking = incoming.caller.asking();
-    let account = in_time(&incoming.caller, state.applications.account(asking, incoming.username()?)).await?;
-    let answer = |result: &str, message: &str| json!({"result": result, "status_msg": message});
-    Ok(match state.applications.offers(asking, account) {
-        Err(_) => answer("deny", "Your account is disabled and cannot access this application."),
-        Ok(offers) if offers.is_empty() => {
-            let mut answer = answer("enroll", "Enroll an authentication device to proceed.");
-            if let Some(answer) = answer.as_object_mut() {
-                answer.insert(
-                    "enroll_portal_url".to_owned(),
-                    incoming.caller.config.portal.origin.as_str().into(),
-                );
-            }
-            answer
-        }
-        Ok(offers) => {
-            let mut answer = answer("auth", "Account is active");
-            if let Some(answer) = answer.as_object_mut() {
-                answer.insert("devices".to_owned(), offers.iter().map(device).collect());
-            }
-            answer
-        }
+    let ways = in_time(&incoming.caller, state.applications.ways(asking, incoming.username()?)).await?;
+    let active = |devices: Vec<Value>| json!({"result": "auth", "status_msg": "Account is active", "devices": devices});
+    Ok(match ways {
+        Ways::Offered(offers) => active(offers.iter().map(device).collect()),
+        Ways::Unsaid => active(vec![unsaid(asking.client.may(ApiRight::Trigger))]),
+        Ways::Denied => json!({
+            "result": "deny",
+            "status_msg": "Your account is disabled and cannot access this application.",
+        }),
+        Ways::Nothing => json!({
+            "result": "enroll",
+            "status_msg": "Enroll an authentication device to proceed.",
+            "enroll_portal_url": incoming.caller.config.portal.origin,
+        }),
+    })
+}
+
+/// The same for everybody, of who may not see what somebody has.
+fn unsaid(trigger: bool) -> Value {
+    let can: &[&str] = if trigger { &["mobile_otp", "sms", "phone"] } else { &["mobile_otp"] };
+    json!({
+        "device": "auto", "type": "phone", "name": "", "number": "", "display_name": "Passcode",
+        "capabilities": can,
     })
 }
 
@@ -223,7 +259,7 @@ fn device(offer: &Offer) -> Value {
 }
 
 /// Checks a passcode, or has one sent.
-#[utoipa::path(post, path = "/auth/v2/auth", tag = "Duo", request_body(content = inline(super::document::DuoForm), content_type = "application/x-www-form-urlencoded"), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
+#[utoipa::path(post, path = "/auth/v2/auth", tag = "Duo", security(("signature" = [])), request_body(content = inline(super::document::DuoForm), content_type = "application/x-www-form-urlencoded"), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
 pub(super) async fn auth(With(state): With<State>, request: Request) -> Response {
     let answer = match read(&state, request).await {
         Ok(incoming) => authenticated(&state, &incoming).await,
@@ -252,11 +288,16 @@ fn outcome(result: &str, status: &str, message: &str) -> Outcome {
     Outcome { result: result.to_owned(), status: status.to_owned(), status_msg: message.to_owned() }
 }
 
-fn told(answered: Answered) -> Outcome {
+/// That somebody is locked is for applications that are trusted.
+fn told(trusted: bool, answered: Answered) -> Outcome {
     match answered {
         Answered::Accept(_) => outcome("allow", "allow", "Success. Logging you in..."),
-        Answered::Challenge(asked) => outcome("deny", "sent", &asked.message),
-        Answered::Reject { message, reason: Reason::HardStopped | Reason::PersonLocked } => {
+        Answered::Challenge(asked) => {
+            // A word for a device asks for what it shows, and nothing is on its way.
+            let sent = asked.ways.first().is_some_and(|(offer, _)| matches!(offer, Offer::Sent(..)));
+            outcome("deny", if sent { "sent" } else { "deny" }, &asked.message)
+        }
+        Answered::Reject { message, reason: Reason::HardStopped | Reason::PersonLocked } if trusted => {
             outcome("deny", "locked_out", &message)
         }
         Answered::Reject { message, .. } => outcome("deny", "deny", &message),
@@ -266,15 +307,9 @@ fn told(answered: Answered) -> Outcome {
 async fn passcode(state: &State, incoming: &Incoming) -> Result<Outcome, Refusal> {
     let typed = incoming.fields.text("passcode").ok_or((Problem::Parameters, "passcode"))?;
     let (caller, asking) = (&incoming.caller, incoming.caller.asking());
-    let mut order = incoming.order(typed, None)?;
-    order.transaction = in_time(caller, state.applications.latest(asking, &order.username)).await?.map(Some);
-    let mut answered = in_time(caller, state.applications.check(asking, &order)).await?;
-    if let (Answered::Reject { reason: Reason::StateInvalid, .. }, Some(_)) = (&answered, order.transaction) {
-        // The code that was sent is over or used up; what devices show counts by itself.
-        order.transaction = None;
-        answered = in_time(caller, state.applications.check(asking, &order)).await?;
-    }
-    Ok(told(answered))
+    let order = incoming.order(typed, None)?;
+    let answered = in_time(caller, state.applications.check_unnamed(asking, order)).await?;
+    Ok(told(caller.client.trusted, answered))
 }
 
 async fn sent(state: &State, incoming: &Incoming, method: Option<Method>) -> Result<Outcome, Refusal> {
@@ -282,12 +317,15 @@ async fn sent(state: &State, incoming: &Incoming, method: Option<Method>) -> Res
     // Where none is named, the first that the person can be reached by.
     let methods = method.map_or_else(|| Channel::ALL.map(Method::Sent).to_vec(), |method| vec![method]);
     let order = incoming.order("", Some(methods))?;
-    let answered = in_time(caller, state.applications.trigger(asking, &order)).await?;
-    Ok(answered.map_or_else(|| outcome("deny", "deny", &caller.config.texts.failed), told))
+    let answered = in_time(caller, state.applications.trigger_unnamed(asking, &order)).await?;
+    Ok(answered.map_or_else(
+        || outcome("deny", "deny", &caller.config.texts.failed),
+        |answered| told(caller.client.trusted, answered),
+    ))
 }
 
 /// What came of a request with `async`.
-#[utoipa::path(get, path = "/auth/v2/auth_status", tag = "Duo", params(("txid" = String, Query, description = "As it was answered.")), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
+#[utoipa::path(get, path = "/auth/v2/auth_status", tag = "Duo", security(("signature" = [])), params(("txid" = String, Query, description = "As it was answered.")), responses((status = 200, body = super::document::DuoAnswer), (status = "default", body = super::document::DuoAnswer)))]
 pub(super) async fn status(With(state): With<State>, request: Request) -> Response {
     let answer = read(&state, request).await.and_then(|incoming| {
         let id = incoming.fields.text("txid").ok_or((Problem::Parameters, "txid"))?;
@@ -297,4 +335,19 @@ pub(super) async fn status(With(state): With<State>, request: Request) -> Respon
             .ok_or((Problem::NotFound, "No such transaction, or it is long ago."))
     });
     render(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::StoreError;
+
+    // R-API-1
+    #[test]
+    fn overload_is_429_and_what_is_down_503() {
+        let status = |undecided_: Undecided| undecided(&undecided_.into(), "-").0.parts().0;
+        assert_eq!(status(Undecided::ChallengesFull), 429);
+        assert_eq!(status(Undecided::Pool(crate::store::directory::PoolError::Overloaded)), 429);
+        assert_eq!(status(StoreError::Unavailable("down".into()).into()), 503);
+    }
 }

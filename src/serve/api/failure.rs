@@ -43,6 +43,13 @@ impl Failure {
         Self::new(StatusCode::TOO_MANY_REQUESTS, code::TOO_OFTEN, message)
     }
 
+    /// The same for whoever has not shown which application it is.
+    pub(super) fn stranger_too_often() -> Self {
+        let message =
+            "Too much is asked from this address by who shows no key that counts. Ask again in a second.";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code::TOO_OFTEN, message)
+    }
+
     pub(super) fn unavailable() -> Self {
         let message =
             "It cannot be decided at present: the store or the directory does not answer. Try again.";
@@ -60,6 +67,7 @@ impl Failure {
             Failed::Desk(error @ DeskError::NoFactor(_)) => {
                 Self::new(StatusCode::NOT_FOUND, code::NOT_FOUND, error.to_string())
             }
+            Failed::Right(_) => Self::forbidden(&failed.to_string()),
             Failed::Desk(error) => Self::parameter(error.to_string()),
         }
     }
@@ -78,4 +86,10 @@ pub(super) fn log(error: &Failed, request: &str) {
 pub(super) async fn no_route(With(state): With<State>) -> Response {
     let message = "There is no such call; GET /openapi.json lists them.";
     Failure::new(StatusCode::NOT_FOUND, code::NOT_FOUND, message).render(&state)
+}
+
+/// A path of ours, asked in another way. Which ways there are stands in `Allow`.
+pub(super) async fn no_method(With(state): With<State>) -> Response {
+    let message = "This call is not made by that method; GET /openapi.json says by which.";
+    Failure::new(StatusCode::METHOD_NOT_ALLOWED, code::NOT_FOUND, message).render(&state)
 }

@@ -1,13 +1,16 @@
 //! How often applications may ask, and those who have not shown that they are one.
 
-use std::collections::HashMap;
+use crate::base::prefix::share;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 /// Buckets that are remembered at most.
 const MOST: usize = 65_536;
+/// Keys that are remembered at most.
+const PROVEN: usize = 4096;
 /// Requests of a stranger's address in a second.
 const STRANGER: u32 = 20;
 
@@ -16,6 +19,34 @@ const STRANGER: u32 = 20;
 enum Share {
     Client(String),
     Address(IpAddr),
+}
+
+impl Share {
+    fn of(address: IpAddr) -> Self {
+        Share::Address(share(address))
+    }
+}
+
+/// Ids of keys that have counted. They are looked up whoever else asks from the same address; whether they still count, the store
+/// says each time.
+#[derive(Debug, Default)]
+pub(super) struct Proven(Mutex<HashSet<String>>);
+
+impl Proven {
+    /// This one has counted.
+    pub(super) fn note(&self, id: &str) {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ids.contains(id) {
+            if ids.len() >= PROVEN {
+                ids.clear();
+            }
+            ids.insert(id.to_owned());
+        }
+    }
+
+    pub(super) fn has(&self, id: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(id)
+    }
 }
 
 /// So many requests a second for each, and as many at once after a pause.
@@ -34,17 +65,22 @@ impl Rates {
 
     /// Whether one more of somebody unknown is; an IPv6 network of 64 bits counts as one.
     pub(super) fn admit_stranger(&self, address: IpAddr, now: Instant) -> bool {
-        let share = match address.to_canonical() {
-            IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-            v4 => v4,
-        };
-        self.take(Share::Address(share), STRANGER, now)
+        self.take(Share::of(address), STRANGER, now)
+    }
+
+    /// Whether one more would be, without counting it.
+    pub(super) fn has_room(&self, address: IpAddr, now: Instant) -> bool {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = table.get(&Share::of(address));
+        bucket.is_none_or(|bucket| filled(*bucket, f64::from(STRANGER), now) >= 1.0)
     }
 
     fn take(&self, share: Share, rate: u32, now: Instant) -> bool {
         let rate = f64::from(rate);
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if table.len() >= MOST && !table.contains_key(&share) {
+        // Applications are as many as the configuration has, and always find room.
+        let stranger = matches!(share, Share::Address(_));
+        if stranger && table.len() >= MOST && !table.contains_key(&share) {
             // Who has not asked for a second has a full bucket, as if never seen.
             table.retain(|share, bucket| {
                 matches!(share, Share::Client(_))
@@ -82,6 +118,7 @@ mod tests {
         let (rates, now) = (Rates::default(), Instant::now());
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
         assert_eq!((0..40).filter(|_| rates.admit_stranger(address("192.0.2.1"), now)).count(), 20);
+        assert!(!rates.has_room(address("192.0.2.1"), now) && rates.has_room(address("192.0.2.2"), now));
         assert!(rates.admit_stranger(address("192.0.2.2"), now));
         for number in 0..u32::try_from(MOST + 10).unwrap() {
             let _ = rates.admit_stranger(IpAddr::V4(number.into()), now);

@@ -1,6 +1,7 @@
 //! Where it is served: TLS where there is a certificate; plainly on this machine, and to the proxies in front.
 
 use super::{State, router};
+use crate::serve::handed::Handed;
 use crate::serve::http::{BindError, Limits, Protection, Running, Service};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +18,14 @@ const LIMITS: Limits = Limits {
 };
 
 /// Serves the addresses of the present configuration, which may be none.
-pub async fn start(state: State) -> Result<Running, BindError> {
-    let service = Service::new("[api]", router(state.clone()), LIMITS);
+pub async fn start(state: State, handed: &Handed) -> Result<Running, BindError> {
+    let config = Arc::clone(&state.config);
+    let service = Service::new("[api]", router(state.clone()), LIMITS)
+        .behind(move |peer| config.load().api.is_proxy(peer));
     let addresses = state.config.load().api.listen.clone();
-    service.serve_at(&addresses, move |local, peer: &SocketAddr| protection(&state, local, peer)).await
+    service
+        .serve_at(&addresses, handed, move |local, peer: &SocketAddr| protection(&state, local, peer))
+        .await
 }
 
 fn protection(state: &State, local: SocketAddr, peer: &SocketAddr) -> Protection {

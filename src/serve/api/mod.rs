@@ -28,7 +28,7 @@ use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use limits::Rates;
+use limits::{Proven, Rates};
 use std::sync::Arc;
 
 /// What every request can reach.
@@ -47,6 +47,7 @@ pub struct State {
 #[derive(Default)]
 struct Kept {
     rates: Rates,
+    proven: Proven,
     warnings: Warnings,
 }
 
@@ -78,7 +79,7 @@ fn router(state: State) -> Router {
         .route("/auth/v2/auth_status", get(duo::status))
         .route("/openapi.json", get(document::serve))
         .fallback(failure::no_route)
-        .method_not_allowed_fallback(failure::no_route)
+        .method_not_allowed_fallback(failure::no_method)
         .layer(axum::middleware::map_response(headers))
         .with_state(state)
 }

@@ -5,11 +5,13 @@ use super::failure::Failure;
 use super::incoming::{Incoming, read};
 use super::validate::in_time;
 use crate::base::{Secret, qr};
-use crate::config::ApiRight;
+use crate::config::{ApiRight, Factors};
 use crate::domain::factor::{FactorKind, FactorState, Material};
 use crate::domain::person::Person;
-use crate::engine::applications::{ListedToken, serial, token_id};
+use crate::engine::applications::{Confirmed, ListedToken, no_device, serial, token_id};
 use crate::engine::enroll::{Enrolled, KeyDetails};
+use crate::store::StoreError;
+use crate::wire::privacyidea::Parameters;
 use crate::wire::privacyidea::answer::{Answer, code};
 use axum::Json;
 use axum::extract::{Request, State as With};
@@ -17,11 +19,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use data_encoding::{BASE32_NOPAD, BASE64, HEXLOWER};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Devices of somebody: `user`, `realm`, `serial`.
 #[utoipa::path(
     get, path = "/token/", tag = "privacyIDEA",
-    params(("user" = String, Query, description = "The username."), ("realm" = Option<String>, Query), ("serial" = Option<String>, Query, description = "One device alone.")),
+    params(("user" = String, Query, min_length = 1, description = "The username."), ("realm" = Option<String>, Query), ("serial" = Option<String>, Query, description = "One device alone.")),
     responses((status = 200, body = super::document::Envelope), (status = "default", body = super::document::Envelope))
 )]
 pub(super) async fn list(With(state): With<State>, request: Request) -> Response {
@@ -60,19 +63,18 @@ fn username(state: &State, incoming: &Incoming) -> Result<String, Failure> {
 }
 
 async fn listed(state: &State, incoming: &Incoming) -> Result<Answer, Failure> {
-    if !incoming.caller.client.may(ApiRight::List) {
-        return Err(Failure::forbidden(
-            "This application may not see which passcodes people have. Give it the right `list` in the configuration.",
-        ));
-    }
+    in_time(incoming, state.applications.require(incoming.caller.asking(), ApiRight::List)).await?;
     let username = username(state, incoming)?;
-    let device = match incoming.fields.text("serial").map(token_id) {
-        Some(None) => return Ok(page(&[])),
-        Some(device) => device,
-        None => None,
-    };
+    let device = incoming.fields.text("serial").map(|name| token_id(name).unwrap_or_else(no_device));
     let listing = state.applications.tokens(incoming.caller.asking(), &username, device);
-    let (person, tokens) = in_time(incoming, listing).await?;
+    let (person, tokens) = match in_time(incoming, listing).await {
+        Ok(listed) => listed,
+        // Whoever is not trusted is not told that there is nobody.
+        Err(failure) if failure.code == code::NO_USER && !incoming.caller.client.trusted => {
+            return Ok(page(&[]));
+        }
+        Err(failure) => return Err(failure),
+    };
     let shown: Vec<_> = tokens.iter().map(|token| one(&person, token)).collect();
     Ok(page(&shown))
 }
@@ -118,11 +120,7 @@ fn one(person: &Person, ListedToken { factor, failures }: &ListedToken) -> Value
 
 async fn begun(state: &State, incoming: &Incoming) -> Result<Answer, Failure> {
     let fields = &incoming.fields;
-    if !incoming.caller.client.may(ApiRight::Enroll) {
-        return Err(Failure::forbidden(
-            "This application may not set up apps for people. Give it the right `enroll` in the configuration.",
-        ));
-    }
+    in_time(incoming, state.applications.require(incoming.caller.asking(), ApiRight::Enroll)).await?;
     if fields.text("type").is_some_and(|kind| !kind.eq_ignore_ascii_case("totp")) {
         return Err(Failure::parameter("Only apps are set up here: `type=totp`."));
     }
@@ -138,6 +136,9 @@ async fn begun(state: &State, incoming: &Incoming) -> Result<Answer, Failure> {
     let seed = seed
         .transpose()
         .map_err(|_| Failure::parameter("`otpkey` must be hexadecimal; or send `genkey=1`."))?;
+    if seed.is_some() {
+        must_fit(fields, &incoming.caller.config.factors)?;
+    }
     let seed = seed.map(|seed| Secret::new(BASE32_NOPAD.encode(Secret::new(seed).expose())));
     let details = KeyDetails { label: fields.text("description").map(str::to_owned), seed, counter: 0 };
     let enrolling = state.applications.enroll(incoming.caller.asking(), &username, details);
@@ -145,14 +146,54 @@ async fn begun(state: &State, incoming: &Incoming) -> Result<Answer, Failure> {
     Ok(Answer { detail: shown(&enrolled), ..Answer::plain(true.into()) })
 }
 
+/// An app that has its key already must reckon with it as is done here. Any other is told how by its picture.
+fn must_fit(fields: &Parameters, here: &Factors) -> Result<(), Failure> {
+    let kept = [
+        ("hashlib", here.totp_algorithm.as_str().to_owned()),
+        ("otplen", here.totp_digits.to_string()),
+        ("timeStep", here.totp_period.to_string()),
+    ];
+    for (name, kept) in kept {
+        if fields.text(name).is_some_and(|asked| !asked.eq_ignore_ascii_case(&kept)) {
+            let message = format!("Apps work with `{name}={kept}` here ([totp] of the configuration).");
+            return Err(Failure::parameter(message));
+        }
+    }
+    Ok(())
+}
+
 async fn confirmed(state: &State, incoming: &Incoming, first: &str) -> Result<Answer, Failure> {
-    let no_device = || Failure::new(StatusCode::NOT_FOUND, code::NOT_FOUND, "There is no such `serial`.");
+    let no_device = || {
+        let message = "There is no such `serial` that waits for its first code.";
+        Failure::new(StatusCode::NOT_FOUND, code::NOT_FOUND, message)
+    };
     let name =
         incoming.fields.text("serial").ok_or_else(|| Failure::parameter("Missing parameter: `serial`."))?;
     let device = token_id(name).ok_or_else(no_device)?;
-    let confirming = state.applications.confirm(incoming.caller.asking(), device, first);
-    if !in_time(incoming, confirming).await? {
-        return Err(Failure::parameter("Could not verify the code. Type the next one that the app shows."));
+    let username = incoming.fields.text("user").map(|_| username(state, incoming)).transpose()?;
+    // To its end whatever becomes of the request: who has an app must be told of it.
+    let (applications, caller) = (Arc::clone(&state.applications), incoming.caller.clone());
+    let first = Secret::new(first.to_owned());
+    let confirming = tokio::spawn(async move {
+        let device = (device, username.as_deref());
+        applications.confirm(caller.asking(), device, first.expose()).await
+    });
+    let confirmed = async {
+        let lost = |_| StoreError::Unavailable("the work was broken off".into());
+        confirming.await.map_err(lost)?
+    };
+    match in_time(incoming, confirmed).await? {
+        Confirmed::Done => {}
+        Confirmed::Nothing => return Err(no_device()),
+        Confirmed::Wrong => {
+            let message = "Could not verify the code. Type the next one that the app shows.";
+            return Err(Failure::parameter(message));
+        }
+        Confirmed::Over => {
+            let message =
+                "Too many codes were wrong, and the app does not count. Set it up anew, without `verify`.";
+            return Err(Failure::parameter(message));
+        }
     }
     Ok(Answer { detail: json!({"serial": name, "rollout_state": "enrolled"}), ..Answer::plain(true.into()) })
 }

@@ -7,7 +7,7 @@ use crate::config::ApiRight;
 use crate::domain::login::Offer;
 use crate::domain::policy::LoginKind;
 use crate::domain::reason::Reason;
-use crate::engine::applications::{Answered, Asked, Failed, Order, kinds, token_id};
+use crate::engine::applications::{Answered, Asked, Failed, Order, kinds, no_device, token_id};
 use crate::wire::privacyidea::answer::{Answer, Authentication, Item, challenge};
 use crate::wire::privacyidea::{Check, Transaction};
 use axum::Json;
@@ -36,13 +36,8 @@ pub(super) async fn in_time<T>(
 async fn order(state: &State, incoming: &Incoming) -> Result<Order, Failure> {
     let asking = incoming.caller.asking();
     let check = Check::of(&incoming.fields);
-    if check.otponly
-        && !asking.client.may(ApiRight::OtpOnly)
-        && asking.client.policy.default.kind != LoginKind::Passcode
-    {
-        return Err(Failure::forbidden(
-            "This application may not say that only the passcode counts. Give it the right `otponly`, or leave it out.",
-        ));
+    if check.otponly && asking.client.policy.default.kind != LoginKind::Passcode {
+        in_time(incoming, state.applications.require(asking, ApiRight::OtpOnly)).await?;
     }
     let device = check.serial.map(token_id);
     let username = match (check.user, device) {
@@ -57,13 +52,11 @@ async fn order(state: &State, incoming: &Incoming) -> Result<Order, Failure> {
         }
         (None, None) => return Err(Failure::parameter("Missing parameter: `user` or `serial`.")),
     };
-    // A device that nobody has fits no factor.
-    let nothing = || "00000000-0000-0000-0000-000000000000".parse().ok();
     Ok(Order {
         username,
         transaction: check.transaction.map(Transaction::parse),
         methods: check.kind.map(kinds),
-        device: device.and_then(|device| device.or_else(nothing)),
+        device: device.map(|device| device.unwrap_or_else(no_device)),
         otponly: check.otponly,
         typed: check.pass,
     })
@@ -128,11 +121,7 @@ async fn checked(state: &State, incoming: &Incoming) -> Result<Answer, Failure> 
 
 async fn triggered(state: &State, incoming: &Incoming) -> Result<Answer, Failure> {
     let client = &incoming.caller.client;
-    if !client.may(ApiRight::Trigger) {
-        return Err(Failure::forbidden(
-            "This application may not have passcodes asked for. Give it the right `trigger` in the configuration.",
-        ));
-    }
+    in_time(incoming, state.applications.require(incoming.caller.asking(), ApiRight::Trigger)).await?;
     if client.policy.default.kind != LoginKind::Passcode && client.policy.groups.is_empty() {
         return Err(Failure::forbidden(
             "This application's policy asks for the password first. If the application checks it, set `login = \"passcode\"` \
@@ -219,8 +208,10 @@ pub(super) async fn trigger(With(state): With<State>, request: Request) -> Respo
     responses((status = 200, body = super::document::Envelope), (status = "default", body = super::document::Envelope))
 )]
 pub(super) async fn poll(With(state): With<State>, request: Request) -> Response {
-    let answer = read(&state, request)
-        .await
-        .map(|_| Answer { detail: json!({"challenge_status": "pending"}), ..Answer::plain(false.into()) });
+    let answer = read(&state, request).await.map(|_| Answer {
+        value: false.into(),
+        authentication: Some(Authentication::Reject),
+        detail: json!({"challenge_status": "pending", "threadid": 0}),
+    });
     render(&state, answer)
 }

@@ -2,6 +2,8 @@
 
 use super::*;
 use axum::routing::get;
+use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -31,7 +33,14 @@ impl Listener for Handed {
     fn share(peer: &SocketAddr) -> Share {
         Share::of(peer.ip())
     }
+
+    fn address(peer: &SocketAddr) -> Option<IpAddr> {
+        Some(peer.ip())
+    }
 }
+
+/// The only proxy.
+const PROXY: &str = "10.0.0.1";
 
 struct World {
     service: Arc<Service>,
@@ -44,7 +53,8 @@ impl World {
     fn start(router: Router, limits: Limits) -> Self {
         let (coming, handed) = unbounded_channel();
         let (stop, stopped) = watch::channel(false);
-        let service = Arc::new(Service::new("the test", router, limits));
+        let service = Service::new("the test", router, limits).behind(|peer| peer.to_string() == PROXY);
+        let service = Arc::new(service);
         let listener = Handed(tokio::sync::Mutex::new(handed));
         let running = tokio::spawn(Arc::clone(&service).run(listener, |_| Protection::Plain, stopped));
         Self { service, coming, stop, running }
@@ -101,8 +111,110 @@ async fn peer_that_holds_its_share_is_closed_at_once_and_others_are_served() {
     drop((held, held6));
     let _ = world.stop.send(true);
     timeout(PATIENCE, world.running).await.expect("it stops").unwrap();
-    assert!(world.service.held.lock().unwrap().is_empty());
+    assert!(world.service.shares.is_empty());
     assert_eq!(world.service.places.available_permits(), Limits::default().connections);
+}
+
+/// Whether what is asked is answered, rather than closed at once.
+async fn is_served(stream: &mut DuplexStream) -> bool {
+    let _ = stream.write_all(ASK.as_bytes()).await;
+    timeout(PATIENCE, stream.read_u8()).await.expect("no answer").is_ok()
+}
+
+#[tokio::test]
+async fn few_that_take_what_they_can_leave_room_for_whoever_comes() {
+    let world = World::start(saying("here"), Limits { connections: 50, per_peer: 1000, ..Limits::default() });
+    let mut held = Vec::new();
+    for _ in 0..50 {
+        for peer in 1..=4 {
+            let mut stream = world.connect(&format!("192.0.2.{peer}"));
+            if is_served(&mut stream).await {
+                held.push(stream);
+            }
+        }
+    }
+    assert_eq!(held.len(), 40, "a fifth each");
+    for peer in 1..=3 {
+        let mut stream = world.connect(&format!("198.51.100.{peer}"));
+        assert!(is_served(&mut stream).await);
+        held.push(stream);
+    }
+    // One that is alone has half of all.
+    let world = World::start(saying("here"), Limits { connections: 50, per_peer: 1000, ..Limits::default() });
+    let mut alone = Vec::new();
+    for _ in 0..50 {
+        let mut stream = world.connect("192.0.2.1");
+        if is_served(&mut stream).await {
+            alone.push(stream);
+        }
+    }
+    assert_eq!(alone.len(), 25);
+}
+
+/// Also what is asked and never answered; how often, is told.
+fn never(asked: &Arc<Semaphore>) -> Router {
+    let asked = Arc::clone(asked);
+    let never = move || async move {
+        asked.add_permits(1);
+        std::future::pending::<&str>().await
+    };
+    saying("here").route("/never", get(never))
+}
+
+/// A request that a proxy has passed on, for this address.
+async fn pass_on(world: &World, path: &str, address: &str) -> DuplexStream {
+    let mut stream = world.connect(PROXY);
+    let head =
+        format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Forwarded-For: {address}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+// R-API-1
+#[tokio::test]
+async fn who_has_too_much_open_through_a_proxy_is_told_and_others_behind_it_are_served() {
+    let asked = Arc::new(Semaphore::new(0));
+    let world = World::start(never(&asked), Limits { connections: 40, per_peer: 4, ..Limits::default() });
+    let mut open = Vec::new();
+    for number in 1..=4 {
+        open.push(pass_on(&world, "/never", &format!("2001:db8::{number}")).await);
+        timeout(PATIENCE, asked.acquire()).await.expect("it is taken").unwrap().forget();
+    }
+    for address in ["2001:db8::5", "203.0.113.7, 2001:db8::6"] {
+        let refused = rest(&mut pass_on(&world, "/", address).await).await;
+        assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+    }
+    // The proxy holds more than any other peer may, and whoever else is behind it is served.
+    for address in ["2001:db8:0:1::1", "203.0.113.7", "unknown"] {
+        let served = rest(&mut pass_on(&world, "/", address).await).await;
+        assert!(served.ends_with("here"), "{served}");
+    }
+}
+
+// R-API-1
+#[tokio::test]
+async fn few_that_take_what_they_can_through_a_proxy_leave_it_room_for_others() {
+    let asked = Arc::new(Semaphore::new(0));
+    let world = World::start(never(&asked), Limits { connections: 40, per_peer: 1000, ..Limits::default() });
+    let (mut open, mut refused) = (Vec::new(), 0);
+    for _ in 0..20 {
+        for address in ["203.0.113.1", "203.0.113.2"] {
+            let mut stream = pass_on(&world, "/never", address).await;
+            tokio::select! {
+                taken = asked.acquire() => {
+                    taken.unwrap().forget();
+                    open.push(stream);
+                }
+                answer = rest(&mut stream) => {
+                    assert!(answer.starts_with("HTTP/1.1 429 "), "{answer}");
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(open.len() >= 10 && open.len() + refused == 40, "{} of 40", open.len());
+    let served = rest(&mut pass_on(&world, "/", "203.0.113.3").await).await;
+    assert!(served.ends_with("here"), "{served}");
 }
 
 #[tokio::test]
@@ -114,6 +226,7 @@ async fn connection_beyond_all_places_is_served_when_one_is_free() {
     let mut second = world.connect("192.0.2.2");
     second.write_all(ASK.as_bytes()).await.unwrap();
     assert_eq!(world.service.places.available_permits(), 0);
+    assert_eq!(world.service.held().held(), 1, "one waits, and is not counted");
     drop(first);
     let _ = world.stop;
     assert!(timeout(PATIENCE, second.read_u8()).await.expect("no answer").is_ok());
@@ -206,4 +319,37 @@ async fn stop_lets_what_was_asked_be_answered_and_closes_the_idle() {
     assert!(said.ends_with("done") && said.contains("connection: close"), "{said}");
     timeout(PATIENCE, world.running).await.expect("it stops").unwrap();
     assert_eq!(count.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn answer_without_an_end_outlives_the_others_until_the_service_stops() {
+    let short = Duration::from_millis(50);
+    let (send, receive) = tokio::sync::mpsc::channel::<io::Result<&'static str>>(4);
+    let (hold, held) = tokio::sync::mpsc::channel::<io::Result<&'static str>>(4);
+    // Each is asked for once.
+    let once = |from| {
+        let from = Arc::new(Mutex::new(Some(from)));
+        move || from.lock().unwrap().take().unwrap()
+    };
+    let (endless, ordinary) = (once(receive), once(held));
+    let endless = move || async move { streamed("text/plain", endless()) };
+    let ordinary = move || async move { Response::new(axum::body::Body::from_stream(Pages(ordinary()))) };
+    let router = Router::new().route("/", get(endless)).route("/ordinary", get(ordinary));
+    let world = World::start(router, Limits { whole: short, head: short, ..Limits::default() });
+    let (mut first, mut second) = (world.connect("192.0.2.1"), world.connect("192.0.2.1"));
+    send.send(Ok("one\n")).await.unwrap();
+    ask(&mut first, "one\n\r\n").await;
+    second.write_all(b"GET /ordinary HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    hold.send(Ok("one\n")).await.unwrap();
+    // It began later, and is cut off: by then the other one's time is over as well.
+    assert!(rest(&mut second).await.contains("one"));
+    send.send(Ok("two\n")).await.unwrap();
+    let mut text = String::new();
+    while !text.contains("two\n") {
+        let octet = timeout(PATIENCE, first.read_u8()).await.expect("nothing comes").expect("closed");
+        text.push(char::from(octet));
+    }
+    let _ = world.stop.send(true);
+    rest(&mut first).await;
+    timeout(PATIENCE, world.running).await.expect("it stops").unwrap();
 }

@@ -1,11 +1,17 @@
 //! The door of the portal: a browser with its session.
 
+mod again;
+
+use super::answers::Answer;
 pub(super) use super::form::{Fields, Posted};
+use super::peer::origin;
+use super::turns::Turn;
 use super::view::{self, View};
 use super::{State, cookie};
 use crate::base::{Secret, Timestamp};
 use crate::config::Config;
-use crate::domain::flow::{Session, Told};
+use crate::domain::factor::CodeDigest;
+use crate::domain::flow::{Done, Session, Told};
 use crate::domain::words::Language;
 use crate::engine::portal::{PortalError, Visit};
 use crate::store::{KeptSession, SessionKey};
@@ -13,13 +19,15 @@ use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::{ACCEPT_LANGUAGE, HOST, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use data_encoding::BASE64URL_NOPAD;
 use maud::Markup;
 use sha2::{Digest, Sha256};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
+use subtle::ConstantTimeEq;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 /// A session that was looked at is written again so often, so that it does not end while somebody reads.
@@ -31,6 +39,12 @@ const BEFORE_REGISTRATION: [&str; 6] =
 /// What is possible before a password that has expired was changed.
 const BEFORE_THE_CHANGE: [&str; 6] = ["/password", "/verify", "/sign-", "/language/", "/practices", "/sent"];
 
+/// Bytes of what is another one in each page's forms, and of its seal.
+const NONCE: usize = 16;
+
+/// Name, version and beginning of a session that is kept.
+type Kept = (SessionKey, i64, Timestamp);
+
 /// A browser and its session.
 pub(super) struct Browser {
     pub(super) state: State,
@@ -40,8 +54,10 @@ pub(super) struct Browser {
     pub(super) session: Session,
     /// Path of the page.
     pub(super) path: String,
+    /// The language that was chosen, and those that the browser accepts.
+    languages: (Option<String>, String),
     before: Session,
-    kept: Option<(SessionKey, i64, Timestamp)>,
+    kept: Option<Kept>,
     /// What the cookie holds, or will hold.
     cookie: String,
     /// The browser does not have this cookie yet.
@@ -49,37 +65,17 @@ pub(super) struct Browser {
     /// The session must get a new name.
     renewed: Option<SessionKey>,
     pub(super) secure: bool,
+    /// In every form of the page that is shown, and of no other.
+    nonce: [u8; NONCE],
+    /// The form that was sent, with the name that the session had then.
+    posted: Option<CodeDigest>,
+    /// While a form is taken.
+    turn: Option<Turn>,
 }
 
 /// Name of a session in the store.
 fn key(cookie: &str) -> SessionKey {
     SessionKey(Sha256::digest(cookie.as_bytes()).into())
-}
-
-/// Where a request comes from, and whether it came over TLS. What a header says counts only if a proxy of ours has written it.
-fn origin(config: &Config, peer: IpAddr, headers: &HeaderMap) -> (IpAddr, bool) {
-    let tls = config.portal.tls.is_some();
-    if !config.portal.is_proxy(peer) {
-        return (peer.to_canonical(), tls);
-    }
-    let text =
-        |name: &str| headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>();
-    let hops = text("x-forwarded-for").join(",");
-    // The last that is no proxy of ours: what stands before it, or before what is no address, anybody can have written.
-    let hops = hops.split(',').rev().map_while(hop);
-    let address = hops.into_iter().find(|hop| !config.portal.is_proxy(*hop)).unwrap_or(peer);
-    let protocols = text("x-forwarded-proto").join(",");
-    let last = protocols.rsplit(',').next().unwrap_or_default().trim();
-    // Where the portal is known by an address with https, a proxy that does not say so must not take the cookie's protection away.
-    let secure = last.eq_ignore_ascii_case("https") || config.portal.is_https();
-    (address.to_canonical(), secure)
-}
-
-/// The address of a hop, as proxies write it: alone, in brackets, or with a port.
-fn hop(text: &str) -> Option<IpAddr> {
-    let text = text.trim().trim_matches('"');
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    bare.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
 impl FromRequestParts<State> for Browser {
@@ -92,47 +88,59 @@ impl FromRequestParts<State> for Browser {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
         let peer = peer.unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let (address, secure) = origin(&config, peer, &parts.headers);
+        if !secure && config.portal.is_proxy(peer) {
+            warn_of_proxy(state, peer);
+        }
         let accept =
             parts.headers.get(ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let chosen = cookie::find(&parts.headers, "doorward-language");
-        let language = config.portal.words.choose(chosen, accept).tag().to_owned();
         let request = uuid::Uuid::now_v7().simple().to_string();
         let here = Arc::clone(&config);
-        let visit = Visit { all, config, address: address.to_string(), request, language };
+        let visit = Visit {
+            all,
+            config,
+            address: address.to_string(),
+            request,
+            session: None,
+            language: String::new(),
+        };
         let given = cookie::find(&parts.headers, cookie::name(secure)).filter(|value| is_name(value));
         let fresh = given.is_none();
         let cookie = given.map_or_else(|| new_name(state), str::to_owned);
         let path = parts.uri.path().to_owned();
+        let mut nonce = [0; NONCE];
+        state.portal.random.fill(&mut nonce);
         let mut browser = Self {
             state: state.clone(),
             visit,
             here,
             session: Session::default(),
             path,
+            languages: (chosen.map(str::to_owned), accept.to_owned()),
             before: Session::default(),
             kept: None,
             cookie,
             fresh,
             renewed: None,
             secure,
+            nonce,
+            posted: None,
+            turn: None,
         };
-        if !fresh && let Err(error) = browser.load().await {
-            return Err(browser.unavailable(&error));
-        }
-        if browser.session.is_known() {
-            let config = browser.visit.all.at(browser.session.home.as_deref());
-            browser.visit.language = config.portal.words.choose(chosen, accept).tag().to_owned();
-            browser.visit.config = config;
-        }
-        let (first, allowed) = match &browser.session.who {
-            Some(who) if who.must_change => ("/password", BEFORE_THE_CHANGE),
-            Some(who) if who.must_register => ("/register", BEFORE_REGISTRATION),
-            _ => return Ok(browser),
-        };
-        match allowed.iter().any(|path| browser.path.starts_with(path)) {
-            true => Ok(browser),
-            false => Err(redirect(first)),
-        }
+        browser.look().await?;
+        Ok(browser)
+    }
+}
+
+/// What only whoever runs the proxy can mend.
+fn warn_of_proxy(state: &State, peer: IpAddr) {
+    if let Some(left_out) = state.warnings.due("proxy", peer, tokio::time::Instant::now()) {
+        tracing::warn!(
+            %peer,
+            left_out,
+            "this proxy does not say `X-Forwarded-Proto: https`, so sessions get a cookie that is not bound to HTTPS; \
+             have it set that header, or set `portal.origin` to the address with https that browsers use"
+        );
     }
 }
 
@@ -147,17 +155,52 @@ fn new_name(state: &State) -> String {
 }
 
 impl Browser {
+    /// Reads the session, and with it language and settings; or says where its person must go first.
+    async fn look(&mut self) -> Result<(), Response> {
+        (self.session, self.before, self.kept) = (Session::default(), Session::default(), None);
+        let loaded = if self.fresh { Ok(()) } else { self.load().await };
+        self.visit.session = self.kept.map(|(key, ..)| key);
+        self.visit.config = match self.session.is_known() {
+            true => self.visit.all.at(self.session.home.as_deref()),
+            false => Arc::clone(&self.here),
+        };
+        let (chosen, accept) = &self.languages;
+        self.visit.language =
+            self.visit.config.portal.words.choose(chosen.as_deref(), accept).tag().to_owned();
+        loaded.map_err(|error| self.unavailable(&error))?;
+        let (first, allowed) = match &self.session.who {
+            Some(who) if who.must_change => ("/password", BEFORE_THE_CHANGE),
+            Some(who)
+                if who.is_led_to_register(self.visit.config.registration.enforce.since(), self.now()) =>
+            {
+                ("/register", BEFORE_REGISTRATION)
+            }
+            _ => return Ok(()),
+        };
+        match allowed.iter().any(|path| self.path.starts_with(path)) {
+            true => Ok(()),
+            false => Err(redirect(first)),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.state.portal.clock.now()
+    }
+
     async fn load(&mut self) -> Result<(), PortalError> {
-        let now = self.state.portal.clock.now();
-        let kept = self.state.portal.sessions.load(key(&self.cookie), now).await?;
-        let Some(kept) = kept else { return Ok(()) };
-        // One of another version of Doorward is as good as none.
-        if let Ok(session) = serde_json::from_slice::<Session>(kept.content.expose()) {
-            self.session = session.clone();
-            self.before = session;
-            self.kept = Some((kept.key, kept.version, kept.created));
+        if let Some((session, kept)) = self.find(&self.cookie).await? {
+            (self.session, self.before, self.kept) = (session.clone(), session, Some(kept));
         }
         Ok(())
+    }
+
+    /// A session of this name, if there is one.
+    async fn find(&self, cookie: &str) -> Result<Option<(Session, Kept)>, PortalError> {
+        let now = self.state.portal.clock.now();
+        let Some(kept) = self.state.portal.sessions.load(key(cookie), now).await? else { return Ok(None) };
+        // One of another version of Doorward is as good as none.
+        let session = serde_json::from_slice::<Session>(kept.content.expose()).ok();
+        Ok(session.map(|session| (session, (kept.key, kept.version, kept.created))))
     }
 
     /// What the language says.
@@ -170,10 +213,21 @@ impl Browser {
         View::new(self)
     }
 
-    /// Proves that a form comes from a page of ours, to this browser.
+    /// Proves that a form comes from a page of ours, to this browser; in each page another one.
     pub(super) fn token(&self) -> String {
-        let digest = self.state.portal.gatekeeper.digester.digest_form(&self.cookie);
-        BASE64URL_NOPAD.encode(&digest)
+        self.sealed(&self.nonce)
+    }
+
+    fn sealed(&self, nonce: &[u8]) -> String {
+        let digest = self.state.portal.gatekeeper.digester.digest_form(&self.cookie, nonce);
+        BASE64URL_NOPAD.encode(&[nonce, digest.get(..NONCE).unwrap_or_default()].concat())
+    }
+
+    /// Whether this is what [`Self::token`] has said in a page to this browser.
+    pub(super) fn knows(&self, token: &str) -> bool {
+        let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).unwrap_or_default();
+        let nonce = bytes.get(..NONCE).unwrap_or_default();
+        self.sealed(nonce).as_bytes().ct_eq(token.as_bytes()).into()
     }
 
     /// Gives the session a new name, after whoever has it may do more than before.
@@ -181,7 +235,10 @@ impl Browser {
         if self.renewed.is_none() {
             self.renewed = Some(key(&self.cookie));
         }
-        self.cookie = new_name(&self.state);
+        self.cookie = match &self.posted {
+            Some(posted) => again::name_after(&self.state.portal.gatekeeper.digester, posted),
+            None => new_name(&self.state),
+        };
         self.fresh = true;
     }
 
@@ -242,11 +299,12 @@ impl Browser {
         if let Err(error) = self.save().await {
             return self.unavailable(&error);
         }
-        let mut response = (status, page).into_response();
-        if self.fresh {
-            set_cookie(response.headers_mut(), &cookie::session(self.secure, &self.cookie));
+        let cookie = self.fresh.then(|| cookie::session(self.secure, &self.cookie));
+        let answer = Answer { status, page: Arc::new(Zeroizing::new(page.0)), cookie };
+        if let Some(posted) = self.posted {
+            self.state.answers.keep(posted, answer.clone(), Instant::now());
         }
-        response
+        answered(&answer)
     }
 
     /// Shows a page that went well.
@@ -256,20 +314,15 @@ impl Browser {
 
     /// Leads to a page.
     pub(super) async fn go(mut self, to: &str) -> Response {
-        match self.save().await {
-            Ok(true) => {}
-            Ok(false) if self.renewed.is_some() => {
-                // Signed in, in a session that was changed or ended meanwhile: it begins anew, in a new one; unless it is the
-                // account that was changed.
-                self.kept = None;
-                match self.save().await {
-                    Ok(true) => {}
-                    Ok(false) => return redirect(to),
-                    Err(error) => return self.unavailable(&error),
-                }
-            }
-            // Another tab was quicker; the page shows where things stand.
-            Ok(false) => return redirect(to),
+        if let Some(posted) = &self.posted
+            && (self.session != self.before || self.renewed.is_some())
+        {
+            self.session.done =
+                Some(Done::new(posted, to, self.session.told.clone(), self.state.portal.clock.now()));
+        }
+        match self.keep(to).await {
+            Ok(Some(response)) => return response,
+            Ok(None) => {}
             Err(error) => return self.unavailable(&error),
         }
         let mut response = redirect(to);
@@ -316,6 +369,15 @@ impl Browser {
     }
 }
 
+/// An answer as it goes to the browser.
+fn answered(answer: &Answer) -> Response {
+    let mut response = (answer.status, Html(answer.page.as_str().to_owned())).into_response();
+    if let Some(cookie) = &answer.cookie {
+        set_cookie(response.headers_mut(), cookie);
+    }
+    response
+}
+
 fn set_cookie(headers: &mut HeaderMap, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
         headers.append(SET_COOKIE, value);
@@ -325,26 +387,4 @@ fn set_cookie(headers: &mut HeaderMap, text: &str) {
 pub(super) fn redirect(to: &str) -> Response {
     let to = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
     (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn address_of_a_hop_is_read_as_proxies_write_it() {
-        let seen = |text: &str| hop(text).map(|address| address.to_string());
-        for (text, address) in [
-            (" 203.0.113.5", "203.0.113.5"),
-            ("203.0.113.5:4711", "203.0.113.5"),
-            ("2001:db8::5", "2001:db8::5"),
-            ("[2001:db8::5]", "2001:db8::5"),
-            ("\"[2001:db8::5]:4711\"", "2001:db8::5"),
-        ] {
-            assert_eq!(seen(text).as_deref(), Some(address), "{text}");
-        }
-        for text in ["", "unknown", "_hidden", "203.0.113.5:port", "9.9.9.9 203.0.113.5"] {
-            assert_eq!(seen(text), None, "{text}");
-        }
-    }
 }

@@ -11,7 +11,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 use std::time::Duration;
-use subtle::ConstantTimeEq;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -46,7 +45,7 @@ impl FromRequest<State> for Posted {
 
     async fn from_request(request: Request, state: &State) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let browser = Browser::from_request_parts(&mut parts, state).await?;
+        let mut browser = Browser::from_request_parts(&mut parts, state).await?;
         let address = browser.visit.address.parse().unwrap_or(IpAddr::from([0, 0, 0, 0]));
         let rate = browser.visit.config.portal.rate;
         // What a script asks while somebody types must not use up what they need to send it.
@@ -59,23 +58,23 @@ impl FromRequest<State> for Posted {
         }
         let bytes = axum::body::Bytes::from_request(Request::from_parts(parts, body), state).await;
         let bytes = bytes.map_err(IntoResponse::into_response)?;
-        let fields: Vec<(String, String)> = match serde_urlencoded(&bytes) {
-            Some(fields) => fields,
-            None => return Err(browser.stale().await),
-        };
+        let text = std::str::from_utf8(&bytes).unwrap_or_default();
+        let Some(fields) = serde_urlencoded(text) else { return Err(browser.stale().await) };
         let fields = Fields(fields.into_iter().map(|(name, value)| (name, Zeroizing::new(value))).collect());
-        let token = browser.token();
         // Without the cookie no page of ours can have been there.
-        if browser.fresh || !bool::from(token.as_bytes().ct_eq(fields.text("form").as_bytes())) {
+        if browser.fresh || !browser.knows(fields.text("form")) {
             return Err(browser.stale().await);
+        }
+        // Nothing waits for what is asked while somebody types.
+        if browser.path != strength::PATH {
+            browser.take(text).await?;
         }
         Ok(Self { browser, fields })
     }
 }
 
 /// `application/x-www-form-urlencoded`.
-fn serde_urlencoded(bytes: &[u8]) -> Option<Vec<(String, String)>> {
-    let text = std::str::from_utf8(bytes).ok()?;
+fn serde_urlencoded(text: &str) -> Option<Vec<(String, String)>> {
     let decode = |part: &str| crate::base::percent_decode(&part.replace('+', " "));
     let pair = |pair: &str| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -5,13 +5,16 @@
 //! leads to the page with a redirect, so that nothing is sent twice by a reload. What happens is the engine's
 //! ([`crate::engine::portal`]).
 
+mod answers;
 mod assets;
 mod browser;
 mod cookie;
 mod form;
 mod listener;
 mod pages;
+mod peer;
 mod rates;
+mod turns;
 mod view;
 
 pub use crate::serve::http::{BindError, Running};
@@ -19,6 +22,7 @@ pub use listener::start;
 
 use crate::config::Config;
 use crate::engine::portal::Portal;
+use crate::engine::warnings::Warnings;
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -28,6 +32,7 @@ use axum::response::{IntoResponse, Response};
 use rates::Rates;
 use std::path::PathBuf;
 use std::sync::Arc;
+use turns::Turns;
 
 /// Largest form in bytes.
 const LARGEST: usize = 64 * 1024;
@@ -44,12 +49,24 @@ pub struct State {
     rates: Arc<Rates>,
     /// The same for questions while a password is typed.
     typing: Arc<Rates>,
+    turns: Arc<Turns>,
+    answers: Arc<answers::Answers>,
+    warnings: Arc<Warnings>,
 }
 
 impl State {
     /// Nobody has asked yet.
     pub fn new(portal: Arc<Portal>, config: Arc<ArcSwap<Config>>, sent: Option<PathBuf>) -> Self {
-        Self { portal, config, sent: sent.map(Arc::new), rates: Arc::default(), typing: Arc::default() }
+        Self {
+            portal,
+            config,
+            sent: sent.map(Arc::new),
+            rates: Arc::default(),
+            typing: Arc::default(),
+            turns: Arc::default(),
+            answers: Arc::default(),
+            warnings: Arc::default(),
+        }
     }
 }
 

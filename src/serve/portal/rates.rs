@@ -1,13 +1,16 @@
 //! How many forms an address may send: a bucket for each that fills by the minute.
 
+use crate::base::prefix::share;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
 /// Addresses that are remembered at most.
 const MOST: usize = 65_536;
+/// So many of them are forgotten at once.
+const FORGOTTEN: usize = MOST / 8;
 
 /// Buckets, by address or, of IPv6, by network of 64 bits.
 #[derive(Debug, Default)]
@@ -26,10 +29,20 @@ impl Bucket {
     }
 }
 
-fn share(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64).into(),
-        v4 => v4,
+/// Makes room, at least for [`FORGOTTEN`], so that it is not done for each new address. The fullest buckets go: one that is forgotten
+/// counts as full, so whoever has used up the share of an address does not get another one by coming from many more.
+fn forget(buckets: &mut HashMap<IpAddr, Bucket>, rate: f64, now: Instant) {
+    // Who has not sent anything for a minute has a full bucket, as if never seen.
+    buckets.retain(|_, bucket| bucket.filled(rate, now) < rate);
+    let Some(more) = (buckets.len() + FORGOTTEN).checked_sub(MOST).filter(|more| *more > 0) else { return };
+    let mut by_left: Vec<_> =
+        buckets.iter().map(|(address, bucket)| (bucket.filled(rate, now), *address)).collect();
+    let cut = by_left.len().saturating_sub(more);
+    if cut < by_left.len() {
+        by_left.select_nth_unstable_by(cut, |one, other| one.0.total_cmp(&other.0));
+    }
+    for (_, address) in by_left.drain(cut..) {
+        buckets.remove(&address);
     }
 }
 
@@ -39,11 +52,7 @@ impl Rates {
         let (rate, address) = (f64::from(rate), share(address));
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= MOST && !buckets.contains_key(&address) {
-            // Who has not sent anything for a minute has a full bucket, as if never seen.
-            buckets.retain(|_, bucket| bucket.filled(rate, now) < rate);
-            if buckets.len() >= MOST {
-                buckets.clear();
-            }
+            forget(&mut buckets, rate, now);
         }
         let bucket = buckets.entry(address).or_insert(Bucket { left: rate, at: now });
         let left = bucket.filled(rate, now);
@@ -59,6 +68,7 @@ impl Rates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn address_has_its_share_and_gets_it_again() {
@@ -85,6 +95,23 @@ mod tests {
             Ok(()),
             "an IPv4 address by itself"
         );
+    }
+
+    #[test]
+    fn many_addresses_give_nobody_a_new_share() {
+        let (rates, now) = (Rates::default(), Instant::now());
+        let used_up: Vec<IpAddr> = (0..100).map(|number| IpAddr::from([192, 0, 2, number])).collect();
+        for address in &used_up {
+            for _ in 0..6 {
+                assert_eq!(rates.take(*address, 6, now), Ok(()));
+            }
+        }
+        for number in 0..u32::try_from(MOST * 2).unwrap() {
+            assert_eq!(rates.take(Ipv4Addr::from_bits((10 << 24) + number).into(), 6, now), Ok(()));
+        }
+        for address in &used_up {
+            assert!(rates.take(*address, 6, now).is_err(), "{address}");
+        }
     }
 
     #[test]

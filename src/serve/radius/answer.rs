@@ -7,6 +7,9 @@ use crate::domain::person::Person;
 use crate::engine::login::Verdict;
 use crate::wire::radius::{AttributeType, Code, Packet, Reply, ReplyTo};
 
+/// What is typed may be a passcode, a PIN or a recovery code, which a client that heeds Prompt does not show (RFC 2869 §5.10).
+const NO_ECHO: [u8; 4] = 0_u32.to_be_bytes();
+
 /// The answer to Status-Server: an Access-Accept without attributes of its own (RFC 5997 §3).
 ///
 /// Like [`outcome`] it is made in `buffer`, which holds it afterwards, and is `false` if there is none.
@@ -28,9 +31,10 @@ pub(super) fn outcome(
         Outcome::Login(Verdict::Accept { person, .. }) => {
             granted(begin(Code::ACCESS_ACCEPT), config, client, person)
         }
-        Outcome::Login(Verdict::Challenge { prompt, state, .. }) => {
-            begin(Code::ACCESS_CHALLENGE).message(prompt).attribute(AttributeType::STATE, state)
-        }
+        Outcome::Login(Verdict::Challenge { prompt, state, .. }) => begin(Code::ACCESS_CHALLENGE)
+            .message(prompt)
+            .attribute(AttributeType::STATE, state)
+            .attribute(AttributeType::PROMPT, &NO_ECHO),
         Outcome::Login(Verdict::Reject { message, .. }) => begin(Code::ACCESS_REJECT).message(message),
         Outcome::Eap(wifi::Reply::Request(eap, state)) => {
             let reply = begin(Code::ACCESS_CHALLENGE).eap_message(eap);
@@ -40,12 +44,12 @@ pub(super) fn outcome(
             }
         }
         // Success leaves with the keys or not at all.
-        Outcome::Eap(wifi::Reply::Success { eap, key, person, .. }) => {
+        Outcome::Eap(wifi::Reply::Success { eap, key, person }) => {
             let reply = begin(Code::ACCESS_ACCEPT).eap_message(eap).mppe_keys(key);
             granted(reply, config, client, person)
         }
         // A Reply-Message does not go with EAP (RFC 3579 §2.6.5).
-        Outcome::Eap(wifi::Reply::Failure { eap, .. }) => begin(Code::ACCESS_REJECT).eap_message(eap),
+        Outcome::Eap(wifi::Reply::Failure { eap }) => begin(Code::ACCESS_REJECT).eap_message(eap),
         Outcome::Eap(wifi::Reply::Silence(_)) => return false,
     };
     // Without Message-Authenticator in the request, Proxy-State could be an attacker's (CVE-2024-3596). One that did

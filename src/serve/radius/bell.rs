@@ -33,6 +33,9 @@ struct Heard {
     /// Places of requests that can go on.
     places: Vec<usize>,
     stage: Stage,
+    /// How often it was asked whether it goes on, and up to which time it has.
+    asked: u64,
+    seen: u64,
     /// The reader waits, or is about to.
     waiting: bool,
 }
@@ -75,8 +78,26 @@ impl Bell {
         self.ring(|heard| heard.stage = Stage::Aborted);
     }
 
+    /// How far the reader shall be with its end; asked by the reader itself, at the begin of each turn.
     pub(super) fn stage(&self) -> Stage {
-        self.heard().stage
+        let mut heard = self.heard();
+        heard.seen = heard.asked;
+        heard.stage
+    }
+
+    /// Asks for a turn of the reader; [`Bell::has_seen`] says whether there was one.
+    pub(super) fn ask(&self) -> u64 {
+        let mut number = 0;
+        self.ring(|heard| {
+            heard.asked += 1;
+            number = heard.asked;
+        });
+        number
+    }
+
+    /// Whether the reader has had a turn since.
+    pub(super) fn has_seen(&self, number: u64) -> bool {
+        self.heard().seen >= number
     }
 
     /// Waits for the next ring, for something to read at `socket`, or so long; whether there is something to read. Returns
@@ -103,7 +124,7 @@ impl Bell {
     /// From now on a ring is an event; `false` if it has rung since the `stage` and the places were looked at.
     pub(super) fn listen(&self, stage: Stage) -> bool {
         let mut heard = self.heard();
-        heard.waiting = heard.places.is_empty() && heard.stage == stage;
+        heard.waiting = heard.places.is_empty() && heard.stage == stage && heard.seen == heard.asked;
         heard.waiting
     }
 

@@ -1,8 +1,10 @@
-//! EAP conversations under way, of all readers. Bounded in number and age; one is in one pair of hands at a time.
+//! EAP conversations under way, of all readers. Bounded in number and age; one is in one pair of hands at a time. Where there is no
+//! room the client that has the most gives way, with what was silent longest there: one client cannot take the others' place.
 //!
 //! A State is the conversation's place and what was drawn anew for this round: an older one is known as a repetition if the
 //! same response comes with it, and worth nothing else. It belongs to the client that it was sent to.
 
+use crate::domain::login::How;
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
 use crate::eap::Conversation;
@@ -17,6 +19,8 @@ use tokio::time::Instant;
 /// Octets of a place, and of what is new in each round.
 const PLACE: usize = 16;
 const FRESH: usize = 16;
+/// Those that are over are looked for so often at most.
+const SWEEP: Duration = Duration::from_secs(1);
 
 /// The State of a round.
 pub(super) type RoundState = [u8; PLACE + FRESH];
@@ -29,6 +33,10 @@ pub(super) struct Open {
     pub(super) client: String,
     /// Outer identity, for the log.
     pub(super) identity: String,
+    /// Who it is inside the tunnel, once that was said.
+    pub(super) username: Option<String>,
+    /// By what it was decided last.
+    pub(super) how: How,
     pub(super) since: Instant,
     /// The State that the next response must carry.
     state: RoundState,
@@ -47,15 +55,6 @@ pub(super) enum Decided {
     Accepted(Arc<Person>, Reason),
     /// Refused.
     Refused(Reason),
-}
-
-impl Decided {
-    /// Why.
-    pub(super) const fn reason(&self) -> Reason {
-        match self {
-            Decided::Accepted(_, reason) | Decided::Refused(reason) => *reason,
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -87,9 +86,20 @@ enum Slot {
 #[derive(Debug, Default)]
 struct Table {
     slots: HashMap<[u8; PLACE], Slot>,
+    /// By name of the client.
+    queues: HashMap<String, Queue>,
+    serial: u64,
+    /// When those that are over were looked for last.
+    swept: Option<Instant>,
+}
+
+/// Conversations of one client that wait.
+#[derive(Debug, Default)]
+struct Queue {
     /// Those that were put back, in that order; of some a later turn follows.
     order: VecDeque<([u8; PLACE], u64, Instant)>,
-    serial: u64,
+    /// How many wait.
+    waiting: usize,
 }
 
 /// The conversations.
@@ -102,11 +112,18 @@ pub(super) struct Held {
     table: Arc<Conversations>,
     place: [u8; PLACE],
     open: Option<Box<Open>>,
+    /// What was taken before that which is in hand.
+    before: Option<Last>,
 }
 
 impl Conversations {
     fn lock(&self) -> MutexGuard<'_, Table> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().slots.len()
     }
 
     /// Takes in a new one, and those out that are over or too many.
@@ -119,14 +136,24 @@ impl Conversations {
         let New { conversation, client, identity, now } = open;
         let mut table = self.lock();
         table.expire(now, lifetime);
-        while table.slots.len() >= limit && table.drop_oldest() {}
+        while table.slots.len() >= limit && table.make_room() {}
         table.slots.insert(random, Slot::Busy);
         drop(table);
         let mut state = [0; PLACE + FRESH];
         state.split_at_mut(PLACE).0.copy_from_slice(&random);
-        let (last, login, decided) = (None, None, None);
-        let open = Open { conversation, client, identity, since: now, state, last, login, decided };
-        Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)) }
+        let open = Open {
+            conversation,
+            client,
+            identity,
+            username: None,
+            how: How::Nothing,
+            since: now,
+            state,
+            last: None,
+            login: None,
+            decided: None,
+        };
+        Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)), before: None }
     }
 
     /// Takes out the one that a response of this client belongs to.
@@ -164,8 +191,12 @@ impl Conversations {
         let Some(Slot::Idle(mut open, _)) = table.slots.insert(place, Slot::Busy) else {
             return Found::Unknown;
         };
-        open.last = Some(Last { state, response: digest, request: Vec::new() });
-        Found::Open(Held { table: Arc::clone(self), place, open: Some(open) }, undecided)
+        if let Some(queue) = table.queues.get_mut(client) {
+            queue.waiting = queue.waiting.saturating_sub(1);
+        }
+        let last = Last { state, response: digest, request: Vec::new() };
+        let before = open.last.replace(last);
+        Found::Open(Held { table: Arc::clone(self), place, open: Some(open), before }, undecided)
     }
 }
 
@@ -181,41 +212,63 @@ pub(super) struct New {
 impl Table {
     fn put(&mut self, place: [u8; PLACE], open: Box<Open>, now: Instant) {
         self.serial += 1;
-        self.order.push_back((place, self.serial, now));
+        let queue = match self.queues.get_mut(&open.client) {
+            Some(queue) => queue,
+            None => self.queues.entry(open.client.clone()).or_default(),
+        };
+        queue.order.push_back((place, self.serial, now));
+        queue.waiting += 1;
         self.slots.insert(place, Slot::Idle(open, self.serial));
         // Those that a later turn follows would pile up behind one that is silent.
-        if self.order.len() > 64 + 2 * self.slots.len() {
+        if queue.order.len() > 64 + 2 * queue.waiting {
             let slots = &self.slots;
-            self.order.retain(|(place, serial, _)| {
-                matches!(slots.get(place), Some(Slot::Idle(_, present)) if present == serial)
-            });
+            queue.order.retain(|(place, serial, _)| waits(slots, place, *serial));
         }
     }
 
+    /// Ends those that are over, looking around once in a while.
     fn expire(&mut self, now: Instant, lifetime: Duration) {
-        while self.order.front().is_some_and(|(.., put)| now >= *put + lifetime) {
-            self.pop();
+        if self.swept.is_some_and(|swept| now < swept + SWEEP) {
+            return;
         }
+        self.swept = Some(now);
+        let slots = &mut self.slots;
+        self.queues.retain(|_, queue| {
+            while queue.order.front().is_some_and(|(.., put)| now >= *put + lifetime) {
+                queue.pop(slots);
+            }
+            !queue.order.is_empty()
+        });
     }
 
-    /// Ends the one that was silent longest; `false` if there is none.
-    fn drop_oldest(&mut self) -> bool {
-        while !self.order.is_empty() {
-            if self.pop() {
+    /// Ends the one that was silent longest, of the client that has the most; `false` if there is none.
+    fn make_room(&mut self) -> bool {
+        let most = self.queues.values_mut().max_by_key(|queue| queue.waiting);
+        let Some(queue) = most.filter(|queue| queue.waiting > 0) else { return false };
+        while !queue.order.is_empty() {
+            if queue.pop(&mut self.slots) {
                 return true;
             }
         }
         false
     }
+}
 
-    fn pop(&mut self) -> bool {
+impl Queue {
+    /// Takes the first out; whether it still waited.
+    fn pop(&mut self, slots: &mut HashMap<[u8; PLACE], Slot>) -> bool {
         let Some((place, serial, _)) = self.order.pop_front() else { return false };
-        let present = matches!(self.slots.get(&place), Some(Slot::Idle(_, present)) if *present == serial);
+        let present = waits(slots, &place, serial);
         if present {
-            self.slots.remove(&place);
+            slots.remove(&place);
+            self.waiting = self.waiting.saturating_sub(1);
         }
         present
     }
+}
+
+fn waits(slots: &HashMap<[u8; PLACE], Slot>, place: &[u8; PLACE], serial: u64) -> bool {
+    matches!(slots.get(place), Some(Slot::Idle(_, present)) if *present == serial)
 }
 
 impl Held {
@@ -234,6 +287,13 @@ impl Held {
         let state = open.state;
         self.open = Some(open);
         state
+    }
+
+    /// What was taken was none that was asked for: as if it had not come.
+    pub(super) fn ignore(mut self) {
+        if let Some(open) = &mut self.open {
+            open.last = self.before.take();
+        }
     }
 
     /// It is over.

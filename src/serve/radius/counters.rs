@@ -1,8 +1,7 @@
-//! What the RADIUS shell counts, by name. Names are stable: `status` and later metrics show them.
+//! What the RADIUS shell counts of datagrams, by name. Names are stable: `status` and metrics show them. Decisions are counted where
+//! they fall, in [`crate::engine::meters`].
 
-use crate::domain::reason::Reason;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::base::meter::Counter;
 
 macro_rules! events {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -56,47 +55,30 @@ events! {
 
 /// The counters.
 #[derive(Debug)]
-pub struct Counters {
-    events: Vec<AtomicU64>,
-    reasons: Vec<AtomicU64>,
-}
+pub struct Counters(Vec<Counter>);
 
 impl Default for Counters {
     fn default() -> Self {
-        let zeros = |count: usize| (0..count).map(|_| AtomicU64::new(0)).collect();
-        Self { events: zeros(Event::NAMES.len()), reasons: zeros(Reason::ALL.len()) }
+        Self(Event::NAMES.iter().map(|_| Counter::default()).collect())
     }
 }
 
 impl Counters {
     /// Counts an event.
     pub fn count(&self, event: Event) {
-        if let Some(counter) = self.events.get(event as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
+        self.add(event, 1);
     }
 
     /// Counts an event so many times.
     pub fn add(&self, event: Event, times: usize) {
-        if let Some(counter) = self.events.get(event as usize).filter(|_| times > 0) {
-            counter.fetch_add(times as u64, Ordering::Relaxed);
+        if let Some(counter) = self.0.get(event as usize).filter(|_| times > 0) {
+            counter.add(times as u64);
         }
     }
 
-    /// Counts a decision by its reason.
-    pub fn decided(&self, reason: Reason) {
-        if let Some(counter) = self.reasons.get(reason as usize) {
-            counter.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// All counters by name; decisions as `decision.REASON`, only those that happened.
-    pub fn snapshot(&self) -> BTreeMap<String, u64> {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let events = Event::NAMES.iter().map(|name| (*name).to_owned()).zip(self.events.iter().map(read));
-        let names = Reason::ALL.iter().map(|reason| format!("decision.{}", reason.as_str()));
-        let reasons = names.zip(self.reasons.iter().map(read)).filter(|(_, count)| *count > 0);
-        events.chain(reasons).collect()
+    /// All counters by name.
+    pub fn snapshot(&self) -> Vec<(&'static str, u64)> {
+        Event::NAMES.iter().copied().zip(self.0.iter().map(Counter::get)).collect()
     }
 }
 
@@ -108,11 +90,8 @@ mod tests {
     fn counts_appear_under_their_names() {
         let counters = Counters::default();
         counters.count(Event::StatusServer);
-        counters.decided(Reason::WrongPassword);
-        let snapshot = counters.snapshot();
-        assert_eq!(snapshot.get("status-server"), Some(&1));
-        assert_eq!(snapshot.get("decision.wrong-password"), Some(&1));
-        assert_eq!(snapshot.get("malformed"), Some(&0));
-        assert_eq!(snapshot.get("decision.password-only"), None);
+        counters.add(Event::Unread, 3);
+        let counted: Vec<_> = counters.snapshot().into_iter().filter(|(_, count)| *count > 0).collect();
+        assert_eq!(counted, [("unread", 3), ("status-server", 1)]);
     }
 }

@@ -16,6 +16,7 @@ use super::job::{Done, Job, Outcome};
 use super::socket::{Outbox, canonical};
 use crate::config::{Client, Config};
 use crate::engine::login::Undecided;
+use crate::engine::meters::{Meters, Sampler, Stage, Timing};
 use crate::wire::radius::Packet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,11 +35,13 @@ pub(super) struct Desk {
     pub(super) outbox: Outbox,
     /// The answer that is being made.
     buffer: Vec<u8>,
+    meters: Arc<Meters>,
+    sampler: Sampler,
 }
 
 impl Desk {
     pub(super) fn new(shell: Arc<Shell>, sockets: usize) -> Self {
-        let config = shell.config.load_full();
+        let (config, meters) = (shell.config.load_full(), Arc::clone(&shell.meters));
         let (window, limit) = (config.radius.duplicate_window, config.radius.duplicate_entries);
         Self {
             shell,
@@ -48,7 +51,14 @@ impl Desk {
             delayed: Delayed::default(),
             outbox: Outbox::default(),
             buffer: Vec::new(),
+            meters,
+            sampler: Sampler::default(),
         }
+    }
+
+    /// So many datagrams have arrived together.
+    pub(super) const fn arrived(&mut self, together: usize) {
+        self.sampler.arrived(together);
     }
 
     /// Takes a new configuration if there is one.
@@ -70,6 +80,8 @@ impl Desk {
     /// Takes a datagram that arrived at `at`; a login that is to be decided is given back.
     pub(super) fn datagram(&mut self, received: Received, bytes: &[u8], at: Instant) -> Option<(Job, About)> {
         let config = Arc::clone(&self.config);
+        let weight = self.sampler.weight();
+        let begun = (weight > 0).then(Instant::now);
         match examine(&config, canonical(received.source), bytes) {
             Examined::Drop(event, client) => {
                 self.dropped(event, client.map(|client| &**client), received.source, at);
@@ -90,18 +102,23 @@ impl Desk {
                         self.shell.counters.count(Event::DuplicateAnswered);
                         self.outbox.push(bytes, received.source, received.arrival);
                     }
-                    Seen::New(ticket) => match self.admit(client, &packet, at) {
-                        Ok(job) => {
-                            let deadline = at + config.radius.request_deadline;
-                            let span =
-                                info_span!("request", id = %job.request.simple(), client = %client.name);
-                            return Some((job, About { received, ticket, at, deadline, span }));
+                    Seen::New(ticket) => {
+                        match self.admit(client, &packet, received.source, Timing { since: at, weight }) {
+                            Ok(job) => {
+                                if let Some(begun) = begun {
+                                    self.meters.stage(Stage::Decode, begun.elapsed(), weight);
+                                }
+                                let deadline = at + config.radius.request_deadline;
+                                let span =
+                                    info_span!("request", id = %job.request.simple(), client = %client.name);
+                                return Some((job, About { received, ticket, at, deadline, span }));
+                            }
+                            Err(event) => {
+                                self.duplicates.forget(ticket);
+                                self.dropped(event, Some(client), received.source, at);
+                            }
                         }
-                        Err(event) => {
-                            self.duplicates.forget(ticket);
-                            self.dropped(event, Some(client), received.source, at);
-                        }
-                    },
+                    }
                 }
                 None
             }
@@ -109,13 +126,19 @@ impl Desk {
     }
 
     /// Finds a place for a login and makes a job of it.
-    fn admit(&self, client: &Arc<Client>, packet: &Packet<'_>, at: Instant) -> Result<Job, Event> {
+    fn admit(
+        &self,
+        client: &Arc<Client>,
+        packet: &Packet<'_>,
+        source: SocketAddr,
+        timing: Timing,
+    ) -> Result<Job, Event> {
         if !self.shell.enter(self.config.radius.max_in_flight) {
             return Err(Event::Shed);
         }
         let wanted = wanted(client, packet).inspect_err(|_| self.shell.leave())?;
         let (config, client) = (Arc::clone(&self.config), Arc::clone(client));
-        Ok(Job { config, client, wanted, request: Uuid::now_v7(), at })
+        Ok(Job { config, client, wanted, request: Uuid::now_v7(), peer: canonical(source), timing })
     }
 
     /// Takes the end of a login: answers, or forgets it so that a retransmission gets another chance.
@@ -129,9 +152,6 @@ impl Desk {
                 false
             }
             End::Done(Done { config, client, wanted, outcome: Ok(outcome) }) => {
-                if let Some(reason) = outcome.reason() {
-                    self.shell.counters.decided(reason);
-                }
                 let made = answer::outcome(&config, &client, &wanted.to, &outcome, &mut self.buffer);
                 if made {
                     self.answer(about, &config, &outcome, now);

@@ -3,12 +3,13 @@
 use super::counters::Event;
 use super::examine::Wanted;
 use super::wifi::{self, Wifi};
+use crate::base::meter::Outcomes;
 use crate::config::{Client, Config};
-use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::engine::login::{Gatekeeper, Round, Undecided, Verdict};
+use crate::engine::meters::{Front, Timing};
+use std::net::IpAddr;
 use std::sync::Arc;
-use tokio::time::Instant;
 use uuid::Uuid;
 
 /// A login to be decided.
@@ -20,8 +21,10 @@ pub(super) struct Job {
     pub(super) wanted: Wanted,
     /// Id of the request, for log and audit.
     pub(super) request: Uuid,
-    /// When it arrived.
-    pub(super) at: Instant,
+    /// Who asks.
+    pub(super) peer: IpAddr,
+    /// When it arrived, and what it counts for.
+    pub(super) timing: Timing,
 }
 
 /// What came of it, with what the answer is made from.
@@ -43,17 +46,6 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// Why, if it is a decision.
-    pub(super) const fn reason(&self) -> Option<Reason> {
-        match self {
-            Outcome::Login(verdict) => Some(verdict.reason()),
-            Outcome::Eap(wifi::Reply::Success { reason, .. } | wifi::Reply::Failure { reason, .. }) => {
-                Some(*reason)
-            }
-            Outcome::Eap(_) => None,
-        }
-    }
-
     /// A refusal, which waits for its moment.
     pub(super) const fn refuses(&self) -> bool {
         matches!(self, Outcome::Login(Verdict::Reject { .. }) | Outcome::Eap(wifi::Reply::Failure { .. }))
@@ -73,15 +65,21 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Jo
     let eap = job.config.eap.as_ref().filter(|_| !job.client.eap.methods.is_empty());
     if let (Some(eap), Some(message)) = (eap, &job.wanted.eap) {
         let outcome = wifi.decide(&gatekeeper, &job, eap, message).await.map(Outcome::Eap);
+        if outcome.is_err() {
+            gatekeeper.meters.undecided(Front::Eap);
+        }
         let Job { config, client, wanted, .. } = job;
         return Done { config, client, wanted, outcome };
     }
-    let Job { config, client, mut wanted, request, at } = job;
+    let Job { config, client, mut wanted, request, peer, timing } = job;
     let mut name = [0; uuid::fmt::Simple::LENGTH];
     let round = Round {
         request: request.simple().encode_lower(&mut name),
-        front: "radius",
+        front: Front::Radius,
+        timing,
+        peer: Some(peer),
         client: &client.name,
+        outcomes: Some(outcomes(&gatekeeper, &client)),
         purpose: Purpose::Login,
         policy: &client.policy,
         username: &wanted.username,
@@ -95,22 +93,10 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Jo
         device: None,
     };
     let verdict = gatekeeper.decide(&config, round).await;
-    if let Ok(verdict) = &verdict {
-        log(&wanted, verdict, at);
-    }
     Done { config, client, wanted, outcome: verdict.map(Outcome::Login) }
 }
 
-fn log(wanted: &Wanted, verdict: &Verdict, since: Instant) {
-    if !tracing::enabled!(tracing::Level::INFO) {
-        return;
-    }
-    let (outcome, reason) = match verdict {
-        Verdict::Accept { reason, .. } => ("accept", reason),
-        Verdict::Challenge { reason, .. } => ("challenge", reason),
-        Verdict::Reject { reason, .. } => ("reject", reason),
-    };
-    let Wanted { username, calling_station, .. } = wanted;
-    let millis = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::info!(username, calling_station, outcome, reason = reason.as_str(), millis, "login");
+/// A client's counters: looked for once after each reload, and at hand from then on.
+pub(super) fn outcomes<'c>(gatekeeper: &Gatekeeper, client: &'c Client) -> &'c Outcomes {
+    client.outcomes.get_or_init(|| gatekeeper.meters.client(Front::Radius, &client.name))
 }

@@ -24,16 +24,21 @@ mod duplicates;
 mod examine;
 mod in_flight;
 mod job;
+mod offline;
 mod reader;
 mod socket;
 mod wifi;
+mod workers;
 
 pub use counters::{Counters, Event};
 pub use examine::{Examined, Wanted, examine, wanted};
+pub use offline::Offline;
 
 use crate::config::Config;
 use crate::engine::login::Gatekeeper;
+use crate::engine::meters::Meters;
 use crate::engine::warnings::Warnings;
+use crate::serve::handed::Handed;
 use arc_swap::ArcSwap;
 use bell::Bell;
 use reader::Reader;
@@ -42,8 +47,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use wifi::Wifi;
 
 /// An address could not be bound.
@@ -60,6 +66,7 @@ pub struct BindError {
 struct Shell {
     config: Arc<ArcSwap<Config>>,
     counters: Arc<Counters>,
+    meters: Arc<Meters>,
     warnings: Warnings,
     /// Logins being decided.
     in_flight: AtomicUsize,
@@ -68,9 +75,9 @@ struct Shell {
 }
 
 impl Shell {
-    fn new(config: Arc<ArcSwap<Config>>, counters: Arc<Counters>) -> Self {
+    fn new(config: Arc<ArcSwap<Config>>, counters: Arc<Counters>, meters: Arc<Meters>) -> Self {
         let (warnings, wifi) = (Warnings::default(), Arc::default());
-        Self { config, counters, warnings, in_flight: AtomicUsize::new(0), wifi }
+        Self { config, counters, meters, warnings, in_flight: AtomicUsize::new(0), wifi }
     }
 
     /// Counts a login in, if there are fewer than `limit`.
@@ -85,6 +92,32 @@ impl Shell {
     /// Counts a login out.
     fn leave(&self) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How much the server is at.
+#[derive(Clone)]
+pub struct Load(Arc<Shell>);
+
+impl Load {
+    /// Logins being decided.
+    pub fn in_flight(&self) -> usize {
+        self.0.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// EAP conversations under way.
+    pub fn conversations(&self) -> usize {
+        self.0.wifi.conversations()
+    }
+
+    /// TLS sessions that can be resumed.
+    pub fn sessions(&self) -> usize {
+        self.0.wifi.sessions()
+    }
+
+    /// Steps of handshakes that wait for a thread.
+    pub fn handshakes(&self) -> usize {
+        self.0.wifi.handshakes()
     }
 }
 
@@ -128,6 +161,8 @@ struct Listener {
     address: SocketAddr,
     /// As bound.
     local: SocketAddr,
+    /// The sockets were handed over, and stay open after us.
+    handed: bool,
     readers: Vec<Thread>,
 }
 
@@ -144,19 +179,21 @@ pub struct Server {
     listeners: Vec<Listener>,
     /// Of addresses that are no longer served, with requests that may be under way.
     leaving: Vec<Listener>,
+    handed: Arc<Handed>,
 }
 
 impl Server {
-    /// Binds every address of the configuration and begins to serve. `config` may be replaced at any time;
+    /// Binds every address of the configuration, or takes its sockets over where they were `handed`, and begins to serve. `config` may be replaced at any time;
     /// call [`Server::reload`] then.
     pub fn start(
         config: Arc<ArcSwap<Config>>,
         gatekeeper: Arc<Gatekeeper>,
         counters: Arc<Counters>,
+        handed: Arc<Handed>,
     ) -> Result<Self, BindError> {
         let addresses = config.load().radius.listen.clone();
-        let shell = Arc::new(Shell::new(config, counters));
-        let mut server = Self { shell, gatekeeper, listeners: Vec::new(), leaving: Vec::new() };
+        let shell = Arc::new(Shell::new(config, counters, Arc::clone(&gatekeeper.meters)));
+        let mut server = Self { shell, gatekeeper, listeners: Vec::new(), leaving: Vec::new(), handed };
         for address in addresses {
             server.listen(address)?;
         }
@@ -164,12 +201,18 @@ impl Server {
     }
 
     fn listen(&mut self, address: SocketAddr) -> Result<(), BindError> {
-        let count = sockets(self.shell.config.load().radius.sockets);
-        // All are bound before any is read: from then on the kernel's choice for a client stays.
-        let bound = Socket::bind(address, count).map_err(|source| BindError { address, source })?;
-        let local = bound.first().map_or(address, Socket::local);
-        tracing::info!(address = %local, sockets = bound.len(), "RADIUS is served");
-        let mut listener = Listener { address, local, readers: Vec::with_capacity(count) };
+        let given = self.handed.udp(address).map_err(|source| BindError { address, source })?;
+        let handed = !given.is_empty();
+        // All are bound before any is read: from then on the kernel's choice for an Identifier stays.
+        let bound = match handed {
+            true => given.into_iter().map(Socket::adopt).collect(),
+            false => Socket::bind(address, sockets(self.shell.config.load().radius.sockets)),
+        };
+        let bound: Vec<_> = bound.map_err(|source| BindError { address, source })?;
+        Socket::share(&bound);
+        let (local, count) = (bound.first().map_or(address, Socket::local), bound.len());
+        tracing::info!(address = %local, sockets = count, handed, "RADIUS is served");
+        let mut listener = Listener { address, local, handed, readers: Vec::with_capacity(count) };
         for socket in bound {
             match Thread::start(&self.shell, &self.gatekeeper, socket, count) {
                 Ok(thread) => listener.readers.push(thread),
@@ -183,9 +226,28 @@ impl Server {
         Ok(())
     }
 
+    /// How much it is at, for as long as it runs.
+    pub fn load(&self) -> Load {
+        Load(Arc::clone(&self.shell))
+    }
+
     /// The addresses that are served, with the ports that were taken for port 0.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().map(|listener| listener.local).collect()
+    }
+
+    /// Whether each reader takes a turn within this time. From one that does not, nobody gets answers any more.
+    pub async fn takes_turns(&self, patience: Duration) -> bool {
+        let readers = self.listeners.iter().flat_map(|listener| &listener.readers);
+        let asked: Vec<_> = readers.map(|reader| (reader, reader.bell.ask())).collect();
+        let until = Instant::now() + patience;
+        while !asked.iter().all(|(reader, number)| reader.bell.has_seen(*number)) {
+            if Instant::now() >= until {
+                return false;
+            }
+            sleep(LOOK).await;
+        }
+        true
     }
 
     /// Takes what changed in the configuration: added and removed addresses; readers see new limits by themselves.
@@ -196,6 +258,12 @@ impl Server {
         let gone = self.listeners.extract_if(.., |listener| !wanted.contains(&listener.address));
         for listener in gone {
             tracing::info!(address = %listener.local, "RADIUS is no longer served");
+            if listener.handed {
+                tracing::warn!(
+                    address = %listener.local,
+                    "the service manager keeps this address open, and nobody answers there; take it out of the socket unit"
+                );
+            }
             listener.close();
             self.leaving.push(listener);
         }
@@ -227,6 +295,9 @@ fn sockets(wanted: usize) -> usize {
         wanted => wanted,
     }
 }
+
+/// So often it is looked whether readers have taken their turns.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// More sockets than that are worth nothing: each core beyond is busy with what logins need elsewhere.
 const MANY: usize = 16;

@@ -4,12 +4,13 @@
 //! client with a second route drops the answer. So the destination is read with `IP_PKTINFO` /
 //! `IPV6_RECVPKTINFO` and given back when sending. A socket bound to one address has no choice, and need not ask.
 //!
-//! An address can have several sockets (`SO_REUSEPORT`). The kernel shares the datagrams out by addresses and ports, so
-//! that all from one port of a client come to the same socket as long as the set stays: retransmissions
-//! meet the table that knows them.
+//! An address can have several sockets (`SO_REUSEPORT`). The kernel shares the datagrams out by their Identifier: by itself it would do so
+//! by addresses and ports, and a NAS that asks from one port would keep one of the readers busy and leave the others idle. A retransmission has
+//! the Identifier of the first (RFC 2865 §2.5), so it meets the table that knows it as long as the set stays.
 
 use super::batch::{self, Arrival, Inbox, Kind};
 use crate::wire::radius::Code;
+use nix::libc::{sock_filter, sock_fprog};
 use nix::sys::socket::{SockaddrStorage, getsockopt, setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
@@ -25,6 +26,9 @@ const LOOKS: u32 = 3;
 /// `net.core.rmem_max` lets it, and counts some 800 for a request, so that 2,600 can wait: a few hundredths of a second, and no
 /// answer comes much too late.
 const KERNEL_BUFFER: usize = 1 << 20;
+
+/// Of the kernel's filters: an octet at a place of the packet.
+const LOAD_OCTET: u16 = 0x30;
 
 /// A bound socket.
 #[derive(Debug)]
@@ -54,33 +58,43 @@ impl Socket {
         Ok(all)
     }
 
+    /// Has the kernel give each datagram for an address to the one of its sockets that the Identifier, modulo their number, counts to.
+    pub(super) fn share(all: &[Self]) {
+        let [first, _, ..] = all else { return };
+        if let Err(error) = share_by_identifier(&first.inner, all.len()) {
+            tracing::info!(%error, address = %first.local, "the kernel shares requests out by the port they come from");
+        }
+    }
+
     fn bind_one(address: SocketAddr, shared: bool) -> io::Result<Self> {
         let socket = socket2::Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-        let any = address.ip().is_unspecified();
-        let kind = match address {
-            SocketAddr::V4(_) if any => Kind::V4Any,
-            SocketAddr::V4(_) => Kind::V4,
-            SocketAddr::V6(_) if any => Kind::V6Any,
-            SocketAddr::V6(_) => Kind::V6,
-        };
         if let SocketAddr::V6(v6) = address {
             socket.set_only_v6(*v6.ip() != Ipv6Addr::UNSPECIFIED)?;
         }
-        match kind {
-            Kind::V4Any => setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?,
-            Kind::V6Any => setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?,
-            Kind::V4 | Kind::V6 => {}
-        }
-        // The kernel caps these silently; a smaller buffer still works.
+        // The kernel caps it silently; a smaller buffer still works.
         socket.set_recv_buffer_size(KERNEL_BUFFER)?;
-        socket.set_send_buffer_size(KERNEL_BUFFER)?;
-        socket.set_nonblocking(true)?;
         if shared {
             setsockopt(&socket, sockopt::ReusePort, &true)?;
         }
+        let kind = prepare(&socket, address)?;
         socket.bind(&address.into())?;
         let inner = UdpSocket::from(socket);
         let local = inner.local_addr()?;
+        Ok(Self { inner, local, kind })
+    }
+
+    /// Takes over one that is bound. How much waits in it is for whoever has opened it to say, who may go beyond
+    /// `net.core.rmem_max`.
+    pub(super) fn adopt(inner: UdpSocket) -> io::Result<Self> {
+        let local = inner.local_addr()?;
+        let socket = SockRef::from(&inner);
+        // Left behind by a daemon that was killed while it turned some away.
+        if let Err(error) = socket.detach_filter()
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            return Err(error);
+        }
+        let kind = prepare(&socket, local)?;
         Ok(Self { inner, local, kind })
     }
 
@@ -131,6 +145,39 @@ impl Socket {
     }
 }
 
+/// Sets what holds for all; how the addresses of datagrams are told.
+fn prepare(socket: &socket2::Socket, address: SocketAddr) -> io::Result<Kind> {
+    let any = address.ip().is_unspecified();
+    let kind = match address {
+        SocketAddr::V4(_) if any => Kind::V4Any,
+        SocketAddr::V4(_) => Kind::V4,
+        SocketAddr::V6(_) if any => Kind::V6Any,
+        SocketAddr::V6(_) => Kind::V6,
+    };
+    match kind {
+        Kind::V4Any => setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?,
+        Kind::V6Any => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?,
+        Kind::V4 | Kind::V6 => {}
+    }
+    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    socket.set_nonblocking(true)?;
+    Ok(kind)
+}
+
+/// Gives the program to the set of sockets that this one is of.
+fn share_by_identifier(of_the_set: &UdpSocket, sockets: usize) -> io::Result<()> {
+    /// The second octet (RFC 2865 §3). A program of a set sees what comes after the header of UDP.
+    const IDENTIFIER: u32 = 1;
+    const MODULO: u16 = 0x94;
+    const RETURN_RESULT: u16 = 0x16;
+    let step = |code, k| sock_filter { code, jt: 0, jf: 0, k };
+    let sockets = u32::try_from(sockets).unwrap_or(1);
+    let mut program = [step(LOAD_OCTET, IDENTIFIER), step(MODULO, sockets), step(RETURN_RESULT, 0)];
+    let len = u16::try_from(program.len()).unwrap_or_default();
+    let program = sock_fprog { len, filter: program.as_mut_ptr() };
+    Ok(setsockopt(of_the_set, sockopt::AttachReusePortCbpf, &program)?)
+}
+
 /// What is found in one of a few looks.
 fn looked_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
     (0..LOOKS).find_map(|_| look())
@@ -161,7 +208,6 @@ fn admission(below: u32) -> [SockFilter; 6] {
     const CODE: u32 = 8;
     /// The random number among what the kernel adds to a packet, see bpf(4) and `linux/filter.h`.
     const RANDOM: u32 = 0xffff_f000 + 56;
-    const LOAD_OCTET: u16 = 0x30;
     const LOAD_WORD: u16 = 0x20;
     const IF_EQUAL: u16 = 0x15;
     const IF_AT_LEAST: u16 = 0x35;
@@ -195,7 +241,6 @@ impl Outbox {
     }
 
     /// What waits, one after the other.
-    #[cfg(test)]
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -245,199 +290,4 @@ pub(super) fn canonical(address: SocketAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::batch::{BATCH, DATAGRAM_LIMIT};
-    use super::*;
-
-    fn bind(address: &str) -> Socket {
-        Socket::bind(address.parse().unwrap(), 1).unwrap().pop().unwrap()
-    }
-
-    /// Loopback delivers before the sender goes on.
-    fn receive(socket: &Socket, inbox: &mut Inbox) {
-        socket.receive(inbox).unwrap();
-    }
-
-    /// The reply must come from the address that was asked, which a wildcard socket would not do by itself for
-    /// 127.0.0.2.
-    fn answers_from_the_address_asked(bound: &str, ask: &str, peer: &str) {
-        let server = bind(bound);
-        let client = UdpSocket::bind(peer).unwrap();
-        let asked = SocketAddr::new(ask.parse().unwrap(), server.local().port());
-        let (mut inbox, mut outbox) = (Inbox::new(), Outbox::default());
-        // Twice: what the kernel said the first time leaves room for the second.
-        for _ in 0..2 {
-            client.send_to(b"ping", asked).unwrap();
-            receive(&server, &mut inbox);
-            let (received, bytes) = inbox.iter().next().unwrap();
-            assert_eq!(bytes, b"ping");
-            outbox.push(b"pong", received.source, received.arrival);
-            outbox.flush(&server);
-            let mut buffer = [0; DATAGRAM_LIMIT];
-            let (_, from) = client.recv_from(&mut buffer).unwrap();
-            assert_eq!(from, asked);
-        }
-    }
-
-    #[test]
-    fn wildcards_answer_from_the_address_asked() {
-        answers_from_the_address_asked("0.0.0.0:0", "127.0.0.2", "127.0.0.1:0");
-        answers_from_the_address_asked("[::]:0", "127.0.0.3", "127.0.0.1:0");
-        answers_from_the_address_asked("[::]:0", "::1", "[::1]:0");
-    }
-
-    #[test]
-    fn single_addresses_answer_from_themselves_on_one_thread_with_each_other() {
-        for _ in 0..2 {
-            answers_from_the_address_asked("127.0.0.4:0", "127.0.0.4", "127.0.0.1:0");
-            answers_from_the_address_asked("[::1]:0", "::1", "[::1]:0");
-        }
-    }
-
-    #[test]
-    fn more_than_a_batch_is_read_whole_and_in_order() {
-        let server = bind("127.0.0.1:0");
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let all: Vec<Vec<u8>> = (0..BATCH + 8).map(|number| vec![number as u8; number]).collect();
-        for datagram in &all {
-            client.send_to(datagram, server.local()).unwrap();
-        }
-        let (mut inbox, mut found) = (Inbox::new(), Vec::new());
-        while found.len() < all.len() {
-            receive(&server, &mut inbox);
-            found.extend(inbox.iter().map(|(_, bytes)| bytes.to_vec()));
-        }
-        assert_eq!(found, all);
-    }
-
-    #[test]
-    fn datagram_that_cannot_be_sent_does_not_take_the_others_along() {
-        let server = bind("0.0.0.0:0");
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let (to, nowhere) = (client.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap());
-        let mut outbox = Outbox::default();
-        let count = 2 * BATCH as u8 + 3;
-        for number in 0..count {
-            // Some in between from another address, so that there are several calls.
-            let from = if number % 16 == 5 {
-                Arrival::V4(u32::from_ne_bytes([127, 0, 0, 2]))
-            } else {
-                Arrival::Bound
-            };
-            outbox.push(&[number, 7], if number % 10 == 0 { nowhere } else { to }, from);
-        }
-        outbox.flush(&server);
-        assert_eq!(outbox.len(), 0);
-        let mut buffer = [0; DATAGRAM_LIMIT];
-        for number in (0..count).filter(|number| number % 10 != 0) {
-            let (length, from) = client.recv_from(&mut buffer).unwrap();
-            assert_eq!(&buffer[..length], [number, 7]);
-            assert_eq!(from.ip().to_string(), if number % 16 == 5 { "127.0.0.2" } else { "127.0.0.1" });
-        }
-    }
-
-    #[test]
-    fn socket_told_to_admit_a_share_takes_that_share_and_every_status_server() {
-        for address in ["127.0.0.1:0", "0.0.0.0:0", "[::1]:0", "[::]:0"] {
-            let (server, mut inbox) = (bind(address), Inbox::new());
-            let family = if server.local().is_ipv4() { "127.0.0.1" } else { "::1" };
-            let client = UdpSocket::bind((family, 0)).unwrap();
-            let to = SocketAddr::new(family.parse().unwrap(), server.local().port());
-            let mut arrived = |code: u8| {
-                for _ in 0..400 {
-                    client.send_to(&[code, 7], to).unwrap();
-                }
-                let mut count = 0;
-                while server.receive(&mut inbox).is_ok() {
-                    assert!(inbox.iter().all(|(_, bytes)| bytes == [code, 7]));
-                    count += inbox.len();
-                }
-                count
-            };
-            server.admit(0.5).unwrap();
-            // By chance it is outside once in 10^23 times.
-            for code in [1, 4, 13, 255] {
-                assert!((100..300).contains(&arrived(code)), "{address}");
-            }
-            assert_eq!(arrived(12), 400, "Status-Server");
-            server.admit(0.0).unwrap();
-            assert_eq!((arrived(1), arrived(12)), (0, 400));
-            server.admit(1.0).unwrap();
-            assert_eq!(arrived(1), 400);
-        }
-    }
-
-    #[test]
-    fn backlog_is_that_of_the_socket_and_tells_what_was_dropped() {
-        for address in ["127.0.0.1:0", "[::1]:0"] {
-            let (server, other) = (bind(address), bind(address));
-            // The list may miss it while sockets of other tests come and go.
-            let backlog = |socket: &Socket| (0..1000).find_map(|_| socket.backlog()).unwrap();
-            let client = UdpSocket::bind((server.local().ip(), 0)).unwrap();
-            assert_eq!(backlog(&server).fullness, 0.0);
-            let mut sent = 0;
-            while backlog(&server).dropped == 0 {
-                client.send_to(&[1; 1000], server.local()).unwrap();
-                sent += 1;
-                assert!(sent < 100_000);
-            }
-            assert!(backlog(&server).fullness > 0.9);
-            assert_eq!((backlog(&other).fullness, backlog(&other).dropped), (0.0, 0));
-            let (mut inbox, mut read) = (Inbox::new(), 0);
-            while server.receive(&mut inbox).is_ok() {
-                read += inbox.len();
-            }
-            assert_eq!((read, backlog(&server).fullness), (sent - 1, 0.0));
-        }
-    }
-
-    #[test]
-    fn line_that_is_missed_twice_is_found() {
-        let mut looks = 0;
-        let mut look = |found_at| {
-            looks += 1;
-            (looks == found_at).then_some(looks)
-        };
-        assert_eq!(looked_for(|| look(3)), Some(3));
-        assert_eq!(looked_for(|| look(7)), None);
-        assert_eq!(looks, 6);
-    }
-
-    #[test]
-    fn sockets_of_an_address_share_its_datagrams_and_one_port_stays_with_one() {
-        let sockets = Socket::bind("127.0.0.1:0".parse().unwrap(), 4).unwrap();
-        let to = sockets[0].local();
-        assert!(sockets.iter().all(|socket| socket.local() == to));
-        let mut clients = Vec::new();
-        for number in 0..64_u8 {
-            let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-            for _ in 0..3 {
-                client.send_to(&[number], to).unwrap();
-            }
-            clients.push(client);
-        }
-        let (mut inbox, mut total) = (Inbox::new(), 0);
-        let mut owner = std::collections::HashMap::new();
-        for (at, socket) in sockets.iter().enumerate() {
-            let mut here = 0;
-            while inbox.fill(socket.inner.as_raw_fd(), socket.kind).is_ok() {
-                for (_, bytes) in inbox.iter() {
-                    assert_eq!(*owner.entry(bytes[0]).or_insert(at), at, "one port, one socket");
-                    here += 1;
-                }
-            }
-            assert!(here > 0, "socket {at} got nothing");
-            total += here;
-        }
-        assert_eq!(total, 192);
-    }
-
-    #[test]
-    fn address_that_is_served_is_refused_however_many_sockets_it_has() {
-        for (ours, theirs) in [(1, 1), (1, 2), (2, 1), (2, 2)] {
-            let first = Socket::bind("127.0.0.1:0".parse().unwrap(), ours).unwrap();
-            let second = Socket::bind(first[0].local(), theirs);
-            assert_eq!(second.unwrap_err().kind(), io::ErrorKind::AddrInUse, "{ours} and {theirs}");
-        }
-    }
-}
+mod tests;

@@ -10,12 +10,15 @@
 //!
 //! What the login machine could not decide gets no answer, and stays where it is: the response may come again.
 
+mod report;
+
 use super::conversations::{Conversations, Decided, Found, Held, New, Open, RoundState};
 use super::counters::Event;
 use super::job::Job;
+use super::workers::Workers;
 use crate::base::Secret;
 use crate::config::{Client, Config, Eap};
-use crate::domain::login::{Attempt, Vouched};
+use crate::domain::login::{How, Vouched};
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
@@ -24,8 +27,11 @@ use crate::eap::{
 };
 use crate::engine::devices::DeviceVerdict;
 use crate::engine::login::{Gatekeeper, Round, State, Undecided, Verdict};
+use crate::engine::meters::{Front, Outcome, Timing};
 use crate::wire::eap::{Code, Method, Packet, failure, request};
 use crate::wire::mschap::Exchange;
+use report::decided_by;
+use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -34,11 +40,12 @@ use uuid::Uuid;
 pub(super) struct Wifi {
     conversations: Arc<Conversations>,
     sessions: Arc<Sessions>,
+    workers: Workers,
 }
 
 impl Default for Wifi {
     fn default() -> Self {
-        Self { conversations: Arc::default(), sessions: Sessions::new(0) }
+        Self { conversations: Arc::default(), sessions: Sessions::new(0), workers: Workers::default() }
     }
 }
 
@@ -48,9 +55,9 @@ pub(super) enum Reply {
     /// A request, in an Access-Challenge. Without a State where nothing is kept.
     Request(Vec<u8>, Option<RoundState>),
     /// Success and keys, in an Access-Accept.
-    Success { eap: [u8; 4], key: Secret<[u8; 64]>, person: Arc<Person>, reason: Reason },
+    Success { eap: [u8; 4], key: Secret<[u8; 64]>, person: Arc<Person> },
     /// Failure, in an Access-Reject.
-    Failure { eap: [u8; 4], reason: Reason },
+    Failure { eap: [u8; 4] },
     /// Nothing.
     Silence(Event),
 }
@@ -62,11 +69,29 @@ struct Turn<'a> {
     client: &'a Client,
     eap: &'a Eap,
     request: Uuid,
+    peer: IpAddr,
+    timing: Timing,
     calling_station: &'a str,
     username: &'a str,
+    workers: &'a Workers,
 }
 
 impl Wifi {
+    /// Conversations under way.
+    pub(super) fn conversations(&self) -> usize {
+        self.conversations.len()
+    }
+
+    /// Sessions that can be resumed.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Steps of handshakes that wait.
+    pub(super) fn handshakes(&self) -> usize {
+        self.workers.waiting()
+    }
+
     /// Takes an EAP message.
     pub(super) async fn decide(
         &self,
@@ -75,21 +100,24 @@ impl Wifi {
         eap: &Eap,
         message: &[u8],
     ) -> Result<Reply, Undecided> {
-        let Job { config, client, wanted, request, at } = job;
+        let Job { config, client, wanted, request, peer, timing } = job;
         let turn = Turn {
             gatekeeper,
             config,
             client,
             eap,
             request: *request,
+            peer: *peer,
+            timing: *timing,
             calling_station: &wanted.calling_station,
             username: &wanted.username,
+            workers: &self.workers,
         };
         let identity = Packet::decode(message).is_ok_and(|packet| packet.method == Some(Method::IDENTITY));
         let Some(state) = wanted.state.as_ref().filter(|_| !identity) else {
             return self.begin(&turn, job, message).await;
         };
-        match self.conversations.take(state, &client.name, message, (*at, eap.lifetime)) {
+        match self.conversations.take(state, &client.name, message, (timing.since, eap.lifetime)) {
             Found::Open(held, undecided) => turn.go_on(held, message, undecided).await,
             Found::Repeated(request, state) => Ok(Reply::Request(request, Some(state))),
             Found::Busy => Ok(Reply::Silence(Event::DuplicateInFlight)),
@@ -120,7 +148,7 @@ impl Wifi {
         let settings = Arc::clone(&turn.eap.settings);
         let (conversation, step) = Conversation::start(settings, methods, place, packet.identifier);
         let identity = String::from_utf8_lossy(packet.data).into_owned();
-        let new = New { conversation, client: turn.client.name.clone(), identity, now: job.at };
+        let new = New { conversation, client: turn.client.name.clone(), identity, now: job.timing.since };
         let bounds = (turn.eap.conversations, turn.eap.lifetime);
         let held = self.conversations.begin(new, turn.fresh(), bounds);
         turn.step(held, step).await
@@ -151,7 +179,10 @@ impl Turn<'_> {
     /// Nobody waits for this.
     fn unknown(&self, message: &[u8]) -> Reply {
         match Packet::decode(message) {
-            Ok(packet) => Reply::Failure { eap: failure(packet.identifier), reason: Reason::EapBroken },
+            Ok(packet) => {
+                self.report(None, (Outcome::Reject, Reason::EapBroken, How::Nothing), "");
+                Reply::Failure { eap: failure(packet.identifier) }
+            }
             Err(_) => Reply::Silence(Event::EapMalformed),
         }
     }
@@ -161,6 +192,17 @@ impl Turn<'_> {
         // What could not be decided before waits where it was.
         let step = match open.conversation.question() {
             Some(_) if undecided => Step::Ask,
+            _ if open.conversation.is_costly(message) => {
+                let message = message.to_vec();
+                let work = move || {
+                    let step = held.open().map(|open| open.conversation.receive(&message));
+                    (held, step)
+                };
+                return match self.workers.run(work).await {
+                    Some((held, Some(step))) => self.step(held, step).await,
+                    _ => Ok(Reply::Silence(Event::Faulty)),
+                };
+            }
             _ => open.conversation.receive(message),
         };
         self.step(held, step).await
@@ -170,7 +212,10 @@ impl Turn<'_> {
         loop {
             let Some(open) = held.open() else { return Ok(Reply::Silence(Event::Faulty)) };
             match step {
-                Step::Ignore => return Ok(Reply::Silence(Event::EapMalformed)),
+                Step::Ignore => {
+                    held.ignore();
+                    return Ok(Reply::Silence(Event::EapMalformed));
+                }
                 Step::Request(request) => {
                     let state = held.wait(&request, self.fresh());
                     return Ok(Reply::Request(request, Some(state)));
@@ -181,12 +226,14 @@ impl Turn<'_> {
                     };
                     let answer = match question {
                         Question::Exchange { identity, exchange } => {
+                            open.username = Some(self.without_realm(&identity).to_owned());
                             let verdict = self.device(&identity, exchange).await?;
                             device_answer(open, verdict)
                         }
                         question => {
-                            let verdict = self.ask(&question, open.login).await?;
-                            open.login = None;
+                            open.username = Some(self.username_of(&question).to_owned());
+                            let (verdict, how) = self.ask(&question, open.login).await?;
+                            (open.login, open.how) = (None, how);
                             answer(open, verdict)
                         }
                     };
@@ -194,23 +241,23 @@ impl Turn<'_> {
                 }
                 Step::Success { eap, key } => {
                     let decided = open.decided.take();
-                    self.log(open, "accept", decided.as_ref().map_or(Reason::EapBroken, Decided::reason), "");
+                    let Some(Decided::Accepted(person, reason)) = decided else {
+                        held.end();
+                        return Ok(Reply::Silence(Event::Faulty));
+                    };
+                    self.report(Some(open), (Outcome::Accept, reason, decided_by(open, reason)), "");
                     held.end();
-                    return Ok(match decided {
-                        Some(Decided::Accepted(person, reason)) => {
-                            Reply::Success { eap, key, person, reason }
-                        }
-                        _ => Reply::Silence(Event::Faulty),
-                    });
+                    return Ok(Reply::Success { eap, key, person });
                 }
                 Step::Failure { eap, why } => {
                     let reason = failed(open, &why);
-                    self.log(open, "reject", reason, &why.to_string());
+                    let decision = (Outcome::Reject, reason, decided_by(open, reason));
+                    self.report(Some(open), decision, &why.to_string());
                     held.end();
                     if reason == Reason::CertificateRefused {
                         self.note_refusal(reason).await?;
                     }
-                    return Ok(Reply::Failure { eap, reason });
+                    return Ok(Reply::Failure { eap });
                 }
             }
         }
@@ -220,8 +267,11 @@ impl Turn<'_> {
     fn round<'r>(&'r self, id: &'r str, username: &'r str) -> Round<'r> {
         Round {
             request: id,
-            front: "radius",
+            front: Front::Eap,
+            timing: self.timing,
+            peer: Some(self.peer),
             client: &self.client.name,
+            outcomes: None,
             purpose: Purpose::Login,
             policy: &self.client.policy,
             username,
@@ -241,20 +291,14 @@ impl Turn<'_> {
         let mut name = [0; uuid::fmt::Simple::LENGTH];
         let id = self.request.simple().encode_lower(&mut name);
         let round = self.round(id, self.without_realm(identity));
-        self.gatekeeper.device_login(self.config, round, Attempt::Exchange(exchange)).await
+        self.gatekeeper.device_login(self.config, round, exchange).await
     }
 
     /// Has the login machine decide.
-    async fn ask(&self, question: &Question, login: Option<State>) -> Result<Verdict, Undecided> {
+    async fn ask(&self, question: &Question, login: Option<State>) -> Result<(Verdict, How), Undecided> {
         let mut name = [0; uuid::fmt::Simple::LENGTH];
         let id = self.request.simple().encode_lower(&mut name);
-        let username = match question {
-            Question::Password { identity: name, .. }
-            | Question::Exchange { identity: name, .. }
-            | Question::Certificate(name) => self.without_realm(name),
-            Question::Session(claim) => &claim.username,
-        };
-        let mut round = self.round(id, username);
+        let mut round = self.round(id, self.username_of(question));
         match question {
             Question::Password { password, can_ask, .. } => {
                 round.typed = Some(password.clone());
@@ -267,11 +311,20 @@ impl Turn<'_> {
             Question::Exchange { .. } => {}
             Question::Certificate(_) => round.vouched = Some(Vouched::Certificate),
             Question::Session(claim) => {
-                let Claim { person, version, device, .. } = *claim;
-                round.vouched = Some(Vouched::Session { person, version, device });
+                let Claim { person, version, reason, factor, .. } = *claim;
+                round.vouched = Some(Vouched::Session { person, version, reason, factor });
             }
         }
-        self.gatekeeper.decide(self.config, round).await
+        self.gatekeeper.decide_within(self.config, &round).await
+    }
+
+    fn username_of<'q>(&self, question: &'q Question) -> &'q str {
+        match question {
+            Question::Password { identity: name, .. }
+            | Question::Exchange { identity: name, .. }
+            | Question::Certificate(name) => self.without_realm(name),
+            Question::Session(claim) => &claim.username,
+        }
     }
 
     /// The name, without a realm that `eap.realms` has.
@@ -287,22 +340,14 @@ impl Turn<'_> {
         self.gatekeeper.refuse(self.config, self.round(id, self.username), reason).await?;
         Ok(())
     }
-
-    fn log(&self, open: &Open, outcome: &str, reason: Reason, why: &str) {
-        let method = open.conversation.method().map_or("none", Method::name);
-        let (identity, calling_station) = (&open.identity, self.calling_station);
-        let resumed = open.conversation.is_resumed();
-        let reason = reason.as_str();
-        tracing::info!(identity, calling_station, method, resumed, outcome, reason, why, "802.1X");
-    }
 }
 
 /// What the conversation is told of a verdict.
 fn answer(open: &mut Open, verdict: Verdict) -> Answer {
     match verdict {
-        Verdict::Accept { person, reason } => {
+        Verdict::Accept { person, reason, factor } => {
             open.decided = Some(Decided::Accepted(Arc::clone(&person), reason));
-            Answer::Accepted { person, device: None }
+            Answer::Accepted { person, reason, factor, proof: None }
         }
         Verdict::Challenge { prompt, state, .. } => {
             open.login = Some(state);
@@ -319,9 +364,10 @@ fn answer(open: &mut Open, verdict: Verdict) -> Answer {
 fn device_answer(open: &mut Open, verdict: DeviceVerdict) -> Answer {
     match verdict {
         DeviceVerdict::Accept { person, factor, proven, .. } => {
-            open.decided = Some(Decided::Accepted(Arc::clone(&person), Reason::DevicePassword));
-            let proof = proven.map(|proven| proven.authenticator_response.clone());
-            Answer::Accepted { person, device: Some((factor, proof.unwrap_or_default())) }
+            let reason = Reason::DevicePassword;
+            open.decided = Some(Decided::Accepted(Arc::clone(&person), reason));
+            let proof = Some(proven.authenticator_response.clone());
+            Answer::Accepted { person, reason, factor: Some(factor), proof }
         }
         DeviceVerdict::Reject { reason, .. } => {
             open.decided = Some(Decided::Refused(reason));

@@ -1,6 +1,7 @@
 //! Where the service is served: TLS where there is a certificate, plainly on this machine only.
 
 use super::{State, router};
+use crate::serve::handed::Handed;
 use crate::serve::http::{BindError, Limits, Protection, Running, Service};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,10 +18,10 @@ const LIMITS: Limits = Limits {
 };
 
 /// Serves the addresses of the present configuration, which may be none.
-pub async fn start(state: State) -> Result<Running, BindError> {
+pub async fn start(state: State, handed: &Handed) -> Result<Running, BindError> {
     let service = Service::new("[wsapi]", router(state.clone()), LIMITS);
     let addresses = state.config.load().wsapi.listen.clone();
-    service.serve_at(&addresses, move |local, _: &SocketAddr| protection(&state, local)).await
+    service.serve_at(&addresses, handed, move |local, _: &SocketAddr| protection(&state, local)).await
 }
 
 /// A reload may have taken the certificate away together with the address, which is served until a restart.

@@ -14,6 +14,7 @@ pub use listener::start;
 
 use crate::base::Clock;
 use crate::config::Config;
+use crate::engine::meters::Meters;
 use crate::engine::validation::KeyDesk;
 use crate::engine::warnings::Warnings;
 use arc_swap::ArcSwap;
@@ -30,6 +31,8 @@ pub struct State {
     pub desk: Arc<KeyDesk>,
     /// The settings.
     pub config: Arc<ArcSwap<Config>>,
+    /// Counts.
+    pub meters: Arc<Meters>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     kept: Arc<Kept>,
@@ -44,8 +47,13 @@ struct Kept {
 
 impl State {
     /// Nothing is kept yet.
-    pub fn new(desk: Arc<KeyDesk>, config: Arc<ArcSwap<Config>>, clock: Arc<dyn Clock>) -> Self {
-        Self { desk, config, clock, kept: Arc::default() }
+    pub fn new(
+        desk: Arc<KeyDesk>,
+        config: Arc<ArcSwap<Config>>,
+        meters: Arc<Meters>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { desk, config, meters, clock, kept: Arc::default() }
     }
 }
 

@@ -104,6 +104,7 @@ fn warn(state: &State, peer: SocketAddr, what: &'static str) {
 /// Signed, and about what was asked, only for whoever has the key. A stranger's answer says nothing that a stranger has chosen,
 /// and gives nothing away that only the key's owner could make.
 fn reply(state: &State, said: &Said, asked: Option<(&Request, &ApiKey)>) -> Response {
+    state.meters.validation(said.status);
     let (request, key) = asked.unzip();
     let reply = Reply {
         status: said.status,

@@ -60,6 +60,11 @@ impl MemoryChallenges {
         Self { table: Mutex::default(), limit }
     }
 
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.table().states
+    }
+
     /// Whether nothing at all is kept.
     pub fn is_empty(&self) -> bool {
         let table = self.table();

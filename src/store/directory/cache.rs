@@ -118,7 +118,7 @@ impl PasswordCache {
         entries.trim(self.max, now);
     }
 
-    #[cfg(test)]
+    /// How many are remembered, some of which may be over.
     pub(super) fn len(&self) -> usize {
         self.read().of.len()
     }

@@ -54,6 +54,11 @@ impl Embedded {
         Self { passwords, pool, rules, cache, upgrades: Arc::new(Semaphore::new(1)) }
     }
 
+    /// Passwords that are remembered.
+    pub fn cached(&self) -> usize {
+        self.cache.as_ref().map_or(0, PasswordCache::len)
+    }
+
     fn remembered(&self, person: &Person, candidates: &[Secret<Vec<u8>>]) -> Option<usize> {
         let cache = self.cache.as_ref()?;
         candidates.iter().position(|candidate| cache.knows(person, candidate.expose()))

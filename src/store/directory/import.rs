@@ -15,8 +15,12 @@ use super::hash::PasswordHash;
 use crate::base::Secret;
 use crate::domain::password::{Owner, PasswordRules};
 use crate::domain::person::{Role, Username};
+use crate::wire::syslog::shown;
 use std::collections::HashMap;
 use std::fmt;
+
+/// Letters of what is told of a line.
+const LONGEST: usize = 500;
 
 /// The keys of a row.
 const KEYS: [&str; 8] =
@@ -152,7 +156,8 @@ struct Errors(Vec<ImportError>);
 
 impl Errors {
     fn add(&mut self, line: usize, problem: impl Into<String>) {
-        self.0.push(ImportError { line, problem: problem.into() });
+        // It may repeat what stands in the file.
+        self.0.push(ImportError { line, problem: shown(&problem.into(), LONGEST) });
     }
 }
 

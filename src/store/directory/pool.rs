@@ -181,6 +181,12 @@ impl HashPool {
         self.computations.load(Ordering::Relaxed)
     }
 
+    /// Whether all of its threads are there. One ends by a mistake in the program alone.
+    pub fn is_whole(&self) -> bool {
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        !threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Jobs that wait.
     pub fn waiting(&self) -> usize {
         self.shared.lock().waiting.len()

@@ -223,7 +223,7 @@ impl Accounts {
         drop(gone);
     }
 
-    #[cfg(test)]
+    /// How many there are.
     pub(super) fn len(&self) -> usize {
         let kept = self.read();
         kept.young.len() + kept.old.len()

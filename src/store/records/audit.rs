@@ -1,21 +1,25 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
-use super::chain::{self, Kept, Key, Position};
+use super::chain::{self, Key, Link, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
 use super::query::{Query, Script, Value, without_nul};
 use super::sqlite::Lite;
 use super::transaction::Transaction;
-use super::{Records, damaged, search, subjects};
+use super::{Records, damaged, search};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
+use crate::store::seal::Keyring;
 use crate::store::{Audit, AuditCheck, AuditQuery, AuditRecord, Result, StoreError};
 use async_trait::async_trait;
 use rusqlite::ToSql;
-use std::sync::PoisonError;
 
 /// Rows that a check reads at a time, and a listing at most.
 const PAGE: u32 = 1000;
+
+/// How many rows there are that no listing meets: SQLite keeps a text, or nothing at all, where a number should be.
+pub(super) const STRAY: &str = "SELECT count(*) FROM audit
+     WHERE (seq > -9223372036854775808 AND seq < 9223372036854775807) IS NOT TRUE";
 
 /// Adds an entry to the chain, inside a job.
 pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> Result<()> {
@@ -129,6 +133,42 @@ pub(super) async fn after(connection: &mut Connection, seq: i64) -> Result<Vec<A
     rows.bind(seq).bind(PAGE).fetch_all(connection).await?.iter().map(record).collect()
 }
 
+/// Walks along the whole trail of a database that nobody else uses, from its anchor to its head, under the key that is kept in
+/// it: how many entries, or what is wrong.
+pub(super) async fn whole(connection: &mut Connection, keyring: &Keyring) -> Result<Result<u64, String>> {
+    let key = match chain::kept_key(&mut *connection, keyring).await? {
+        Some(key) => key,
+        None => return Ok(Err("there is no key of the audit trail".to_owned())),
+    };
+    let ends = (chain::head(&mut *connection, &key).await, chain::anchor(&mut *connection, &key).await);
+    let (head, anchor) = match ends {
+        (Ok(head), Ok(anchor)) => (head, anchor),
+        (Err(StoreError::Sealed(why)), _) | (_, Err(StoreError::Sealed(why))) => return Ok(Err(why)),
+        (Err(error), _) | (_, Err(error)) => return Err(error),
+    };
+    let mut walk = Walk::new(&key, anchor);
+    let mut seq = i64::MIN;
+    loop {
+        let page = after(connection, seq).await?;
+        let Some(last) = page.last() else { break };
+        seq = last.seq;
+        for row in &page {
+            if let Err((seq, why)) = walk.step(row) {
+                return Ok(Err(format!("the audit trail is broken at {seq}: {why}")));
+            }
+        }
+    }
+    let stray = Query::new(STRAY).fetch_one(&mut *connection).await?.number(0)?;
+    if stray > 0 {
+        return Ok(Err(format!("rows were put into the audit trail that have no number, {stray} of them")));
+    }
+    let (entries, end) = walk.end();
+    if end != head {
+        return Ok(Err(format!("the audit trail ends at {} and not at {}", end.seq, head.seq)));
+    }
+    Ok(Ok(entries))
+}
+
 /// A walk along the chain.
 pub(super) struct Walk<'a> {
     key: &'a Key,
@@ -162,24 +202,15 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Walks to the end of the table; `Err` says what is broken first. What is written down by subject is compared last.
-    async fn all(&mut self, readers: &Pool) -> Result<Result<(), (i64, String)>> {
-        let mut subjects = subjects::Check::new(readers, self.at.seq);
-        // Rows with numbers that cannot be are met as well.
-        let mut after = i64::MIN;
-        loop {
-            let query = AuditQuery { after, limit: PAGE, ..AuditQuery::default() };
-            let page = entries(readers, &query).await?;
-            let Some(last) = page.last() else { return Ok(subjects.end().await?.map_or(Ok(()), Err)) };
-            after = last.seq;
-            for row in &page {
-                if let Err(broken) = self.step(row) {
-                    return Ok(Err(broken));
-                }
-                subjects.add(row).await?;
-            }
-            tokio::task::yield_now().await;
-        }
+    /// Where it is.
+    pub(super) const fn at(&self) -> &Position {
+        &self.at
+    }
+
+    /// Goes on behind a row that is not as it should be, from this link.
+    pub(super) fn resume(&mut self, seq: i64, link: Link) {
+        self.at = Position { seq, link };
+        self.entries += 1;
     }
 }
 
@@ -195,56 +226,15 @@ impl Audit for Records {
     }
 
     async fn verify(&self) -> Result<AuditCheck> {
-        self.caught_up().await;
-        let mut before = None;
-        loop {
-            let (anchor, check) = self.walk_all().await?;
-            // Entries whose time was over may have been removed while they were read.
-            if check.broken.is_none() || before.as_ref() == Some(&anchor) {
-                return Ok(check);
-            }
-            before = Some(anchor);
-        }
+        self.verified().await
     }
 }
 
 impl Records {
     /// Waits for the entries that nobody has waited for. Where they cannot be written, the trail is shown without them.
-    async fn caught_up(&self) {
+    pub(super) async fn caught_up(&self) {
         if self.0.notes.are_pending() {
             let _ = self.write(|_| Box::pin(async { Ok(()) })).await;
         }
-    }
-
-    /// Checks the whole trail once, and says where it began.
-    async fn walk_all(&self) -> Result<(Position, AuditCheck)> {
-        let (readers, key) = (&self.0.readers, &self.0.audit_key);
-        // The ends first: entries that arrive while reading come after them.
-        let Kept { at: kept, lost } = *self.0.chain_end.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = chain::head(readers, key).await;
-        let (anchor, false_anchor) = match chain::anchor(readers, key).await {
-            Err(StoreError::Unavailable(why)) => return Err(StoreError::Unavailable(why)),
-            Err(error) => (Position::default(), Some((1, error.to_string()))),
-            Ok(anchor) => (anchor, None),
-        };
-        let mut walk = Walk::new(key, anchor);
-        let walked = walk.all(readers).await?;
-        let reached = walk.at.seq;
-        let broken = match (walked, head) {
-            (_, Err(StoreError::Unavailable(why))) => return Err(StoreError::Unavailable(why)),
-            (Err(broken), _) => Some(false_anchor.unwrap_or(broken)),
-            (Ok(()), Err(error)) => Some((kept.seq, error.to_string())),
-            (Ok(()), Ok(head)) if head.seq < kept.seq => {
-                Some((kept.seq, "the record of where the trail ends was set back".into()))
-            }
-            (Ok(()), Ok(head)) if head.seq > reached => {
-                Some((reached + 1, format!("entries up to {} are missing at the end", head.seq)))
-            }
-            (Ok(()), Ok(_)) => false_anchor.or_else(|| {
-                let why = "this node had written entries up to here, and the database has lost some of them";
-                lost.map(|seq| (seq, why.to_owned()))
-            }),
-        };
-        Ok((anchor, AuditCheck { entries: walk.entries, head: walk.at.link.as_str().to_owned(), broken }))
     }
 }

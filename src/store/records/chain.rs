@@ -13,6 +13,7 @@ use super::connection::{Connection, Row};
 use super::query::{Query, Script, Source, without_nul};
 use crate::base::Secret;
 use crate::domain::audit::AuditEntry;
+use crate::store::seal::{Keyring, Place};
 use crate::store::{AuditRecord, Result, StoreError};
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
@@ -31,7 +32,7 @@ impl Link {
         Self(Some(hex))
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text.is_empty() {
             Some(Self(None))
         } else {
@@ -165,6 +166,16 @@ pub(super) async fn head(source: impl Source, key: &Key) -> Result<Position> {
 
 fn head_in(row: Option<&Row>, key: &Key) -> Result<Position> {
     Mark::Head.read(key, row.ok_or_else(|| broken("is missing"))?)
+}
+
+/// Where the key of the chain is kept.
+pub(super) const KEY_PLACE: Place<'_> = Place { table: "secrets", row: "audit", person: "", kind: "key" };
+
+/// The key that is kept in a database. None: it was never opened.
+pub(super) async fn kept_key(source: impl Source, keyring: &Keyring) -> Result<Option<Key>> {
+    let sealed = Query::new("SELECT sealed FROM secrets WHERE name = 'audit'").fetch_optional(source).await?;
+    let Some(sealed) = sealed else { return Ok(None) };
+    Ok(Some(Key::new(&keyring.open(KEY_PLACE, sealed.text(0)?)?)))
 }
 
 /// After which entry the chain begins: the last one that was removed, if any was.

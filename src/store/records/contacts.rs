@@ -57,33 +57,56 @@ pub(super) async fn fill(records: &Records, people: &mut [Person]) -> Result<()>
     Ok(())
 }
 
-/// Writes changes.
+/// Writes changes; whether something was in use that is not any more.
 pub(super) async fn change(
     connection: &mut Connection,
     person: &str,
     changes: &[ContactChange],
-) -> Result<()> {
+) -> Result<bool> {
     if changes.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
+    let mut lost = false;
     for change in changes {
-        let query = match change {
-            ContactChange::Enter(kind, value) => Query::new(
-                "INSERT INTO contacts (person, kind, proven, waiting) VALUES ($1, $2, NULL, $3)
-                 ON CONFLICT (person, kind) DO UPDATE SET
-                 waiting = CASE WHEN contacts.proven = excluded.waiting THEN NULL ELSE excluded.waiting END",
-            )
-            .bind(person)
-            .bind(kind.as_str())
-            .bind(value),
-            ContactChange::Remove(kind) => {
-                let remove = Query::new("DELETE FROM contacts WHERE person = $1 AND kind = $2");
-                remove.bind(person).bind(kind.as_str())
+        match change {
+            ContactChange::Enter(kind, value) => {
+                Query::new(
+                    "INSERT INTO contacts (person, kind, proven, waiting) VALUES ($1, $2, NULL, $3)
+                     ON CONFLICT (person, kind) DO UPDATE SET
+                     waiting = CASE WHEN contacts.proven = excluded.waiting THEN NULL ELSE excluded.waiting END",
+                )
+                .bind(person)
+                .bind(kind.as_str())
+                .bind(value)
+                .execute(&mut *connection)
+                .await?;
             }
-        };
-        query.execute(&mut *connection).await?;
+            ContactChange::Remove(kind) => {
+                lost |= in_use(connection, person, *kind).await?;
+                let remove = Query::new("DELETE FROM contacts WHERE person = $1 AND kind = $2");
+                remove.bind(person).bind(kind.as_str()).execute(&mut *connection).await?;
+            }
+        }
     }
-    count(connection, person).await
+    count(connection, person).await?;
+    Ok(lost)
+}
+
+/// Whether one of this kind is in use.
+async fn in_use(connection: &mut Connection, person: &str, kind: ContactKind) -> Result<bool> {
+    let row = Query::new("SELECT proven FROM contacts WHERE person = $1 AND kind = $2");
+    let row = row.bind(person).bind(kind.as_str()).fetch_optional(connection).await?;
+    Ok(row.map(|row| row.optional_text(0).map(|proven| proven.is_some())).transpose()?.unwrap_or_default())
+}
+
+/// What became of a value that waited.
+pub(super) enum Proved {
+    /// It is not this one any more.
+    Not,
+    /// It is in use, where there was none before.
+    First,
+    /// It is in use in place of another.
+    Instead,
 }
 
 /// Puts the waiting value in use, if it is this one.
@@ -91,16 +114,17 @@ pub(super) async fn prove(
     connection: &mut Connection,
     person: &str,
     (kind, value): (ContactKind, &str),
-) -> Result<bool> {
+) -> Result<Proved> {
+    let before = in_use(connection, person, kind).await?;
     let prove = Query::new(
         "UPDATE contacts SET proven = waiting, waiting = NULL WHERE person = $1 AND kind = $2 AND waiting = $3",
     );
     let prove = prove.bind(person).bind(kind.as_str()).bind(value);
     if prove.execute(&mut *connection).await? == 0 {
-        return Ok(false);
+        return Ok(Proved::Not);
     }
     count(connection, person).await?;
-    Ok(true)
+    Ok(if before { Proved::Instead } else { Proved::First })
 }
 
 async fn count(connection: &mut Connection, person: &str) -> Result<()> {

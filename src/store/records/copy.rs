@@ -1,14 +1,16 @@
 //! Moves everything from a file of SQLite into PostgreSQL: all in one transaction there, while nobody else has the file open.
 //! Then every row is compared, and the audit trail verified; if anything is not the same, nothing was copied.
 
-use super::super::seal::{Keyring, Place};
-use super::audit::{self, Walk};
+mod arrived;
+
+use super::super::seal::Keyring;
 use super::connection::{Connection, Row};
 use super::postgres::{self, Server};
 use super::query::{Query, Script, Value};
-use super::{OpenError, Records, chain, file, open, schema};
+use super::{OpenError, Records, file, open, schema};
 use crate::config;
 use crate::store::{Result, StoreError};
+use arrived::{compare, verify};
 use std::path::{Path, PathBuf};
 
 /// Every table, those first that others refer to. That none is forgotten is checked against both databases.
@@ -233,14 +235,7 @@ async fn copy_all(
 /// The file, which nobody else has open now, nor will have until it is closed.
 async fn open_source(path: &Path) -> Result<Connection, CopyError> {
     let wrong = |why: String| CopyError::Source { path: path.to_owned(), why };
-    let connection = file::open_alone(path).map_err(|error| match error {
-        file::AloneError::Missing(error) => wrong(format!("{error}")),
-        file::AloneError::Foreign => wrong("it is not a database of Doorward".to_owned()),
-        file::AloneError::InUse => {
-            wrong("it is in use; stop Doorward, and whatever else has it open".to_owned())
-        }
-        file::AloneError::Store(error) => wrong(error.to_string()),
-    })?;
+    let connection = file::open_alone(path).map_err(|error| wrong(StoreError::from(error).to_string()))?;
     let mut connection = Connection::Sqlite(connection);
     let steps = Query::new("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut connection).await?;
     if steps.optional_number(0)? != Some(schema::newest()) {
@@ -343,43 +338,6 @@ async fn copy(
     Ok(total)
 }
 
-/// Reads both sides in the same order.
-async fn compare(
-    table: &Table,
-    total: u64,
-    (source, target): (&mut Connection, &mut Connection),
-    progress: &mut impl FnMut(CopyProgress),
-) -> Result<(), CopyError> {
-    let count = table.count(target).await?;
-    if count != total {
-        return Err(CopyError::Differs(format!("{count} of {total} rows of {} have arrived", table.name)));
-    }
-    // As bytes, whatever the order of the database's language is.
-    let order = table.key_names(" COLLATE \"C\"");
-    let (names, name) = (table.names(), table.name);
-    // Each has a name of its own, because its statements are kept with the columns that they give.
-    let cursor =
-        format!("DECLARE rows_of_{name} NO SCROLL CURSOR FOR SELECT {names} FROM {name} ORDER BY {order}");
-    Query::new(cursor).execute(target).await?;
-    let (mut rows, mut after) = (0, None);
-    loop {
-        progress(CopyProgress { table: table.name, comparing: true, rows, total });
-        let here = table.page(source, after.take()).await?;
-        let there = Query::new(format!("FETCH {PAGE} FROM rows_of_{name}")).fetch_all(&mut *target).await?;
-        let there = there.iter().map(|row| table.values(row)).collect::<Result<Vec<_>>>()?;
-        if let Some(at) = (0..here.len().max(there.len())).find(|at| here.get(*at) != there.get(*at)) {
-            let row = here.get(at).or_else(|| there.get(at));
-            let key = row.map(|row| shown(&table.key_of(row))).unwrap_or_default();
-            return Err(CopyError::Differs(format!("the row {key} of {name} is not the same")));
-        }
-        let Some(last) = here.last() else { break };
-        rows += here.len() as u64;
-        after = Some(table.key_of(last));
-    }
-    Query::new(format!("CLOSE rows_of_{name}")).execute(target).await?;
-    Ok(())
-}
-
 /// A key as people read it.
 fn shown(key: &[Value]) -> String {
     let part = |value: &Value| match value {
@@ -387,34 +345,4 @@ fn shown(key: &[Value]) -> String {
         Value::Number(number) => number.unwrap_or_default().to_string(),
     };
     key.iter().map(part).collect::<Vec<_>>().join(" ")
-}
-
-/// The audit trail that has arrived, from its anchor to its head, under the key that has arrived.
-async fn verify(target: &mut Connection, keyring: &Keyring) -> Result<(), CopyError> {
-    let sealed =
-        Query::new("SELECT sealed FROM secrets WHERE name = 'audit'").fetch_optional(&mut *target).await?;
-    let Some(sealed) = sealed else {
-        return Err(CopyError::Differs("the file has no key of the audit trail".to_owned()));
-    };
-    let place = Place { table: "secrets", row: "audit", person: "", kind: "key" };
-    let key = chain::Key::new(&keyring.open(place, sealed.text(0)?)?);
-    let head = chain::head(&mut *target, &key).await?;
-    let mut walk = Walk::new(&key, chain::anchor(&mut *target, &key).await?);
-    let mut after = i64::MIN;
-    loop {
-        let page = audit::after(target, after).await?;
-        let Some(last) = page.last() else { break };
-        after = last.seq;
-        for row in &page {
-            if let Err((seq, why)) = walk.step(row) {
-                return Err(CopyError::Differs(format!("the audit trail is broken at {seq}: {why}")));
-            }
-        }
-    }
-    let (_, end) = walk.end();
-    if end != head {
-        let why = format!("the audit trail ends at {} and not at {}", end.seq, head.seq);
-        return Err(CopyError::Differs(why));
-    }
-    Ok(())
 }

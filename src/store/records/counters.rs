@@ -5,17 +5,20 @@
 //! person as they are then: a guess that was answered is in the file. On PostgreSQL other nodes must see a charge before
 //! the attempt is verified, so it is a commit of its own, and counters are in memory for the time of a batch only.
 
+mod tally;
+
+pub(super) use tally::Tally;
+
 use super::connection::Row;
 use super::query::{Script, Value};
-use super::rounds::Charge;
 use super::transaction::Transaction;
 use super::witness::Witness;
 use crate::base::Timestamp;
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use crate::store::{CounterState, Result};
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Where a stranger's attempts are written, so that they cost what a known person's do.
 const STRANGER: &str = "";
@@ -295,87 +298,6 @@ impl Shared {
             let people: Vec<_> = known.of.keys().copied().collect();
             people.into_iter().for_each(|person| known.changes(person, &mut changes));
         }
-        changes
-    }
-}
-
-/// The counters that a batch is about.
-pub(super) struct Tally {
-    counters: Source,
-    /// Whose rows are written with the batch.
-    touched: BTreeSet<PersonId>,
-    /// When strangers were charged last, by the number of their row.
-    strangers: Vec<Timestamp>,
-}
-
-enum Source {
-    /// In the memory of the one process of a file.
-    Shared(Arc<Shared>),
-    /// As they were read for this batch.
-    Read(Counters),
-}
-
-impl Tally {
-    pub(super) fn shared(shared: Arc<Shared>) -> Self {
-        Self { counters: Source::Shared(shared), touched: BTreeSet::new(), strangers: Vec::new() }
-    }
-
-    pub(super) const fn read(counters: Counters) -> Self {
-        Self { counters: Source::Read(counters), touched: BTreeSet::new(), strangers: Vec::new() }
-    }
-
-    /// Of a person, or of a stranger.
-    fn with<T>(&mut self, person: Option<PersonId>, work: impl FnOnce(&mut Counters) -> T) -> T {
-        match &mut self.counters {
-            Source::Shared(shared) => work(shared.part(person).get_or_insert_default()),
-            Source::Read(counters) => work(counters),
-        }
-    }
-
-    /// Charges an attempt; one gate for each counter.
-    pub(super) fn charge(&mut self, charge: &Charge) -> Vec<Gate> {
-        let gates = self.with(charge.person, |known| {
-            known.charge(charge.person, &charge.counters, &charge.rules, charge.now)
-        });
-        self.touched.extend(charge.person);
-        if matches!(self.counters, Source::Read(_)) {
-            // Known, shut out or a stranger, the answer takes one durable commit. A row that stays as it is would be
-            // none to the database, so this one gets the time.
-            for (number, gate) in gates.iter().enumerate() {
-                if charge.person.is_none() || *gate != Gate::Open {
-                    self.strangers.resize(self.strangers.len().max(number + 1), charge.now);
-                }
-            }
-        }
-        gates
-    }
-
-    /// Whose round ends: what was charged of theirs is written, whatever comes of it.
-    pub(super) fn touch(&mut self, person: PersonId) {
-        self.touched.insert(person);
-    }
-
-    pub(super) fn settle(&mut self, person: PersonId, clear: &[Counter], refund: &[Counter]) {
-        if let Source::Read(known) = &mut self.counters {
-            // Who is only cleared was not read, and may have a row.
-            for counter in clear {
-                known.kept(person, *counter).stored.get_or_insert_default();
-            }
-        }
-        self.with(Some(person), |known| known.settle(person, clear, refund));
-    }
-
-    /// What is to be written.
-    pub(super) fn changes(mut self) -> Changes {
-        let mut changes = Changes::default();
-        let touched = std::mem::take(&mut self.touched);
-        for person in touched {
-            self.with(Some(person), |known| known.changes(person, &mut changes));
-        }
-        let strangers = self.strangers.into_iter().enumerate();
-        changes.changed.extend(
-            strangers.map(|(number, at)| (Key::Stranger(number), Failures { count: 1, blocked_until: at })),
-        );
         changes
     }
 }

@@ -6,18 +6,19 @@ use super::material::{of_factor, open, seal};
 use super::query::Query;
 use super::tokens;
 use super::transaction::Transaction;
-use super::{Records, audit, damaged, number};
+use super::{Records, audit, damaged, number, sessions};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, Material, OneTimeCode};
+use crate::domain::factor::{Factor, FactorId, FactorKind, FactorState, MOST_DEVICES, Material, OneTimeCode};
 use crate::domain::person::PersonId;
 use crate::domain::throttle::Counter;
-use crate::store::{Factors, NewFactor, Result, StoreError};
+use crate::store::seal::Keyring;
+use crate::store::{Among, Factors, NewFactor, Result, SessionKey, StoreError};
 use async_trait::async_trait;
 use data_encoding::HEXLOWER;
 
 /// From nine columns of a row, the first of which is at `at`.
-pub(super) fn factor(records: &Records, row: &Row, at: usize) -> Result<Factor> {
+pub(super) fn factor(keyring: &Keyring, row: &Row, at: usize) -> Result<Factor> {
     let text = |column: usize| row.text(at + column);
     let (id, person) = (text(0)?, text(1)?);
     let kind: FactorKind = text(2)?.parse().map_err(|()| damaged("a factor's kind"))?;
@@ -30,7 +31,7 @@ pub(super) fn factor(records: &Records, row: &Row, at: usize) -> Result<Factor> 
         created: Timestamp::from_millis(row.number(at + 5)?),
         used: row.optional_number(at + 6)?.map(Timestamp::from_millis),
         next: u64::try_from(row.number(at + 7)?).map_err(|_| damaged("a counter"))?,
-        material: open(records, of_factor(id, person, kind), kind, text(8)?)?,
+        material: open(keyring, of_factor(id, person, kind), kind, text(8)?)?,
     })
 }
 
@@ -55,18 +56,21 @@ pub(super) async fn codes_of(records: &Records, person: PersonId, factors: &mut 
     Ok(())
 }
 
-/// Ends a factor: codes, counter and sealed seed go; `secure_delete` overwrites them in the file.
-async fn erase(transaction: &mut Transaction, person: Option<PersonId>, id: FactorId) -> Result<bool> {
+/// Forgets the failures of a factor.
+async fn clear(transaction: &mut Transaction, person: Option<PersonId>, id: FactorId) -> Result<()> {
     if let Some(person) = person {
         transaction.change(Change::Cleared(person, Some(Counter::Factor(id))));
     }
+    let clear = Query::new("DELETE FROM counters WHERE counter = $1").bind(id.to_string());
+    clear.execute(&mut transaction.connection).await.map(drop)
+}
+
+/// Ends a factor: codes, counter and sealed seed go; `secure_delete` overwrites them in the file.
+async fn erase(transaction: &mut Transaction, person: Option<PersonId>, id: FactorId) -> Result<bool> {
+    clear(transaction, person, id).await?;
     tokens::release(transaction, id).await?;
     let (connection, id) = (&mut transaction.connection, &id.to_string());
-    for sql in [
-        "DELETE FROM one_time_codes WHERE factor = $1",
-        "DELETE FROM counters WHERE counter = $1",
-        "DELETE FROM positions WHERE factor = $1",
-    ] {
+    for sql in ["DELETE FROM one_time_codes WHERE factor = $1", "DELETE FROM positions WHERE factor = $1"] {
         Query::new(sql).bind(id).execute(&mut *connection).await?;
     }
     Ok(Query::new("DELETE FROM factors WHERE id = $1").bind(id).execute(connection).await? > 0)
@@ -84,9 +88,16 @@ async fn change(transaction: &mut Transaction, id: FactorId) -> Result<Option<Pe
     Ok(Some(person))
 }
 
-/// Ends a factor that must be there.
-pub(super) async fn end(transaction: &mut Transaction, id: FactorId) -> Result<()> {
+/// Ends a factor that must be there, and the portal's sessions of its owner but one: they may have begun with it. One that nobody
+/// has confirmed began nothing.
+pub(super) async fn end(transaction: &mut Transaction, id: FactorId, but: Option<SessionKey>) -> Result<()> {
+    let row = Query::new("SELECT state FROM factors WHERE id = $1").bind(id.to_string());
+    let row = row.fetch_optional(&mut transaction.connection).await?;
+    let counted = row.ok_or_else(gone)?.text(0)? == FactorState::Active.as_str();
     let person = change(transaction, id).await?;
+    if let Some(person) = person.filter(|_| counted) {
+        sessions::end_others(transaction, person, but).await?;
+    }
     if erase(transaction, person, id).await? { Ok(()) } else { Err(gone()) }
 }
 
@@ -96,24 +107,71 @@ fn gone() -> StoreError {
     )
 }
 
+/// Whether one more device has room. Where it is asked nobody else writes.
+async fn has_room(transaction: &mut Transaction, person: PersonId) -> Result<bool> {
+    let devices = "SELECT count(*) FROM factors WHERE person = $1 AND kind IN ('totp', 'hotp', 'yubikey')";
+    let devices = Query::new(devices).bind(person.to_string());
+    let devices = devices.fetch_one(&mut transaction.connection).await?.number(0)?;
+    Ok(usize::try_from(devices).is_ok_and(|devices| devices < MOST_DEVICES))
+}
+
+/// Whether one of these names is this one, whatever the case.
+fn is_named(rows: &[Row], at: usize, label: &str) -> bool {
+    let label = label.to_lowercase();
+    rows.iter().any(|row| row.text(at).is_ok_and(|other| other.to_lowercase() == label))
+}
+
+/// Ends others of its kind, or refuses the new one.
+async fn make_way(transaction: &mut Transaction, new: &NewFactor, among: Among) -> Result<()> {
+    if new.kind.is_device() && !has_room(transaction, new.person).await? {
+        return Err(StoreError::Conflict(format!(
+            "there are {MOST_DEVICES} apps, tokens and keys already, as many as one person can have; revoke one that is not used any more first"
+        )));
+    }
+    if among == Among::Others {
+        return Ok(());
+    }
+    let rows = Query::new("SELECT id, label FROM factors WHERE person = $1 AND kind = $2")
+        .bind(new.person.to_string())
+        .bind(new.kind.as_str())
+        .fetch_all(&mut transaction.connection)
+        .await?;
+    if let Among::Distinct(most) = among {
+        if is_named(&rows, 1, &new.label) || rows.len() >= usize::from(most) {
+            let why = "there is one of this name already, or there are as many as there may be";
+            return Err(StoreError::Conflict(why.to_owned()));
+        }
+        return Ok(());
+    }
+    for row in rows {
+        let id = row.text(0)?.parse().map_err(|_| damaged("a factor's id"))?;
+        erase(transaction, Some(new.person), id).await?;
+    }
+    Ok(())
+}
+
+/// Passwords of devices are told apart by their names.
+async fn must_be_distinct(transaction: &mut Transaction, id: FactorId, label: &str) -> Result<()> {
+    let others = Query::new(
+        "SELECT o.label FROM factors f JOIN factors o ON o.person = f.person AND o.kind = f.kind AND o.id <> f.id
+         WHERE f.id = $1 AND f.kind = $2",
+    );
+    let others = others.bind(id.to_string()).bind(FactorKind::DevicePassword.as_str());
+    let others = others.fetch_all(&mut transaction.connection).await?;
+    match is_named(&others, 0, label) {
+        true => Err(StoreError::Conflict(format!("there is a device called `{label}` already"))),
+        false => Ok(()),
+    }
+}
+
 pub(super) async fn insert(
     transaction: &mut Transaction,
     new: NewFactor,
     sealed: String,
-    replace: bool,
+    among: Among,
 ) -> Result<()> {
     let (id, person) = (new.id.to_string(), new.person.to_string());
-    if replace {
-        let rows = Query::new("SELECT id FROM factors WHERE person = $1 AND kind = $2")
-            .bind(&person)
-            .bind(new.kind.as_str())
-            .fetch_all(&mut transaction.connection)
-            .await?;
-        for row in rows {
-            let id = row.text(0)?.parse().map_err(|_| damaged("a factor's id"))?;
-            erase(transaction, Some(new.person), id).await?;
-        }
-    }
+    make_way(transaction, &new, among).await?;
     let connection = &mut transaction.connection;
     Query::new(
         "INSERT INTO factors (id, person, kind, label, state, created, material)
@@ -155,7 +213,8 @@ impl Factors for Records {
         .bind(person.to_string())
         .fetch_all(&self.0.readers)
         .await?;
-        let mut factors = rows.iter().map(|row| factor(self, row, 0)).collect::<Result<Vec<_>>>()?;
+        let mut factors =
+            rows.iter().map(|row| factor(&self.0.keyring, row, 0)).collect::<Result<Vec<_>>>()?;
         codes_of(self, person, &mut factors).await?;
         Ok(factors)
     }
@@ -168,12 +227,12 @@ impl Factors for Records {
         .bind(id.to_string())
         .fetch_optional(&self.0.readers)
         .await?;
-        let mut factor = factor(self, &row.ok_or_else(gone)?, 0)?;
+        let mut factor = factor(&self.0.keyring, &row.ok_or_else(gone)?, 0)?;
         codes_of(self, factor.person, std::slice::from_mut(&mut factor)).await?;
         Ok(factor)
     }
 
-    async fn add(&self, new: NewFactor, replace: bool, entry: AuditEntry) -> Result<()> {
+    async fn add(&self, new: NewFactor, among: Among, entry: AuditEntry) -> Result<()> {
         if new.kind == FactorKind::Yubikey {
             // Its public id must be nobody else's, which the inventory sees to.
             return Err(StoreError::Conflict("a YubiKey comes out of the inventory".into()));
@@ -183,7 +242,7 @@ impl Factors for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 transaction.change(Change::Person(new.person));
-                insert(transaction, new, sealed, replace).await?;
+                insert(transaction, new, sealed, among).await?;
                 audit::append(transaction, entry).await
             })
         })
@@ -193,7 +252,7 @@ impl Factors for Records {
     async fn confirm(&self, id: FactorId, position: u64, entry: AuditEntry) -> Result<bool> {
         self.write(move |transaction| {
             Box::pin(async move {
-                change(transaction, id).await?;
+                let person = change(transaction, id).await?;
                 let done = Query::new(
                     "UPDATE positions SET next = $2 + 1, used = $3 WHERE factor = $1 AND next <= $2
                      AND EXISTS (SELECT 1 FROM factors WHERE id = $1 AND state = 'pending')",
@@ -208,6 +267,8 @@ impl Factors for Records {
                 }
                 let active = Query::new("UPDATE factors SET state = 'active' WHERE id = $1");
                 active.bind(id.to_string()).execute(&mut transaction.connection).await?;
+                // First codes that were wrong are no failures of what counts from now on.
+                clear(transaction, person, id).await?;
                 audit::append(transaction, entry).await?;
                 Ok(true)
             })
@@ -215,10 +276,10 @@ impl Factors for Records {
         .await
     }
 
-    async fn revoke(&self, id: FactorId, entry: AuditEntry) -> Result<()> {
+    async fn revoke(&self, id: FactorId, but: Option<SessionKey>, entry: AuditEntry) -> Result<()> {
         self.write(move |transaction| {
             Box::pin(async move {
-                end(transaction, id).await?;
+                end(transaction, id, but).await?;
                 audit::append(transaction, entry).await
             })
         })
@@ -229,6 +290,7 @@ impl Factors for Records {
         self.write(move |transaction| {
             Box::pin(async move {
                 change(transaction, id).await?;
+                must_be_distinct(transaction, id, &label).await?;
                 let rename = Query::new("UPDATE factors SET label = $2 WHERE id = $1");
                 let rename = rename.bind(id.to_string()).bind(label);
                 match rename.execute(&mut transaction.connection).await? {
@@ -261,13 +323,7 @@ impl Factors for Records {
                 if done == 0 {
                     return Ok(false);
                 }
-                if let Some(person) = person {
-                    transaction.change(Change::Cleared(person, Some(Counter::Factor(id))));
-                }
-                Query::new("DELETE FROM counters WHERE counter = $1")
-                    .bind(id.to_string())
-                    .execute(&mut transaction.connection)
-                    .await?;
+                clear(transaction, person, id).await?;
                 audit::append(transaction, entry).await?;
                 Ok(true)
             })

@@ -8,7 +8,7 @@ use crate::store::{Result, StoreError};
 use rusqlite::OptionalExtension;
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Files up to this size are checked whole when they are opened.
@@ -34,11 +34,41 @@ pub(super) fn open(place: &Place) -> Result<Lite, OpenError> {
     Ok(lite)
 }
 
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> Option<&Path> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty())
+}
+
+/// Makes the folder of the file; the folders in which SQLite will write. Those are two where the file is a link to another.
+///
+/// What it cannot keep in memory while it works (journals of savepoints, what it sorts) goes there as well from now on, and not
+/// to a folder that is everybody's. That holds for the whole process.
+pub(super) fn folders(path: &Path) -> io::Result<Vec<PathBuf>> {
+    make_folder(path)?;
+    // A link may lead to a file that is yet to be made.
+    let led_to = || Some(folder_of(path)?.join(std::fs::read_link(path).ok()?));
+    let real = std::fs::canonicalize(path).ok().or_else(led_to);
+    let places = [Some(path), real.as_deref()].into_iter().flatten();
+    let mut folders: Vec<PathBuf> = places.filter_map(folder_of).map(Path::to_owned).collect();
+    folders.dedup();
+    if let Some(folder) = folders.last() {
+        // Where nothing can be written, the database cannot be opened either, and that is told then.
+        let _ = rusqlite::Connection::open_in_memory()
+            .and_then(|lite| lite.pragma_update(None, "temp_store_directory", folder.to_str()));
+    }
+    Ok(folders)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    match folder_of(path) {
+        Some(folder) => std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder),
+        None => Ok(()),
+    }
+}
+
 /// SQLite gives the files beside it (WAL, shared memory) the mode of the database itself.
 fn make_file(path: &Path) -> io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
+    make_folder(path)?;
     let mut options = std::fs::OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path).map(drop)
 }
@@ -48,11 +78,32 @@ fn ask(lite: &Lite, question: &str) -> Result<i64> {
     lite.raw().query_row(question, [], |row| row.get(0)).map_err(failure)
 }
 
-/// Whether the file is empty or a database of ours. Looks only: another program's file stays as it is.
-fn is_ours(place: &Place) -> Result<bool> {
+fn start(path: &Path) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    let read = std::fs::File::open(&place.path).and_then(|file| file.take(16).read_to_end(&mut start));
-    read.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    std::fs::File::open(path)?.take(16).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Whether it begins as a database of SQLite, whosever it is.
+pub(super) fn is_database(path: &Path) -> bool {
+    start(path).is_ok_and(|start| start == MAGIC)
+}
+
+/// Checks that all pages are as they should be.
+pub(super) fn whole(lite: &Lite) -> Result<()> {
+    let checked = lite.raw().query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    match checked.map_err(failure)?.as_str() {
+        "ok" => Ok(()),
+        wrong => {
+            let wrong = wrong.lines().next().unwrap_or_default();
+            Err(StoreError::Unavailable(format!("the file is corrupt ({wrong})")))
+        }
+    }
+}
+
+/// Whether the file is empty or a database of ours. Looks only: another program's file stays as it is.
+pub(super) fn is_ours(place: &Place) -> Result<bool> {
+    let start = start(&place.path).map_err(|error| StoreError::Unavailable(error.to_string()))?;
     if !start.is_empty() && start != MAGIC {
         return Ok(false);
     }
@@ -130,6 +181,19 @@ fn steps(path: &Path, lite: &Lite) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// The step of the schema that is not noted as this version makes it, if there is one: such a file would not be opened.
+pub(super) fn strange_step(lite: &Lite) -> Result<Option<i64>, StoreError> {
+    let mut noted =
+        lite.raw().prepare("SELECT checksum FROM _sqlx_migrations WHERE version = ?").map_err(failure)?;
+    for step in MIGRATIONS.iter() {
+        let checksum = noted.query_row([step.version], |row| row.get::<_, Vec<u8>>(0));
+        if checksum.optional().map_err(failure)?.as_deref() != Some(&*step.checksum) {
+            return Ok(Some(step.version));
+        }
+    }
+    Ok(None)
+}
+
 /// Why a file cannot be had alone.
 pub(super) enum AloneError {
     Missing(io::Error),
@@ -138,7 +202,33 @@ pub(super) enum AloneError {
     Store(StoreError),
 }
 
-/// Opens a file that is there, for reading; in a transaction that keeps everybody else out. Who has it open already, as a
+impl From<AloneError> for StoreError {
+    fn from(error: AloneError) -> Self {
+        match error {
+            AloneError::Missing(error) => Self::NotFound(error.to_string()),
+            AloneError::Foreign => Self::Conflict("it is not a database of Doorward".to_owned()),
+            AloneError::InUse => {
+                Self::Conflict("it is in use; stop Doorward, and whatever else has it open".to_owned())
+            }
+            AloneError::Store(error) => error,
+        }
+    }
+}
+
+/// Whether somebody has a file open that is there, also where it is damaged.
+pub(super) fn is_in_use(path: &Path) -> bool {
+    if !path.exists() {
+        return false;
+    }
+    let taken = Place::new(path, Duration::from_secs(2)).plain().map(|lite| {
+        let taken = lite.raw().execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; ROLLBACK");
+        taken.err().and_then(|error| error.sqlite_error_code())
+    });
+    use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+    matches!(taken, Ok(Some(DatabaseBusy | DatabaseLocked)))
+}
+
+/// Opens a file that is there; in a transaction that keeps everybody else out. Who has it open already, as a
 /// running daemon has, is noticed: the lock is one that none may have beside us.
 pub(super) fn open_alone(path: &Path) -> Result<Lite, AloneError> {
     std::fs::metadata(path).map_err(AloneError::Missing)?;
@@ -153,6 +243,7 @@ pub(super) fn open_alone(path: &Path) -> Result<Lite, AloneError> {
         Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked) => AloneError::InUse,
         _ => AloneError::Store(failure(error)),
     })?;
-    quick_check(path, &lite).map_err(AloneError::Store)?;
+    // However large it is, and its indexes too: who opens it so goes by what it says.
+    whole(&lite).map_err(AloneError::Store)?;
     Ok(lite)
 }

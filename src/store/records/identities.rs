@@ -8,7 +8,7 @@ use super::transaction::Transaction;
 use super::{Records, accounts, audit, damaged, sessions};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
-use crate::domain::directory::{Change, Known, Put, What};
+use crate::domain::directory::{Change, Identity, Known, Put, What};
 use crate::domain::person::{PersonId, Role};
 use crate::store::{Applied, Identities, IdentityBatch, Result, StoreError, SyncPlace, Written};
 use async_trait::async_trait;
@@ -44,6 +44,21 @@ fn departed_name(person: PersonId) -> String {
     format!("~{person}")
 }
 
+/// A number or an address that the directory had and has no more ends the portal's sessions, which may have begun with it. Those of
+/// Wi-Fi end with every change.
+async fn end_with_contact(transaction: &mut Transaction, id: PersonId, identity: &Identity) -> Result<()> {
+    Query::new(
+        "DELETE FROM sessions WHERE person = $1 AND EXISTS (SELECT 1 FROM people WHERE id = $1
+         AND (email IS NOT NULL AND email <> coalesce($2, '') OR phone IS NOT NULL AND phone <> coalesce($3, '')))",
+    )
+    .bind(id.to_string())
+    .bind(&identity.email)
+    .bind(&identity.phone)
+    .execute(&mut transaction.connection)
+    .await
+    .map(drop)
+}
+
 /// Writes one person; `false` if the username is somebody else's. Whoever is switched off in the directory is, and of the others
 /// who is locked here, and of the others who has not activated their account.
 async fn put(
@@ -57,8 +72,11 @@ async fn put(
         (true, true) => "new",
         (true, false) => "active",
     };
-    if known && !identity.enabled {
-        sessions::end_all(transaction, id, batch.at).await?;
+    if known {
+        match identity.enabled {
+            true => end_with_contact(transaction, id, identity).await?,
+            false => sessions::end_all(transaction, id, batch.at).await?,
+        }
     }
     let query = if known {
         Query::new(

@@ -1,6 +1,6 @@
 //! Secret material of factors and tokens, as it is sealed: JSON under the master key, bound to its row.
 
-use super::super::seal::Place;
+use super::super::seal::{Keyring, Place};
 use super::{Records, damaged};
 use crate::base::Secret;
 use crate::domain::factor::{Algorithm, FactorKind, Material};
@@ -127,17 +127,17 @@ pub(super) fn seal_waiting(
 
 /// The key that waits, if one does.
 pub(super) fn open_waiting(records: &Records, place: Place<'_>, text: &str) -> Result<Option<Key>> {
-    let sealed = read(records, place, text)?;
+    let sealed = read(&records.0.keyring, place, text)?;
     if sealed.waits { sealed.key() } else { Ok(None) }
 }
 
-fn read(records: &Records, place: Place<'_>, text: &str) -> Result<Sealed> {
-    let json = records.0.keyring.open(place, text)?;
+fn read(keyring: &Keyring, place: Place<'_>, text: &str) -> Result<Sealed> {
+    let json = keyring.open(place, text)?;
     serde_json::from_slice(json.expose()).map_err(|_| damaged("material"))
 }
 
-pub(super) fn open(records: &Records, place: Place<'_>, kind: FactorKind, text: &str) -> Result<Material> {
-    let sealed = read(records, place, text)?;
+pub(super) fn open(keyring: &Keyring, place: Place<'_>, kind: FactorKind, text: &str) -> Result<Material> {
+    let sealed = read(keyring, place, text)?;
     let seed = || {
         let text = sealed.seed.as_deref().ok_or_else(|| damaged("seed"))?;
         BASE32_NOPAD.decode(text.as_bytes()).map(Secret::new).map_err(|_| damaged("seed"))

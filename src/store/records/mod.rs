@@ -6,17 +6,21 @@
 
 mod accounts;
 mod audit;
+mod backup;
 mod batch;
 mod chain;
+mod checkpoint;
 mod client_keys;
 mod connection;
 mod contacts;
 mod copy;
 mod counters;
+mod coverage;
 mod database;
 mod factors;
 mod file;
 mod identities;
+mod keys;
 mod logins;
 mod marks;
 mod material;
@@ -27,12 +31,16 @@ mod people;
 mod pool;
 mod postgres;
 mod query;
-mod reseal;
+mod replaced;
+mod restore;
+mod restored;
 mod rounds;
 mod schema;
+mod sealed;
 mod search;
 mod security;
 mod sessions;
+mod spoiled;
 mod sqlite;
 mod stock;
 mod subjects;
@@ -41,22 +49,28 @@ mod tests;
 mod tokens;
 mod transaction;
 mod upkeep;
+mod verify;
 mod witness;
 mod writer;
 
+pub use backup::{BackupError, Contents};
 pub use copy::{CopyError, CopyProgress};
 pub use open::OpenError;
+pub use restore::Replaced;
+pub use restored::{Restored, Wanted};
+pub use writer::QUEUE;
 
 use super::seal::{Keyring, Place};
 use super::{
-    Acceptances, Attempts, Audit, ClientKeys, Factors, Identities, Logins, Outbox, Passwords, People, Result,
-    SecurityData, Sessions, Stock, StoreError, Tokens, Upkeep,
+    Acceptances, Attempts, Audit, ClientKeys, Factors, Identities, Logins, MasterKeys, Outbox, Passwords,
+    People, Result, SecurityData, Sessions, Stock, StoreError, Tokens, Upkeep, WriterState,
 };
 use crate::base::OsRandom;
 use crate::domain::digest::CodeDigester;
 use accounts::Accounts;
 use batch::Work;
 use pool::Pool;
+use query::Query;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 use transaction::Transaction;
@@ -68,6 +82,7 @@ pub struct Records(Arc<Inner>);
 
 struct Inner {
     readers: Pool,
+    checkpoints: checkpoint::Checkpoints,
     writer: Writer,
     accounts: Arc<Accounts>,
     counters: Arc<counters::Shared>,
@@ -124,6 +139,8 @@ views! {
     sessions: Sessions,
     /// Keys of applications.
     client_keys: ClientKeys,
+    /// The master keys.
+    master_keys: MasterKeys,
     /// What comes into the inventory and goes out.
     stock: Stock,
     /// The audit trail.
@@ -138,14 +155,51 @@ impl Records {
         self.0.digester.clone()
     }
 
+    /// How writing goes.
+    pub fn writer(&self) -> WriterState {
+        self.0.writer.state()
+    }
+
+    /// Whether there is still somebody who writes: it ends by a mistake in the program alone, and nothing but a new start mends that.
+    pub fn has_writer(&self) -> bool {
+        self.0.writer.is_there()
+    }
+
+    /// Writes something that changes nothing, for whoever wants to know whether it can be done.
+    pub async fn touch(&self) -> Result<()> {
+        self.write(|transaction| {
+            Box::pin(async move {
+                let same = Query::new("UPDATE audit_head SET seq = seq WHERE id = 1");
+                same.execute(&mut transaction.connection).await.map(drop)
+            })
+        })
+        .await
+    }
+
+    /// Whether the store answers a question that nothing in memory knows the answer to.
+    pub async fn look(&self) -> Result<()> {
+        Query::new("SELECT id FROM audit_head WHERE id = 1").fetch_all(&self.0.readers).await.map(drop)
+    }
+
+    /// Accounts that are kept in memory.
+    pub fn accounts_in_memory(&self) -> usize {
+        self.0.accounts.len()
+    }
+
     /// Finishes what is queued and closes the connections. Later calls fail.
     pub async fn close(&self) {
         // Nothing charged is forgotten, though it may never have been answered. What fails here fails in the close as well.
         let _ = self.write(|transaction| Box::pin(counters::flush(transaction))).await;
+        self.0.checkpoints.stop();
         self.0.writer.close().await;
         self.0.counters.forget();
         self.0.accounts.empty();
         self.0.readers.close().await;
+    }
+
+    /// The keyring, whose clones follow the key that seals.
+    pub fn keyring(&self) -> Keyring {
+        self.0.keyring.clone()
     }
 
     async fn write<T, F>(&self, work: F) -> Result<T>

@@ -4,6 +4,7 @@
 use super::super::seal::{Keyring, Place};
 use super::accounts::Accounts;
 use super::chain::{self, Chain};
+use super::checkpoint::Checkpoints;
 use super::connection::Connection;
 use super::database::Database;
 use super::notes::Notes;
@@ -12,7 +13,7 @@ use super::postgres::Server;
 use super::query::Query;
 use super::witness::Witness;
 use super::writer::Writer;
-use super::{Inner, Records, file, postgres, reseal, schema, sqlite};
+use super::{Inner, Records, file, postgres, schema, sealed, sqlite};
 use crate::base::{OsRandom, Random, Secret};
 use crate::config;
 use crate::domain::digest::CodeDigester;
@@ -78,6 +79,19 @@ impl Records {
         }
     }
 
+    /// The folders in which a store on a file will be written, made if they are missing; none for PostgreSQL. To be called before the
+    /// process gives up what it may write elsewhere.
+    ///
+    /// # Errors
+    /// The folder is missing and cannot be made.
+    pub fn folders(store: &config::Store) -> Result<Vec<PathBuf>, OpenError> {
+        let path = &store.path;
+        match &store.postgres {
+            None => file::folders(path).map_err(|source| OpenError::File { path: path.clone(), source }),
+            Some(_) => Ok(Vec::new()),
+        }
+    }
+
     async fn open_file(store: &config::Store, keyring: Keyring) -> Result<Self, OpenError> {
         let path = &store.path;
         let database = |source| OpenError::Database { path: path.clone(), source };
@@ -87,8 +101,10 @@ impl Records {
         tracing::debug!(path = %path.display(), "the database is open");
         let pool = Pool::Sqlite(sqlite::Readers::new(at.clone(), store.readers));
         let accounts = Accounts::new(Witness::new(path));
-        Self::start((connection, Database::Sqlite(at)), pool, accounts, (own, keyring))
-            .map_err(|source| OpenError::File { path: path.clone(), source })
+        let started = Checkpoints::start(at.clone()).and_then(|checkpoints| {
+            Self::start((connection, Database::Sqlite(at)), (pool, checkpoints), accounts, (own, keyring))
+        });
+        started.map_err(|source| OpenError::File { path: path.clone(), source })
     }
 
     async fn open_server(
@@ -97,20 +113,26 @@ impl Records {
         keyring: Keyring,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Server { url: settings.url.clone(), source };
-        let server = Arc::new(Server::new(postgres::options(settings).map_err(failed)?, store.timeout));
+        let server = Server::new(postgres::options(settings).map_err(failed)?, store.timeout);
+        let server = Arc::new(server.announcing(keyring.clone()));
         schema::prepare(&server, &settings.url).await?;
         let mut connection = server.connect(false).await.map_err(failed)?;
         let own = own_keys(&mut connection, &keyring).await.map_err(failed)?;
+        if let Connection::Postgres(session) = &mut connection {
+            // Only now it is known which key seals.
+            session.announce(&keyring).await.map_err(failed)?;
+        }
         let pool = Pool::Postgres(Readers::new(Arc::clone(&server), store.readers));
         // Other nodes write all the time: nothing is kept in memory.
         let accounts = Accounts::new(Witness::blind());
-        let started = Self::start((connection, Database::Postgres(server)), pool, accounts, (own, keyring));
+        let beside = (pool, Checkpoints::default());
+        let started = Self::start((connection, Database::Postgres(server)), beside, accounts, (own, keyring));
         started.map_err(|error| failed(StoreError::Unavailable(error.to_string())))
     }
 
     fn start(
         (connection, database): (Connection, Database),
-        readers: Pool,
+        (readers, checkpoints): (Pool, Checkpoints),
         accounts: Accounts,
         (own, keyring): (Own, Keyring),
     ) -> io::Result<Self> {
@@ -120,6 +142,7 @@ impl Records {
         let memory = (Arc::clone(&accounts), Arc::clone(&counters));
         Ok(Self(Arc::new(Inner {
             readers,
+            checkpoints,
             writer: Writer::start(connection, database, own.chain, memory, Arc::clone(&notes))?,
             accounts,
             counters,
@@ -141,16 +164,25 @@ pub(super) struct Own {
     pub(super) chain: Chain,
 }
 
-/// The daemon's own keys and the head of the audit chain, made at the first start, in one transaction; then what is under an
-/// older master key is sealed anew, so that the old one can be thrown away.
+/// The daemon's own keys and the head of the audit chain, made at the first start, in one transaction. The master key that they
+/// are under is the one that seals, whichever is first in the configuration: another takes over by [`super::keys`].
 pub(super) async fn own_keys(connection: &mut Connection, keyring: &Keyring) -> Result<Own, StoreError> {
     begin(connection).await?;
     let fresh = Query::new("SELECT 1 FROM secrets LIMIT 1").fetch_optional(&mut *connection).await?.is_none();
+    if let Some(id) = sealed::sealing(&mut *connection).await? {
+        // If it is not there, opening what is under it says so.
+        keyring.seal_with(&id);
+    }
     let digests = own_key(connection, keyring, "code-digest").await?;
     let audit = chain::Key::new(&own_key(connection, keyring, "audit").await?);
     let chain = Chain::load(connection, audit.clone(), fresh).await?;
     connection.commit().await?;
-    reseal::all(connection, keyring).await?;
+    let (first, seals) = (keyring.ids().into_iter().next().unwrap_or_default(), keyring.sealing());
+    if first != seals {
+        tracing::warn!(
+            "[keys] names `{first}` first, and `{seals}` is the one that seals: `doorward keys rotate` changes that"
+        );
+    }
     Ok(Own { digests, audit, chain })
 }
 

@@ -144,7 +144,7 @@ impl People for Records {
         let mut factors = Vec::with_capacity(rows.len());
         for row in &rows {
             if row.optional_text(PERSON)?.is_some() {
-                factors.push(factor(self, row, PERSON)?);
+                factors.push(factor(&self.0.keyring, row, PERSON)?);
             }
         }
         if factors.iter().any(|factor| matches!(factor.material, crate::domain::factor::Material::Codes(_))) {

@@ -15,6 +15,10 @@ pub(super) enum Pool {
 }
 
 impl Pool {
+    pub(super) const fn is_postgres(&self) -> bool {
+        matches!(self, Pool::Postgres(_))
+    }
+
     pub(super) async fn close(&self) {
         match self {
             Pool::Sqlite(readers) => readers.close(),

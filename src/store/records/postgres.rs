@@ -6,6 +6,7 @@ use super::connection::{Connection, Row};
 use super::lost;
 use super::query::Value;
 use crate::config;
+use crate::store::seal::Keyring;
 use crate::store::{Result, StoreError};
 use data_encoding::BASE64;
 use rustls::pki_types::CertificateDer;
@@ -18,8 +19,24 @@ use std::time::{Duration, Instant};
 /// After a failure to connect, so long nobody tries again: who asks meanwhile is told what went wrong the last time.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// What sessions call themselves; those of a node that writes add their keys, those that read add that.
+pub(super) const NAME: &str = "doorward";
+/// Keys that a name has room for.
+const NAMED: usize = 5;
+
+/// The keys of a node, the one that seals first, as the start of each one's fingerprint.
+pub(super) fn announcement(keyring: &Keyring) -> String {
+    let seals = keyring.sealing();
+    let mut ids = keyring.ids();
+    ids.sort_by_key(|id| *id != seals);
+    let prints = ids.iter().take(NAMED).filter_map(|id| Some(keyring.fingerprint(id)?.get(..8)?.to_owned()));
+    prints.collect::<Vec<_>>().join(",")
+}
+
 /// Where to connect to.
 pub(super) struct Server {
+    /// What connections that write tell other nodes of.
+    keyring: Option<Keyring>,
     options: PgConnectOptions,
     timeout: Duration,
     /// Until when nobody connects, and why.
@@ -28,8 +45,13 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(options: PgConnectOptions, timeout: Duration) -> Self {
-        let options = options.application_name("doorward").disable_statement_logging();
-        Self { options, timeout, shut: Mutex::default() }
+        let options = options.application_name(NAME).disable_statement_logging();
+        Self { keyring: None, options, timeout, shut: Mutex::default() }
+    }
+
+    /// One of a node: other nodes see which keys it has.
+    pub(super) fn announcing(self, keyring: Keyring) -> Self {
+        Self { keyring: Some(keyring), ..self }
     }
 
     /// How long a question may take.
@@ -68,6 +90,9 @@ impl Server {
         let connection = connected.map_err(|_| late(self.timeout))?.map_err(lost)?;
         let mut session = Session { connection, timeout, doubtful: false };
         session.plain(settings(timeout, reads)).await?;
+        if let Some(keyring) = self.keyring.as_ref().filter(|_| !reads) {
+            session.announce(keyring).await?;
+        }
         Ok(Connection::Postgres(Box::new(session)))
     }
 
@@ -91,9 +116,9 @@ fn settings(timeout: Duration, reads: bool) -> String {
     let (statement, lock, idle) = (millis * 9 / 10, millis * 8 / 10, millis * 2);
     // It also ends sessions that keep-alives would, so it may neither be longer than those nor hasty.
     let taken = (millis * 3).clamp(5_000, 25_000);
-    let reads = if reads { "on" } else { "off" };
+    let (reads, name) = if reads { ("on", "SET application_name = 'doorward reads'; ") } else { ("off", "") };
     format!(
-        "SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
+        "{name}SET statement_timeout = {statement}; SET lock_timeout = {lock}; \
          SET idle_in_transaction_session_timeout = {idle}; \
          SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = {reads}; \
          SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3; \
@@ -114,6 +139,12 @@ pub(super) struct Session {
 impl Session {
     pub(super) const fn is_doubtful(&self) -> bool {
         self.doubtful
+    }
+
+    /// Tells other nodes which keys this one has.
+    pub(super) async fn announce(&mut self, keyring: &Keyring) -> Result<()> {
+        // Letters, digits and commas alone.
+        self.plain(format!("SET application_name = '{NAME} keys {}'", announcement(keyring))).await.map(drop)
     }
 
     /// For what only PostgreSQL has; without a deadline.

@@ -5,29 +5,26 @@
 
 use super::super::seal::Place;
 use super::accounts::Change;
+use super::contacts::Proved;
 use super::outbox::Notices;
 use super::people::{accept, gone};
 use super::query::Query;
 use super::transaction::Transaction;
-use super::{Records, audit, contacts, damaged};
+use super::{Records, audit, contacts, coverage, damaged, sessions};
 use crate::base::{OsRandom, Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
+use crate::domain::campus::Campuses;
 use crate::domain::contact::ContactKind;
 use crate::domain::message::NewMessage;
-use crate::domain::person::{PersonId, Role};
+use crate::domain::person::PersonId;
 use crate::domain::question::QuestionId;
-use crate::store::{Answer, ContactChange, Coverage, Result, SecurityChange, SecurityData, SecurityProfile};
+use crate::store::{
+    Answer, Answers, ContactChange, Coverage, Result, SecurityChange, SecurityData, SecurityProfile, Seen,
+    SessionKey, StoreError,
+};
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use zeroize::{Zeroize, Zeroizing};
-
-/// How far people have come, of each list of roles. Who has a factor is found once and not for each person.
-const COVERAGE: &str = "
-    SELECT roles, count(*), sum(CASE fresh WHEN 1 THEN 1 ELSE 0 END), sum(CASE WHEN registered IS NULL THEN 0 ELSE 1 END),
-           sum(CASE WHEN id IN (SELECT person FROM factors WHERE state = 'active' AND kind IN ('totp', 'hotp', 'yubikey'))
-                    THEN 1 ELSE 0 END)
-    FROM people WHERE departed IS NULL AND status <> 'disabled' GROUP BY roles";
 
 /// A question with what is kept of its answer, as it is sealed.
 #[derive(Serialize, Deserialize)]
@@ -70,8 +67,10 @@ struct Written {
     questions: Option<(String, String)>,
     /// Question, and with its answer, sealed.
     helpdesk: Option<(Option<String>, String)>,
+    seen: Option<Seen>,
     registered: Option<Timestamp>,
     language: Option<String>,
+    session: Option<SessionKey>,
 }
 
 impl Records {
@@ -110,10 +109,20 @@ impl Records {
             contacts: change.contacts,
             questions: questions.transpose()?,
             helpdesk: helpdesk.transpose()?,
+            seen: change.seen,
             registered: change.registered,
             language: change.language,
+            session: change.session,
         })
     }
+}
+
+/// A number or an address is not the person's any more, and ends what may have begun with it: sessions of the portal but the one in
+/// which it was done, those of Wi-Fi, and challenges.
+async fn lost(transaction: &mut Transaction, person: PersonId, but: Option<SessionKey>) -> Result<()> {
+    let void = Query::new("UPDATE people SET version = version + 1 WHERE id = $1");
+    void.bind(person.to_string()).execute(&mut transaction.connection).await?;
+    sessions::end_others(transaction, person, but).await.map(drop)
 }
 
 async fn update(transaction: &mut Transaction, person: PersonId, change: Written) -> Result<()> {
@@ -127,7 +136,10 @@ async fn update(transaction: &mut Transaction, person: PersonId, change: Written
     if done.execute(&mut *connection).await? == 0 {
         return Err(gone());
     }
-    contacts::change(connection, id, &change.contacts).await?;
+    if contacts::change(connection, id, &change.contacts).await? {
+        lost(transaction, person, change.session).await?;
+    }
+    let connection = &mut transaction.connection;
     if change.questions.is_none() && change.helpdesk.is_none() {
         return Ok(());
     }
@@ -136,6 +148,15 @@ async fn update(transaction: &mut Transaction, person: PersonId, change: Written
          ON CONFLICT (person) DO NOTHING",
     );
     row.bind(id).execute(&mut *connection).await?;
+    if let Some(Seen { answers, spoken }) = change.seen {
+        // Locks the row, too, so that nobody changes them before this is done.
+        let same = Query::new(
+            "UPDATE questions SET person = person WHERE person = $1 AND answers = $2 AND spoken = $3",
+        );
+        if same.bind(id).bind(answers).bind(spoken).execute(&mut *connection).await? == 0 {
+            return Err(StoreError::Conflict("the answers were changed meanwhile".to_owned()));
+        }
+    }
     if let Some((chosen, answers)) = change.questions {
         let anew = Query::new("UPDATE questions SET chosen = $2, answers = $3 WHERE person = $1");
         anew.bind(id).bind(chosen).bind(answers).execute(&mut *connection).await?;
@@ -219,6 +240,7 @@ impl SecurityData for Records {
         &self,
         person: PersonId,
         (kind, value): (ContactKind, String),
+        session: Option<SessionKey>,
         entry: AuditEntry,
         notices: Vec<NewMessage>,
     ) -> Result<bool> {
@@ -227,23 +249,33 @@ impl SecurityData for Records {
             Box::pin(async move {
                 transaction.change(Change::Person(person));
                 let connection = &mut transaction.connection;
-                let proven = contacts::prove(connection, &person.to_string(), (kind, &value)).await?;
-                if proven {
-                    told(transaction, entry, notices).await?;
+                match contacts::prove(connection, &person.to_string(), (kind, &value)).await? {
+                    Proved::Not => return Ok(false),
+                    Proved::First => {}
+                    Proved::Instead => lost(transaction, person, session).await?,
                 }
-                Ok(proven)
+                told(transaction, entry, notices).await?;
+                Ok(true)
             })
         })
         .await
     }
 
-    async fn answers(&self, person: PersonId) -> Result<Vec<Answer>> {
+    async fn answers(&self, person: PersonId) -> Result<Answers> {
         let id = person.to_string();
-        let row = Query::new("SELECT answers FROM questions WHERE person = $1 AND answers <> ''");
-        let Some(row) = row.bind(&id).fetch_optional(&self.0.readers).await? else { return Ok(Vec::new()) };
-        let opened = self.0.keyring.open(answers_of(&id), row.text(0)?)?;
+        let row = Query::new("SELECT answers, spoken FROM questions WHERE person = $1");
+        let Some(row) = row.bind(&id).fetch_optional(&self.0.readers).await? else {
+            return Ok(Answers::default());
+        };
+        let seen = Seen { answers: row.text(0)?.to_owned(), spoken: row.text(1)?.to_owned() };
+        if seen.answers.is_empty() {
+            return Ok(Answers { questions: Vec::new(), seen });
+        }
+        let opened = self.0.keyring.open(answers_of(&id), &seen.answers)?;
         let kept: Vec<Sealed> = serde_json::from_slice(opened.expose()).map_err(|_| damaged("answers"))?;
-        Ok(kept.into_iter().map(Sealed::opened).map(|(question, hash)| Answer { question, hash }).collect())
+        let questions =
+            kept.into_iter().map(Sealed::opened).map(|(question, hash)| Answer { question, hash });
+        Ok(Answers { questions: questions.collect(), seen })
     }
 
     async fn helpdesk_answer(
@@ -287,22 +319,7 @@ impl SecurityData for Records {
         .await
     }
 
-    async fn coverage(&self) -> Result<Vec<Coverage>> {
-        let roles = Role::ALL.into_iter().map(Some).chain([None]);
-        let nobody = |role| Coverage { role, people: 0, new: 0, registered: 0, factor: 0 };
-        let mut all: Vec<_> = roles.map(nobody).collect();
-        for row in &Query::new(COVERAGE).fetch_all(&self.0.readers).await? {
-            let roles: BTreeSet<Role> =
-                serde_json::from_str(row.text(0)?).map_err(|_| damaged("a list of roles"))?;
-            let count = |at: usize| row.number(at).map(|count| u64::try_from(count).unwrap_or_default());
-            let counts = [count(1)?, count(2)?, count(3)?, count(4)?];
-            for of in &mut all {
-                if of.role.map_or(roles.is_empty(), |role| roles.contains(&role)) {
-                    let counted = [&mut of.people, &mut of.new, &mut of.registered, &mut of.factor];
-                    counted.into_iter().zip(counts).for_each(|(sum, count)| *sum += count);
-                }
-            }
-        }
-        Ok(all)
+    async fn coverage(&self, campuses: &Campuses) -> Result<Vec<Coverage>> {
+        coverage::count(self, campuses).await
     }
 }

@@ -72,7 +72,8 @@ impl Written {
     fn replace(&self, old: &str) -> Query {
         let replace = self.bind(format!(
             "UPDATE sessions SET id = $1, person = $2, version = version + 1, content = $4, created = $5, expires = $6
-             WHERE id = $8 AND version = $3 AND {ALLOWED}"
+             WHERE id = $8 AND version = $3 AND {ALLOWED}
+             AND ($1 = $8 OR NOT EXISTS (SELECT 1 FROM sessions WHERE id = $1))"
         ));
         replace.bind(old)
     }
@@ -143,12 +144,18 @@ async fn bound(transaction: &mut Transaction, written: &Written, looks: bool) ->
 pub(super) async fn end_all(transaction: &mut Transaction, person: PersonId, at: Timestamp) -> Result<()> {
     let end = Query::new("UPDATE people SET sessions_ended = $2 WHERE id = $1 AND sessions_ended < $2");
     end.bind(person.to_string()).bind(at.millis()).execute(&mut transaction.connection).await?;
-    end_others(transaction, person, "").await.map(drop)
+    end_others(transaction, person, None).await.map(drop)
 }
 
-async fn end_others(transaction: &mut Transaction, person: PersonId, but: &str) -> Result<u64> {
+/// Ends all of a person but one.
+pub(super) async fn end_others(
+    transaction: &mut Transaction,
+    person: PersonId,
+    but: Option<SessionKey>,
+) -> Result<u64> {
     let end = Query::new("DELETE FROM sessions WHERE person = $1 AND id <> $2");
-    let ended = end.bind(person.to_string()).bind(but).execute(&mut transaction.connection).await?;
+    let end = end.bind(person.to_string()).bind(but.map(name).unwrap_or_default());
+    let ended = end.execute(&mut transaction.connection).await?;
     if ended > 0 {
         transaction.wrote();
     }
@@ -204,9 +211,8 @@ impl Sessions for Records {
     }
 
     async fn end_all(&self, person: PersonId, but: Option<SessionKey>) -> Result<u64> {
-        let but = but.map(name).unwrap_or_default();
         let end = self
-            .write(move |transaction| Box::pin(async move { end_others(transaction, person, &but).await }));
+            .write(move |transaction| Box::pin(async move { end_others(transaction, person, but).await }));
         end.await
     }
 }

@@ -1,10 +1,14 @@
 //! Connections to the file of SQLite. Calls return when the work is done: nothing here waits for anything but the disk, and
 //! for a lock of another program at most as long as `busy_timeout`.
 
+use super::checkpoint;
 use super::connection::Row;
 use super::failure;
 use super::query::Value;
 use crate::store::{Result, StoreError};
+use rusqlite::config::DbConfig::{
+    SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_TRUSTED_SCHEMA,
+};
 use rusqlite::fallible_iterator::FallibleIterator as _;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, OpenFlags, ToSql};
@@ -46,6 +50,9 @@ impl Place {
             lite.0.pragma_update(None, name, value).map_err(failure)?;
         }
         lite.0.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failure)?;
+        lite.0.pragma_update(None, "wal_autocheckpoint", checkpoint::AT_LAST).map_err(failure)?;
+        // What a long backup has made of the log is given back afterwards.
+        lite.0.pragma_update(None, "journal_size_limit", checkpoint::LONGEST).map_err(failure)?;
         Ok(lite)
     }
 
@@ -65,6 +72,12 @@ impl Place {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = rusqlite::Connection::open_with_flags(&self.path, flags).map_err(failure)?;
+        // There are none of ours: whoever can write to the file is not to have us run theirs.
+        for acting in
+            [SQLITE_DBCONFIG_ENABLE_TRIGGER, SQLITE_DBCONFIG_ENABLE_VIEW, SQLITE_DBCONFIG_TRUSTED_SCHEMA]
+        {
+            connection.set_db_config(acting, false).map_err(failure)?;
+        }
         connection.busy_timeout(self.busy_timeout).map_err(failure)?;
         Ok(Lite(connection))
     }

@@ -1,6 +1,7 @@
 //! Tests of the records store, by what they are about. Time is given, never waited for.
 
 mod accounts;
+mod answers;
 mod audit;
 mod concurrency;
 mod copy;
@@ -8,11 +9,14 @@ mod devices;
 mod faults;
 mod files;
 mod identities;
+mod keys;
 mod kit;
 mod nodes;
 mod outbox;
 #[path = "../../../tests/support/postgres.rs"]
 mod postgres;
+mod removed;
+mod restore;
 mod rounds;
 mod schema;
 mod security;
@@ -37,7 +41,7 @@ use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Materi
 use crate::domain::person::{PersonId, Role, Username};
 use crate::domain::throttle::Counter;
 use crate::store::seal::Keyring;
-use crate::store::{NewFactor, NewPerson, Settlement};
+use crate::store::{Among, NewFactor, NewPerson, Settlement};
 use kit::{Kit, claims};
 use std::path::Path;
 use std::sync::Arc;
@@ -147,14 +151,14 @@ impl Store {
     async fn totp(&self, person: PersonId, state: FactorState) -> FactorId {
         let new = new_factor(person, FactorKind::Totp, state, totp_material());
         let id = new.id;
-        self.factors().add(new, false, entry("factor.add")).await.unwrap();
+        self.factors().add(new, Among::Others, entry("factor.add")).await.unwrap();
         id
     }
 
     async fn codes(&self, person: PersonId, codes: Vec<OneTimeCode>) -> FactorId {
         let new = new_factor(person, FactorKind::Recovery, FactorState::Active, Material::Codes(codes));
         let id = new.id;
-        self.factors().add(new, false, entry("factor.add")).await.unwrap();
+        self.factors().add(new, Among::Others, entry("factor.add")).await.unwrap();
         id
     }
 

@@ -14,7 +14,9 @@ use crate::domain::factor::{FactorId, FactorKind, Material};
 use crate::domain::person::PersonId;
 use crate::domain::token::{Token, TokenId, TokenState};
 use crate::domain::yubikey::KeyOwner;
-use crate::store::{Assignment, NewFactor, NewToken, Result, StoreError, TokenQuery, TokenStatus, Tokens};
+use crate::store::{
+    Among, Assignment, NewFactor, NewToken, Result, StoreError, TokenQuery, TokenStatus, Tokens,
+};
 use crate::wire::yubico::{Key, PublicId};
 use async_trait::async_trait;
 
@@ -48,7 +50,7 @@ pub(super) fn token(records: &Records, row: &Row) -> Result<Token> {
         person: person.map_err(|_| damaged("a person's id"))?,
         factor: factor.map_err(|_| damaged("a factor's id"))?,
         next: u64::try_from(row.number(8)?).map_err(|_| damaged("a counter"))?,
-        material: open(records, of_token(id, kind), kind, row.text(9)?)?,
+        material: open(&records.0.keyring, of_token(id, kind), kind, row.text(9)?)?,
     })
 }
 
@@ -145,7 +147,7 @@ pub(super) async fn assign(
     wanted.factor.next = u64::try_from(next).map_err(|_| damaged("a counter"))?;
     let NewFactor { id: factor, person, .. } = wanted.factor;
     transaction.change(Change::Person(person));
-    factors::insert(transaction, wanted.factor, sealed, false).await?;
+    factors::insert(transaction, wanted.factor, sealed, Among::Others).await?;
     // Only where it is still nobody's: the row above was read in this transaction, and the index on `factor` is unique.
     let taken = Query::new(
         "UPDATE tokens SET state = 'assigned', person = $2, factor = $3 WHERE id = $1 AND factor IS NULL",
@@ -284,7 +286,7 @@ impl Tokens for Records {
                 let row = row.fetch_optional(&mut transaction.connection).await?.ok_or_else(gone)?;
                 if let Some(factor) = row.optional_text(0)? {
                     let factor = factor.parse().map_err(|_| damaged("a factor's id"))?;
-                    factors::end(transaction, factor).await?;
+                    factors::end(transaction, factor, None).await?;
                 }
                 let mark = Query::new("UPDATE tokens SET state = 'revoked' WHERE id = $1");
                 mark.bind(id.to_string()).execute(&mut transaction.connection).await?;

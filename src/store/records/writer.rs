@@ -17,21 +17,43 @@ use super::database::Database;
 use super::notes::Notes;
 use super::rounds::Round;
 use super::transaction::{Lost, Memory, Transaction, reason};
-use crate::store::{Result, StoreError};
-use std::sync::{Arc, Mutex};
+use crate::base::meter::Counter;
+use crate::store::{Result, StoreError, WriterState};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::RuntimeFlavor;
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that may wait; more are refused at once.
-const QUEUE: usize = 4096;
+pub const QUEUE: usize = 4096;
 /// Jobs in one commit at most.
 const BATCH: usize = 256;
 /// When notes that could not be written are tried again, if nothing else is to be written before.
 const AGAIN: Duration = Duration::from_secs(1);
 
+/// How commits went.
+#[derive(Debug, Default)]
+pub(super) struct Commits {
+    done: Counter,
+    failed: Counter,
+    /// Why the last one failed; none: it did not.
+    why: Mutex<Option<String>>,
+}
+
+impl Commits {
+    fn ended(&self, failed: Option<&str>) {
+        let counter = if failed.is_some() { &self.failed } else { &self.done };
+        counter.count();
+        let mut why = self.why.lock().unwrap_or_else(PoisonError::into_inner);
+        if why.as_deref() != failed {
+            *why = failed.map(str::to_owned);
+        }
+    }
+}
+
 /// Hands jobs to the writing task.
 pub(super) struct Writer {
+    commits: Arc<Commits>,
     queue: Mutex<Option<mpsc::Sender<Waiting>>>,
     /// Ends when the connection is closed.
     done: Mutex<Option<oneshot::Receiver<()>>>,
@@ -50,11 +72,13 @@ impl Writer {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let transaction = Transaction::new(connection, chain, memory);
         let (ended, done) = oneshot::channel();
+        let commits = Arc::<Commits>::default();
+        let counts = Arc::clone(&commits);
         // SQLite works in the thread that asks it, and a commit waits for the disk: it gets a thread, unless everything
         // happens in one.
         let runtime = tokio::runtime::Handle::current();
         let work = async move {
-            write(transaction, database, receiver, &notes).await;
+            write(transaction, database, receiver, (&notes, &counts)).await;
             // Nobody may wait for it.
             let _ = ended.send(());
         };
@@ -63,7 +87,28 @@ impl Writer {
         } else {
             runtime.spawn(work);
         }
-        Ok(Self { queue: Mutex::new(Some(sender)), done: Mutex::new(Some(done)) })
+        Ok(Self { commits, queue: Mutex::new(Some(sender)), done: Mutex::new(Some(done)) })
+    }
+
+    /// How it is, and what waits for it.
+    pub(super) fn state(&self) -> WriterState {
+        let queue = self.queue.lock().ok();
+        let waiting =
+            queue.and_then(|queue| queue.as_ref().map(|queue| queue.max_capacity() - queue.capacity()));
+        let gone = (!self.is_there()).then(|| "what writes has ended by a mistake in the program".to_owned());
+        let why = || self.commits.why.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        WriterState {
+            waiting: waiting.unwrap_or_default(),
+            commits: self.commits.done.get(),
+            failed: self.commits.failed.get(),
+            error: gone.or_else(why),
+        }
+    }
+
+    /// Whether it still takes jobs, or was closed in order.
+    pub(super) fn is_there(&self) -> bool {
+        let queue = self.queue.lock().ok();
+        queue.is_some_and(|queue| queue.as_ref().is_none_or(|queue| !queue.is_closed()))
     }
 
     /// Runs a job and waits for its commit.
@@ -108,7 +153,7 @@ async fn write(
     mut transaction: Transaction,
     database: Database,
     mut queue: mpsc::Receiver<Waiting>,
-    notes: &Notes,
+    (notes, commits): (&Notes, &Commits),
 ) {
     let mut waiting = Vec::with_capacity(BATCH);
     let mut batch = Batch::default();
@@ -148,6 +193,7 @@ async fn write(
             batch.notes.clear();
         }
         notes.ended(failed.is_none());
+        commits.ended(failed.as_deref());
         batch.finish(failed.as_deref());
     }
     if !batch.notes.is_empty() {
@@ -219,4 +265,22 @@ async fn within(transaction: &mut Transaction, database: &Database, batch: &mut 
     in_time.unwrap_or_else(|_| {
         Err(Lost::Later(format!("PostgreSQL took longer than {limit:?} for what waited")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writer_that_has_ended_is_missed_and_one_that_was_closed_is_not() {
+        let (sender, receiver) = mpsc::channel(1);
+        let writer =
+            Writer { commits: Arc::default(), queue: Mutex::new(Some(sender)), done: Mutex::default() };
+        assert!(writer.is_there() && writer.state().error.is_none());
+        drop(receiver);
+        assert!(!writer.is_there());
+        assert!(writer.state().error.unwrap().contains("a mistake in the program"));
+        writer.queue.lock().unwrap().take();
+        assert!(writer.is_there(), "nothing is wrong with it");
+    }
 }

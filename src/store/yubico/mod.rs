@@ -10,4 +10,4 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub use servers::ValidationServers;
+pub use servers::{ServerState, ValidationServers};

@@ -1,6 +1,7 @@
 //! Asks the servers of `[yubico]`.
 
 use super::tally::{Outcome, Tally};
+use crate::base::meter::Counter;
 use crate::base::{Random, Secret};
 use crate::config::Yubico;
 use crate::domain::reason::Reason;
@@ -35,9 +36,45 @@ struct Server {
     /// For log and errors.
     name: String,
     breaker: Mutex<Breaker>,
+    answers: [Counter; ANSWERS.len()],
+}
+
+/// What becomes of a question, in the order of [`Server::answers`].
+const ANSWERS: [&str; 3] = ["decided", "undecided", "unreached"];
+
+/// How a server is.
+#[derive(Debug, Clone)]
+pub struct ServerState {
+    /// Its host, and its port where it is not the usual one.
+    pub server: String,
+    /// Whether it is asked; one that failed rests for a while.
+    pub up: bool,
+    /// Questions so far, by what became of them.
+    pub answers: [(&'static str, u64); ANSWERS.len()],
 }
 
 impl Server {
+    fn count(&self, outcome: &Outcome) {
+        let at = match outcome {
+            Outcome::Decided(_) => 0,
+            Outcome::Undecided(_) => 1,
+            Outcome::Unreached(_) | Outcome::Lost(_) => 2,
+        };
+        if let Some(counter) = self.answers.get(at) {
+            counter.count();
+        }
+    }
+
+    fn state(&self) -> ServerState {
+        let [decided, undecided, unreached] = self.answers.each_ref().map(Counter::get);
+        let [first, second, third] = ANSWERS;
+        ServerState {
+            server: self.name.clone(),
+            up: !self.breaker().is_open(),
+            answers: [(first, decided), (second, undecided), (third, unreached)],
+        }
+    }
+
     fn breaker(&self) -> MutexGuard<'_, Breaker> {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +95,13 @@ impl Servers {
         let server = |(number, url): (usize, &Url)| {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
             let name = format!("{}{port}", url.host_str().unwrap_or_default());
-            Arc::new(Server { number, url: url.clone(), name, breaker: Mutex::default() })
+            Arc::new(Server {
+                number,
+                url: url.clone(),
+                name,
+                breaker: Mutex::default(),
+                answers: Default::default(),
+            })
         };
         let list = settings.urls.iter().enumerate().map(server).collect();
         Ok(Self { settings: settings.clone(), list, client })
@@ -110,6 +153,7 @@ impl Servers {
         let late = || Outcome::Lost("it did not answer in time".to_owned());
         let asking = tokio::time::timeout_at(deadline, self.exchange(server, question));
         let outcome = asking.await.unwrap_or_else(|_| late());
+        server.count(&outcome);
         let rests = match &outcome {
             Outcome::Decided(_) | Outcome::Undecided(Undecided::Said(_)) => {
                 server.breaker().succeeded();
@@ -204,6 +248,12 @@ impl ValidationServers {
         let servers = Self { servers: ArcSwapOption::empty(), random };
         servers.reload(settings)?;
         Ok(servers)
+    }
+
+    /// How each is.
+    pub fn state(&self) -> Vec<ServerState> {
+        let servers = self.servers.load();
+        servers.iter().flat_map(|servers| &servers.list).map(|server| server.state()).collect()
     }
 
     /// Takes those of another configuration over; those that stay as they are keep what is known of them. On failure

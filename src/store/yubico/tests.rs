@@ -331,3 +331,19 @@ async fn without_servers_no_otp_is_good_and_a_reload_brings_them() {
     none.reload(None).unwrap();
     assert_eq!(ask(&none).await.unwrap(), nobody);
 }
+
+#[tokio::test]
+async fn what_became_of_questions_is_counted_for_each_server() {
+    let works = Double::start(&[Act::Says(Status::BadOtp)]).await;
+    let fails = Double::start(&[Act::Says(Status::NoSuchClient)]).await;
+    let servers = servers(&[works.address, fails.address, nobody().await], SHORT);
+    let fresh: Vec<_> = servers.state().iter().map(|server| server.up).collect();
+    assert_eq!(fresh, [true; 3]);
+    assert_eq!(ask(&servers).await.unwrap(), WRONG);
+    let [works_now, fails_now, nobody_now] = servers.state().try_into().unwrap();
+    assert_eq!(works_now.server, works.address.to_string());
+    assert_eq!(works_now.answers, [("decided", 1), ("undecided", 0), ("unreached", 0)]);
+    assert_eq!(fails_now.answers, [("decided", 0), ("undecided", 1), ("unreached", 0)]);
+    assert_eq!(nobody_now.answers, [("decided", 0), ("undecided", 0), ("unreached", 1)]);
+    assert_eq!([works_now.up, fails_now.up, nobody_now.up], [true, true, false]);
+}

@@ -12,6 +12,8 @@ use std::time::Duration;
 const LIFETIME: Duration = Duration::from_secs(120);
 /// Longest id that is looked at.
 const LONGEST: usize = 2048;
+/// Characters that are kept of what the person reads, so that the id stays shorter, whatever they are.
+const READ: usize = 250;
 
 /// What came of an authentication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +58,8 @@ impl Results {
     }
 
     /// A transaction id for a client.
-    pub fn keep(&self, client: &str, outcome: Outcome, now: Timestamp) -> String {
+    pub fn keep(&self, client: &str, mut outcome: Outcome, now: Timestamp) -> String {
+        outcome.status_msg = outcome.status_msg.chars().take(READ).collect();
         let kept = Kept { client: client.to_owned(), until: (now + LIFETIME).unix_secs(), outcome };
         let kept = BASE64.encode(&serde_json::to_vec(&kept).unwrap_or_default());
         let mac = BASE64.encode(&self.mac(&kept).finalize().into_bytes());
@@ -77,6 +80,18 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    #[test]
+    fn long_message_is_cut_and_its_result_is_found() {
+        let results = Results::new(Secret::new(vec![1; 32]));
+        for letter in ["a", "\u{1f511}", "\""] {
+            let (result, status_msg) = ("deny".to_owned(), letter.repeat(3000));
+            let id =
+                results.keep(&"x".repeat(64), Outcome { result, status: "sent".into(), status_msg }, NOW);
+            let found = results.find(&"x".repeat(64), &id, NOW).unwrap();
+            assert_eq!(found.status_msg, letter.repeat(READ));
+        }
+    }
 
     // R-API-1
     #[test]

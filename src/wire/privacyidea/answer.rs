@@ -27,8 +27,10 @@ impl Authentication {
 
 /// Codes of errors that plug-ins know.
 pub mod code {
-    /// Whoever asks has not shown who it is.
+    /// Whoever asks shows what does not count.
     pub const UNAUTHORIZED: i32 = 4031;
+    /// Whoever asks shows nothing.
+    pub const NOTHING_SHOWN: i32 = 4033;
     /// It may not do this.
     pub const FORBIDDEN: i32 = 303;
     /// The credentials of `/auth` are wrong.
@@ -130,6 +132,7 @@ pub fn challenge(message: &str, transaction: &str, items: &[Item]) -> Value {
     };
     let first = items.first();
     json!({
+        "client_mode": "interactive",
         "message": message,
         "messages": items.iter().map(|item| item.message.as_str()).collect::<Vec<_>>(),
         "multi_challenge": items.iter().map(one).collect::<Vec<_>>(),

@@ -43,6 +43,8 @@ impl AttributeType {
     pub const PROXY_STATE: AttributeType = AttributeType(rfc2865::PROXY_STATE_TYPE);
     /// Tunnel-Password (RFC 2868 §3.5).
     pub const TUNNEL_PASSWORD: AttributeType = AttributeType(rfc2868::TUNNEL_PASSWORD_TYPE);
+    /// Prompt (RFC 2869 §5.10).
+    pub const PROMPT: AttributeType = AttributeType(rfc2869::PROMPT_TYPE);
     /// EAP-Message (RFC 3579 §3.1).
     pub const EAP_MESSAGE: AttributeType = AttributeType(rfc2869::EAP_MESSAGE_TYPE);
     /// Message-Authenticator (RFC 3579 §3.2).

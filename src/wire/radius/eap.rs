@@ -61,7 +61,7 @@ impl Reply<'_> {
             kind,
             tag: 0,
         };
-        self.encoded(&key(MS_MPPE_RECV_KEY, receive)).encoded(&key(MS_MPPE_SEND_KEY, send))
+        self.hidden(key(MS_MPPE_RECV_KEY, receive)).hidden(key(MS_MPPE_SEND_KEY, send))
     }
 }
 

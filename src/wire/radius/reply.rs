@@ -155,11 +155,18 @@ impl<'r> Reply<'r> {
         self
     }
 
+    /// Adds one that is encrypted, of which no copy is left in the clear.
+    pub(super) fn hidden(mut self, attribute: EncodedAttribute) -> Self {
+        self.encrypted.push(attribute);
+        self
+    }
+
     /// Encrypts, counts and signs. The salt of encrypted attributes derives from the request's authenticator,
     /// which is unpredictable and new for each request, and counts up within the packet.
     pub fn seal(self, secret: &SharedSecret) -> Result<Vec<u8>, TooLong> {
         let Reply { mut draft, authenticator, proxy_state, mut encrypted } = self;
-        for (number, attribute) in (0_u8..).zip(&mut encrypted) {
+        // More than fit a packet may have been configured, and then it is too long.
+        for (number, attribute) in (0..=u8::MAX).cycle().zip(&mut encrypted) {
             let salt = [authenticator[0], authenticator[1].wrapping_add(number)];
             let bytes = attribute.encrypt(secret, &authenticator, salt).ok_or(TooLong)?;
             draft.bytes.extend_from_slice(&bytes);

@@ -49,6 +49,7 @@ fn channel(round: &Round) -> Option<Channel> {
     round.ending.send.as_ref().map(|send| send.channel)
 }
 
+// R-TOP-6
 #[test]
 fn list_names_channels_with_masked_destinations_and_a_number_sends() {
     let world = World::reachable(vec![totp()]).allowing(&[APP, SMS, VOICE, EMAIL]);

@@ -73,7 +73,7 @@ impl Portal {
         };
         let mut entry = self.act_entry(clerk, Action::Revoke, &person);
         entry.detail = format!("{} {id}", factor.kind).into();
-        match self.desk.factors.revoke(id, entry).await {
+        match self.desk.factors.revoke(id, None, entry).await {
             Ok(()) => {}
             Err(StoreError::NotFound(_)) => return Ok(Err(Refusal::Gone)),
             Err(error) => return Err(error.into()),
@@ -140,7 +140,7 @@ impl Portal {
         }
         let mut entry = self.act_entry(clerk, Action::Revoke, person);
         entry.detail = format!("{} {}, which was not sent", FactorKind::Temporary, issued.id).into();
-        if let Err(error) = self.desk.factors.revoke(issued.id, entry).await {
+        if let Err(error) = self.desk.factors.revoke(issued.id, None, entry).await {
             tracing::warn!(%username, "a temporary code that was not sent stays until it ends: {error}");
         }
         settled.map(|_| false)
@@ -249,13 +249,13 @@ impl Portal {
             let language = self.security.profile(person.id).await?.language;
             let first = || visit.config.portal.words.languages().first().map(|l| l.tag().to_owned());
             visit.language = language.or_else(first).unwrap_or_default();
-            let notices = self.notices(&visit, person, notice, &[]);
+            let notices = self.notices(&visit, person, notice, &[]).await?;
             if notices.is_empty() {
-                return Ok(());
+                return Ok::<_, PortalError>(());
             }
             let mut entry = self.staff_entry(clerk, "person.notice", person.username.as_str());
             (entry.person, entry.detail) = (Some(person.id), notice.as_str().into());
-            self.security.update(person.id, SecurityChange::default(), entry, notices).await
+            Ok(self.security.update(person.id, SecurityChange::default(), entry, notices).await?)
         };
         match told.await {
             Ok(()) => self.gatekeeper.courier.wake(),

@@ -44,6 +44,8 @@ pub enum Door {
     SignIn,
     /// After a passcode.
     Prove,
+    /// After choosing the PIN that is required.
+    ChoosePin,
     /// No, whoever they are and whatever the reason.
     Forbidden,
 }
@@ -128,6 +130,7 @@ impl Portal {
             return Ok(Door::Forbidden);
         };
         Ok(match self.gate(visit, session, Level::Passcode).await? {
+            Gate::Open(account) if self.owes_pin(visit, &account) => Door::ChoosePin,
             Gate::Open(account) => {
                 let person = Arc::clone(&account.person);
                 Door::Open(Box::new(Clerk { visit: visit.clone(), person, staff }))

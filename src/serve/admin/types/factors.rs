@@ -61,6 +61,7 @@ pub(in crate::serve::admin) struct NewKey {
     /// Base32; made here if it is missing.
     pub(in crate::serve::admin) seed: Option<String>,
     /// HOTP only: the first counter.
+    #[schema(maximum = 1_000_000_000_000u64)]
     pub(in crate::serve::admin) counter: Option<u64>,
 }
 

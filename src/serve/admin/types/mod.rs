@@ -2,17 +2,20 @@
 
 mod clients;
 mod factors;
+mod keys;
 mod people;
+mod status;
 mod sync;
 mod tokens;
 mod trail;
 
 pub(super) use clients::*;
 pub(super) use factors::*;
+pub(super) use keys::*;
 pub(super) use people::*;
+pub(super) use status::*;
 pub(super) use sync::*;
 pub(super) use tokens::*;
-pub use trail::Status;
 pub(super) use trail::*;
 
 use serde::Serialize;

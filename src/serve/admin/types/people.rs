@@ -177,6 +177,7 @@ pub(in crate::serve::admin) struct NewPassword {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::serve::admin) struct PeopleQuery {
     /// Only usernames that contain this.
@@ -184,5 +185,6 @@ pub(in crate::serve::admin) struct PeopleQuery {
     /// Only usernames after this one.
     pub(in crate::serve::admin) after: Option<String>,
     /// At most so many, up to 1000; 100 if it is missing.
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295u64)]
     pub(in crate::serve::admin) limit: Option<u32>,
 }

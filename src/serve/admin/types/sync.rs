@@ -1,6 +1,6 @@
 //! JSON about the directories that people come from.
 
-use crate::engine::sync::{Progress, Stage};
+use crate::engine::sync::Progress;
 use crate::store::ldap::ServerState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,7 +41,7 @@ impl Directory {
     pub(in crate::serve::admin) fn new(progress: Progress, servers: Vec<ServerState>) -> Self {
         let server = |ServerState { url, up, error }| DirectoryServer { url, up, error };
         Self {
-            stage: stage(progress.stage),
+            stage: progress.stage.as_str().to_owned(),
             directory: progress.directory,
             mode: progress.mode,
             people: progress.people,
@@ -56,18 +56,6 @@ impl Directory {
             servers: servers.into_iter().map(server).collect(),
         }
     }
-}
-
-fn stage(stage: Stage) -> String {
-    let name = match stage {
-        Stage::Waiting => "waiting",
-        Stage::Loading => "loading",
-        Stage::Following => "following",
-        Stage::Retrying => "retrying",
-        Stage::Held => "held",
-        Stage::Elsewhere => "elsewhere",
-    };
-    name.to_owned()
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -104,7 +92,7 @@ pub(in crate::serve::admin) struct SyncLine {
 impl SyncLine {
     pub(in crate::serve::admin) fn new(now: Progress, before: &Progress, ended: bool, refused: bool) -> Self {
         Self {
-            stage: stage(now.stage),
+            stage: now.stage.as_str().to_owned(),
             people: now.people,
             read: now.read,
             added: now.added - before.added,

@@ -49,6 +49,7 @@ pub(in crate::serve::admin) struct TokenList {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::serve::admin) struct TokenPage {
     /// Only of this kind.
@@ -62,6 +63,7 @@ pub(in crate::serve::admin) struct TokenPage {
     /// Only after this id.
     pub(in crate::serve::admin) after: Option<String>,
     /// At most so many, up to 1000; 100 if it is missing.
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295u64)]
     pub(in crate::serve::admin) limit: Option<u32>,
 }
 

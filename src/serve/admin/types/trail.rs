@@ -1,21 +1,49 @@
-//! JSON about the audit trail and the daemon itself.
+//! JSON about the audit trail, and what is followed live.
 
-use crate::store::{AuditCheck, AuditRecord};
+use crate::store::{AuditCheck, AuditRecord, Finding};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use utoipa::{IntoParams, ToSchema};
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(in crate::serve::admin) struct TrailQuery {
     /// Only entries after this number.
     pub(in crate::serve::admin) after: Option<i64>,
     /// At most so many, up to 1000; 100 if it is missing.
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295u64)]
     pub(in crate::serve::admin) limit: Option<u32>,
     /// Only entries about this username or id.
     pub(in crate::serve::admin) subject: Option<String>,
     /// Newest first.
     pub(in crate::serve::admin) newest: Option<bool>,
+}
+
+/// How the trail leaves.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::serve::admin) enum ExportFormat {
+    /// A JSON object a line.
+    #[default]
+    Json,
+    /// Common Event Format.
+    Cef,
+    /// RFC 5424.
+    Syslog,
+}
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve::admin) struct ExportQuery {
+    /// `json`, `cef` or `syslog`.
+    #[serde(default)]
+    #[param(inline)]
+    pub(in crate::serve::admin) format: ExportFormat,
+    /// Not before this: RFC 3339, or a day, which begins at midnight UTC.
+    pub(in crate::serve::admin) from: Option<String>,
+    /// Before this.
+    pub(in crate::serve::admin) to: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,27 +61,37 @@ pub(in crate::serve::admin) struct Verified {
     /// First entry that is wrong, and how.
     #[schema(value_type = Option<Vec<Object>>)]
     broken: Option<(i64, String)>,
+    /// What is wrong, in the order of the trail: at most twenty.
+    findings: Vec<Found>,
+}
+
+/// Something that is wrong with the trail.
+#[derive(Debug, Serialize, ToSchema)]
+struct Found {
+    /// Number of the entry, or of the first that is missing.
+    seq: i64,
+    /// What its row says when it was written, RFC 3339; of one that is missing, the entry before it.
+    at: Option<String>,
+    /// What is wrong.
+    what: String,
 }
 
 impl From<AuditCheck> for Verified {
     fn from(check: AuditCheck) -> Self {
-        Self { entries: check.entries, head: check.head, broken: check.broken }
+        let found = |Finding { seq, at, what }: Finding| Found { seq, at: at.map(|at| at.to_string()), what };
+        let AuditCheck { entries, head, broken, findings } = check;
+        Self { entries, head, broken, findings: findings.into_iter().map(found).collect() }
     }
 }
 
-/// How the daemon is.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Status {
-    /// Version of the program.
-    pub version: String,
-    /// Since when it runs, RFC 3339.
-    pub started: String,
-    /// Counters of the RADIUS server.
-    pub radius: BTreeMap<String, u64>,
-    /// RADIUS addresses served.
-    pub addresses: Vec<String>,
-    /// What is allowed but unwise, and certificates that end soon, as sentences.
-    pub warnings: Vec<String>,
-    /// How Redis is: `up`, or a sentence that says why not; none where it is not used.
-    pub redis: Option<String>,
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve::admin) struct WatchQuery {
+    /// Only logins with this username, as it was received.
+    pub(in crate::serve::admin) user: Option<String>,
+    /// Only at the client of this name.
+    pub(in crate::serve::admin) client: Option<String>,
+    /// Only refusals.
+    pub(in crate::serve::admin) rejected: Option<bool>,
 }

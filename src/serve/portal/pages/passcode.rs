@@ -102,6 +102,7 @@ pub(super) fn answered(answer: &Answer) -> Option<Told> {
     match answer {
         Answer::Right(_) => None,
         Answer::Wrong => Some(Told::problem("wrong-passcode")),
+        Answer::Limited => Some(Told::problem("wrong-passcode-limited")),
         Answer::Renewed => Some(Told::problem("wrong-passcode-renewed")),
         Answer::Throttled => Some(Told::problem("throttled")),
         Answer::NotAsked => Some(Told::problem("step-done-already")),

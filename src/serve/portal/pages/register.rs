@@ -234,7 +234,13 @@ async fn show(mut browser: Browser) -> Response {
     };
     let portal = Arc::clone(&browser.state.portal);
     match portal.profile(&account.person).await {
-        Ok(profile) => respond(browser, (&profile, None), &[]).await,
+        Ok(profile) => {
+            // In another session, perhaps.
+            if let Some(who) = browser.session.who.as_mut().filter(|_| profile.registered.is_some()) {
+                who.unregistered = false;
+            }
+            respond(browser, (&profile, None), &[]).await
+        }
         Err(error) => browser.unavailable(&error),
     }
 }
@@ -249,7 +255,7 @@ async fn save(Posted { mut browser, fields }: Posted) -> Response {
     match portal.register(&visit, &account.person, &form).await {
         Ok(Ok(written)) => {
             if let Some(who) = &mut browser.session.who {
-                who.must_register = false;
+                who.unregistered = false;
             }
             // Another address may have been entered than the one that is being confirmed.
             browser.session.contact = None;

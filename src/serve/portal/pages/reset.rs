@@ -110,7 +110,8 @@ async fn answer(Posted { mut browser, fields }: Posted) -> Response {
     match portal.answer_reset(&visit, &mut browser.session, fields.text("passcode")).await {
         Ok(answer) => {
             browser.session.told = passcode::answered(&answer);
-            if let Some(Reset::Password { .. }) = browser.session.reset {
+            // The first of two passcodes is something already.
+            if let Answer::Right(_) = answer {
                 browser.renew();
             }
             browser.go("/reset").await
@@ -123,6 +124,9 @@ async fn question(Posted { mut browser, fields }: Posted) -> Response {
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
     match portal.answer_question(&visit, &mut browser.session, fields.text("answer")).await {
         Ok(answer) => {
+            if let Answer::Right(_) = answer {
+                browser.renew();
+            }
             browser.session.told = match answer {
                 Answer::Wrong => Some(Told::problem("wrong-answer")),
                 other => passcode::answered(&other),

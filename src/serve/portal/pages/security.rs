@@ -8,9 +8,11 @@ use crate::base::Secret;
 use crate::config::Presence;
 use crate::domain::factor::{FactorId, FactorKind};
 use crate::domain::flow::{Level, Told};
-use crate::engine::portal::factors::{Activity, Overview, Own, Place};
+use crate::engine::portal::Problem;
+use crate::engine::portal::factors::{Activity, Overview, Own, Place, Renamed};
 use axum::Router;
 use axum::extract::Path;
+use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 use maud::{Markup, html};
@@ -198,31 +200,43 @@ async fn chosen(
 
 async fn rename(browser: Browser, Path(id): Path<String>) -> Shown {
     let (browser, _, own) = chosen(browser, (Level::Passcode, "rename", &id)).await?;
+    Ok(name_anew(browser, &own, (&own.name, &[])).await)
+}
+
+async fn name_anew(browser: Browser, own: &Own, (value, problems): (&str, &[Problem])) -> Response {
     let view = browser.view();
-    let title = view.with("factor-rename-heading", &[("name", &name(&view, &own))]);
+    let title = view.with("factor-rename-heading", &[("name", &name(&view, own))]);
     let field = Field {
         name: "name",
         label: view.say("factor-name-label"),
-        value: &own.name,
+        value,
         autocomplete: "off",
         optional: true,
+        problems,
         focus: true,
         ..Field::default()
     };
     let body = html! {
         h1 { (title) }
+        (view.problems(problems))
         (view.form(&format!("/security/rename/{}", own.id), &html! { (field.show(&view)) (view.button("factor-rename")) }))
         p { a href=(HERE) { (view.say("cancel-button")) } }
     };
-    Ok(browser.page(&title, body).await)
+    let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    browser.show(status, &title, body).await
 }
 
 async fn renamed(Path(id): Path<String>, Posted { mut browser, fields }: Posted) -> Shown {
     let account = admitted(&mut browser, Level::Passcode, HERE).await?;
     let (portal, visit) = (Arc::clone(&browser.state.portal), browser.visit.clone());
-    let told = match portal.rename_factor(&visit, &account.person, (&id, fields.text("name"))).await {
-        Ok(true) => Told::good("factor-renamed", &[]),
-        Ok(false) => Told::problem("factors-gone"),
+    let typed = fields.text("name");
+    let told = match portal.rename_factor(&visit, &account.person, (&id, typed)).await {
+        Ok(Renamed::Done) => Told::good("factor-renamed", &[]),
+        Ok(Renamed::Gone) => Told::problem("factors-gone"),
+        Ok(Renamed::Not(problem)) => {
+            let (browser, _, own) = chosen(browser, (Level::Passcode, "rename", &id)).await?;
+            return Ok(name_anew(browser, &own, (typed, &[problem])).await);
+        }
         Err(error) => return Err(browser.failed(error, HERE).await),
     };
     Ok(browser.tell(HERE, told).await)

@@ -1,6 +1,6 @@
 //! What the pages of the help desk and of administrators share: their door, and how moments and states are shown.
 
-use super::super::browser::Browser;
+use super::super::browser::{Browser, redirect};
 use super::super::view::View;
 use super::first;
 use crate::base::Timestamp;
@@ -23,6 +23,7 @@ pub(super) async fn enter(mut browser: Browser, area: Area) -> Result<(Browser, 
         Ok(Door::Open(clerk)) => Ok((browser, clerk)),
         Ok(Door::SignIn) => Err(first("/sign-in", begin)),
         Ok(Door::Prove) => Err(first("/verify", begin)),
+        Ok(Door::ChoosePin) => Err(redirect("/app/pin")),
         Ok(Door::Forbidden) => Err(forbidden(browser).await),
         Err(error) => Err(browser.unavailable(&error)),
     }

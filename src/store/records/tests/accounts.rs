@@ -69,7 +69,7 @@ async fn change_of_a_factor_is_seen_by_the_next_login() {
     assert!(store.factors().advance(id, 5, None, entry("factor.resync")).await.unwrap());
     assert_eq!(account(&store, "alice").await.factors[0].next, 5, "advanced");
     keep(&store, "alice").await;
-    store.factors().revoke(id, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(id, None, entry("factor.revoke")).await.unwrap();
     let left: Vec<_> = account(&store, "alice").await.factors.iter().map(|factor| factor.id).collect();
     assert_eq!(left, [pending], "revoked");
 }

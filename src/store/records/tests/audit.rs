@@ -10,6 +10,7 @@ claims! {
     swapped_inserted_and_leading_rows_are_found
     tail_that_was_cut_off_shows_also_after_a_restart_and_new_entries
     head_that_was_set_back_together_with_the_tail_shows_while_running
+    each_finding_says_which_entry_when_and_what_and_the_check_goes_on
     emptied_trail_does_not_pass_for_a_new_one
     entries_are_listed_by_subject_order_and_number
     verifying_while_entries_arrive_finds_nothing_wrong
@@ -107,6 +108,47 @@ async fn head_that_was_set_back_together_with_the_tail_shows_while_running(kit: 
     assert_eq!(store.broken().await.map(|(seq, _)| seq), Some(6), "the gap is not closed by going on");
 }
 
+async fn each_finding_says_which_entry_when_and_what_and_the_check_goes_on(kit: Kit) {
+    let store = trail(&kit).await;
+    for number in 0..12 {
+        let at = NOW + Duration::from_secs(number);
+        store.audit().append(AuditEntry { at, ..entry("later") }).await.unwrap();
+    }
+    for sql in [
+        "UPDATE audit SET detail = 'x' WHERE seq = 3",
+        "DELETE FROM audit WHERE seq = 6",
+        "UPDATE audit SET seq = -seq WHERE seq IN (9, 11)",
+        "UPDATE audit SET seq = 20 + seq WHERE seq < 0",
+        "UPDATE audit SET link = (SELECT link FROM audit WHERE seq = 1) WHERE seq = 14",
+        "DELETE FROM audit WHERE seq > 15",
+    ] {
+        store.sql(sql).await;
+    }
+    // Rows 9 and 11 have changed places.
+    let check = store.audit().verify().await.unwrap();
+    let found: Vec<_> = check.findings.iter().map(|found| (found.seq, found.what.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            (3, "this entry was changed: it does not say what was written"),
+            (6, "this entry is missing"),
+            (9, "this entry is not in its place: it was written as entry 11"),
+            (11, "this entry is not in its place: it was written as entry 9"),
+            (14, "the link of this entry was changed; what it says was not"),
+            (16, "the entries from here to 17 are missing at the end"),
+        ]
+    );
+    assert_eq!(check.broken.map(|(seq, _)| seq), Some(3));
+    assert_eq!(check.findings[0].at, Some(NOW));
+    assert_eq!(check.findings[5].at, Some(NOW + Duration::from_secs(9)), "after the one that is there");
+
+    let store = trail(&kit).await;
+    store.sql("DELETE FROM audit WHERE seq IN (2, 3)").await;
+    let check = store.audit().verify().await.unwrap();
+    assert_eq!(check.findings[0].what, "the entries from here to 3 are missing");
+    assert_eq!(check.findings.len(), 1);
+}
+
 async fn emptied_trail_does_not_pass_for_a_new_one(kit: Kit) {
     for sql in ["DELETE FROM audit_head", "UPDATE audit_head SET seq = 0, link = ''"] {
         let store = trail(&kit).await;
@@ -155,4 +197,28 @@ async fn verifying_while_entries_arrive_finds_nothing_wrong(kit: Kit) {
     }
     writer.await.unwrap();
     assert_eq!(store.audit().verify().await.unwrap().entries, 205);
+}
+
+/// SQLite keeps anything in any column: what no entry can hold must not end the look at the others.
+#[tokio::test]
+async fn octets_in_the_place_of_a_text_are_named_and_the_check_goes_on() {
+    let store = trail(&Kit::Sqlite).await;
+    for _ in 0..12 {
+        store.audit().append(entry("later")).await.unwrap();
+    }
+    for sql in [
+        "UPDATE audit SET detail = x'ff00' WHERE seq = 3",
+        // The same octets; who lists it fails.
+        "UPDATE audit SET subject = CAST(subject AS BLOB) WHERE seq = 6",
+        "UPDATE audit SET at = 'then' WHERE seq = 9",
+        "UPDATE audit SET link = x'00' WHERE seq = 12",
+        "DELETE FROM audit WHERE seq = 15",
+    ] {
+        store.sql(sql).await;
+    }
+    let check = store.audit().verify().await.unwrap();
+    let found: Vec<_> = check.findings.iter().map(|found| (found.seq, found.what.as_str())).collect();
+    let changed = "this entry was changed: it does not say what was written";
+    let link = "the link of this entry was changed; what it says was not";
+    assert_eq!(found, [(3, changed), (6, changed), (9, changed), (12, link), (15, "this entry is missing")]);
 }

@@ -1,6 +1,7 @@
 //! Many callers at once, and what they do to each other.
 
 use super::*;
+use crate::domain::factor::MOST_DEVICES;
 use crate::domain::throttle::{Gate, Throttle};
 use crate::store::records::audit::append;
 use crate::store::records::transaction::Transaction;
@@ -18,6 +19,7 @@ claims! {
     of_a_thousand_settlements_of_one_position_one_is_done
     of_a_thousand_settlements_of_one_code_one_is_done
     charges_at_once_never_pass_the_gate_more_often_than_allowed
+    of_many_devices_that_are_added_at_once_one_person_gets_as_many_as_there_may_be
 }
 
 async fn of_a_thousand_settlements_of_one_position_one_is_done(kit: Kit) {
@@ -78,7 +80,7 @@ async fn conflict_in_a_batch_leaves_the_others_as_they_are(kit: Kit) {
     let nobody = PersonId::from_uuid(uuid::Uuid::nil());
     let factors = store.factors();
     let orphan = new_factor(nobody, FactorKind::Totp, FactorState::Active, totp_material());
-    tasks.spawn(async move { factors.add(orphan, false, entry("factor.add")).await });
+    tasks.spawn(async move { factors.add(orphan, Among::Others, entry("factor.add")).await });
     let all = tasks.join_all().await;
     assert_eq!(all.iter().filter(|added| added.is_ok()).count(), 3);
     assert_eq!(all.iter().filter(|added| matches!(added, Err(StoreError::Conflict(_)))).count(), 1);
@@ -153,4 +155,32 @@ async fn closing_finishes_what_is_queued_and_later_calls_fail(kit: Kit) {
     assert!(store.people().person(&name("person1")).await.is_err());
     store.reopen().await;
     assert_eq!(store.people().list(&crate::store::Page::default()).await.unwrap().len(), 50);
+}
+
+async fn of_many_devices_that_are_added_at_once_one_person_gets_as_many_as_there_may_be(kit: Kit) {
+    let store = kit.store().await;
+    let (alice, bob) = (store.person("alice").await, store.person("bob").await);
+    let mut tasks = JoinSet::new();
+    for number in 0..30 {
+        let (kind, material) = match number % 2 {
+            0 => (FactorKind::Totp, totp_material()),
+            _ => {
+                let seed = Secret::new(b"12345678901234567890".to_vec());
+                (FactorKind::Hotp, Material::Hotp { seed, digits: 6 })
+            }
+        };
+        let new = new_factor(alice, kind, FactorState::Pending, material);
+        let factors = store.factors();
+        tasks.spawn(async move { factors.add(new, Among::Others, entry("factor.enroll")).await });
+    }
+    let added = tasks.join_all().await;
+    let refused = |done: &&Result<(), StoreError>| matches!(done, Err(StoreError::Conflict(_)));
+    assert_eq!(added.iter().filter(refused).count(), 30 - MOST_DEVICES);
+    let factors = store.factors().of(alice).await.unwrap();
+    assert_eq!(factors.len(), MOST_DEVICES);
+    // What is no device has room, others have theirs, and one that goes makes room.
+    store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
+    store.totp(bob, FactorState::Active).await;
+    store.factors().revoke(factors[0].id, None, entry("factor.revoke")).await.unwrap();
+    store.totp(alice, FactorState::Active).await;
 }

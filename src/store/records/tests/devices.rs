@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::person::Status;
-use crate::store::Settled;
+use crate::store::{Settled, StoreError};
 use crate::wire::mschap::NtHash;
 use data_encoding::HEXLOWER;
 use tokio::task::JoinSet;
@@ -11,8 +11,10 @@ claims! {
     standing_proof_is_accepted_again_and_again_and_says_when
     revoked_or_foreign_or_of_who_is_locked_it_is_not
     failures_of_devices_are_counted_for_the_person
+    name_of_another_device_is_not_given_by_renaming
     ; parallel
     devices_that_come_together_are_all_let_in
+    of_many_that_are_made_together_as_many_are_added_as_there_may_be
 }
 
 const PASSWORD: &str = "k7wd9-m2pq4-x0zrt-8hc3e";
@@ -21,7 +23,7 @@ async fn device(store: &Store, person: PersonId) -> FactorId {
     let material = Material::DevicePassword { hash: NtHash::of(PASSWORD) };
     let new = new_factor(person, FactorKind::DevicePassword, FactorState::Active, material);
     let id = new.id;
-    store.factors().add(new, false, entry("factor.enroll")).await.unwrap();
+    store.factors().add(new, Among::Others, entry("factor.enroll")).await.unwrap();
     id
 }
 
@@ -59,7 +61,7 @@ async fn revoked_or_foreign_or_of_who_is_locked_it_is_not(kit: Kit) {
     assert_eq!(settle(by(alice, phone, NOW)).await, Settled::Replayed);
     store.people().set_status(alice, Status::Active, entry("person.unlock")).await.unwrap();
     assert_eq!(settle(by(alice, phone, NOW)).await, Settled::Done);
-    store.factors().revoke(phone, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(phone, None, entry("factor.revoke")).await.unwrap();
     assert_eq!(settle(by(alice, phone, NOW)).await, Settled::Replayed);
     let account = store.people().account(&name("alice")).await.unwrap().unwrap();
     assert!(account.factors.is_empty());
@@ -109,4 +111,48 @@ async fn hash_of_a_device_is_not_in_the_file() {
     for secret in [&hash.expose()[..], hex.as_bytes(), PASSWORD.as_bytes()] {
         assert!(!file.windows(secret.len()).any(|window| window == secret));
     }
+}
+
+async fn of_many_that_are_made_together_as_many_are_added_as_there_may_be(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let mut tasks = JoinSet::new();
+    for number in 0..24 {
+        let material = Material::DevicePassword { hash: NtHash::of(PASSWORD) };
+        let mut new = new_factor(alice, FactorKind::DevicePassword, FactorState::Active, material);
+        new.label = format!("{} {}", ["Phone", "phone"][number % 2], number / 2);
+        let factors = store.factors();
+        tasks.spawn(async move { factors.add(new, Among::Distinct(8), entry("factor.enroll")).await });
+    }
+    let results = tasks.join_all().await;
+    let refused = |result: &Result<(), StoreError>| matches!(result, Err(StoreError::Conflict(_)));
+    assert_eq!(results.iter().filter(|result| refused(result)).count(), 16);
+    let factors = store.factors().of(alice).await.unwrap();
+    let names: std::collections::BTreeSet<_> = factors.iter().map(|f| f.label.to_lowercase()).collect();
+    assert_eq!((factors.len(), names.len()), (8, 8), "each has its own name");
+}
+
+async fn name_of_another_device_is_not_given_by_renaming(kit: Kit) {
+    let store = kit.store().await;
+    let (alice, bob) = (store.person("alice").await, store.person("bob").await);
+    let (phone, laptop, of_bob) =
+        (device(&store, alice).await, device(&store, alice).await, device(&store, bob).await);
+    let app = store.totp(alice, FactorState::Active).await;
+    let rename =
+        async |id, label: &str| store.factors().rename(id, label.to_owned(), entry("factor.rename")).await;
+    rename(phone, "M\u{fc}ller's phone").await.unwrap();
+    let taken = rename(laptop, "m\u{dc}LLER's Phone").await;
+    assert!(matches!(taken, Err(StoreError::Conflict(_))), "{taken:?}");
+    assert_eq!(store.factors().factor(laptop).await.unwrap().label, "phone", "nothing was written");
+    rename(phone, "M\u{dc}LLER'S PHONE").await.expect("its own, in other letters");
+    rename(of_bob, "M\u{fc}ller's phone").await.expect("somebody else's");
+    rename(app, "M\u{fc}ller's phone").await.expect("of another kind");
+    rename(laptop, "laptop").await.unwrap();
+    let mut tasks = JoinSet::new();
+    for id in [phone, laptop] {
+        let factors = store.factors();
+        tasks.spawn(async move { factors.rename(id, "tablet".to_owned(), entry("factor.rename")).await });
+    }
+    let done = tasks.join_all().await;
+    assert_eq!(done.iter().filter(|done| done.is_ok()).count(), 1, "one of two at once");
 }

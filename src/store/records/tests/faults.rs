@@ -130,3 +130,24 @@ async fn damaged_pages_are_told_and_never_a_yes() {
     assert!(text.contains("doorward.db") && text.contains("backup"), "{text}");
     assert!(store.people().account(&last).await.is_err());
 }
+
+#[tokio::test]
+async fn log_that_grew_while_somebody_read_is_given_back() {
+    let store = Store::new().await;
+    let size = || std::fs::metadata(format!("{}-wal", store.path().display())).map_or(0, |log| log.len());
+    let large = |size| AuditEntry { detail: "x".repeat(size).into(), ..entry("large") };
+    let mut reader = store.raw().await;
+    reader.plain("BEGIN; SELECT count(*) FROM audit").await.unwrap();
+    for _ in 0..40 {
+        store.audit().append(large(100_000)).await.unwrap();
+    }
+    assert!(size() > 3 << 20, "as a backup does that takes its time: {}", size());
+    reader.plain("COMMIT").await.unwrap();
+    // It begins anew with what is written after all that it held was moved.
+    let begun = Instant::now();
+    while size() > 2 << 20 {
+        assert!(begun.elapsed() < Duration::from_secs(60), "{} octets stay", size());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        store.audit().append(large(1)).await.unwrap();
+    }
+}

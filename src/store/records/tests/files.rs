@@ -119,22 +119,6 @@ async fn wrong_master_key_is_told_before_anything_is_served() {
 }
 
 #[tokio::test]
-async fn new_master_key_takes_over_and_the_old_one_can_go() {
-    let store = Store::new().await;
-    let alice = store.person("alice").await;
-    let id = store.totp(alice, FactorState::Active).await;
-    let digest = store.digester().digest(id, "12345678");
-    store.close().await;
-    let both = store.open(ring(&[("k2", 2), ("k1", 1)])).await.unwrap();
-    assert!(both.factors().factor(id).await.is_ok());
-    both.close().await;
-    let new = store.open(ring(&[("k2", 2)])).await.unwrap();
-    assert!(new.factors().factor(id).await.is_ok());
-    assert_eq!(new.digester().digest(id, "12345678"), digest);
-    assert_eq!(new.audit().verify().await.unwrap().broken, None);
-}
-
-#[tokio::test]
 async fn folder_that_cannot_be_made_is_told_with_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");

@@ -505,3 +505,12 @@ async fn code_is_joined_only_while_its_message_is_known_and_it_is_unused(kit: Ki
     assert_eq!(settle(&store, uses(alice, None, &[&known.mark()])).await, Settled::Done);
     assert_eq!(settle(&store, joining(known)).await, Settled::Unsent, "it was used");
 }
+
+#[tokio::test]
+async fn messages_are_counted_without_their_rows() {
+    let store = Store::new().await;
+    let plan = Query::new(format!("EXPLAIN QUERY PLAN {}", crate::store::records::outbox::NUMBERS));
+    let plan = plan.fetch_all(&mut store.raw().await).await.unwrap();
+    let steps: Vec<_> = plan.iter().map(|row| row.text(3).unwrap()).collect();
+    assert_eq!(steps, ["SCAN outbox USING COVERING INDEX outbox_state"]);
+}

@@ -171,7 +171,7 @@ mod in_a_file {
             settled(&store, alice, &[]).await;
         };
         charge(Counter::Factor(id)).await;
-        store.factors().revoke(id, entry("factor.revoke")).await.unwrap();
+        store.factors().revoke(id, None, entry("factor.revoke")).await.unwrap();
         assert_eq!(count(&store, alice).await, 0, "revoked");
         let pin = |hash: &str| {
             let material = Material::Pin { hash: Secret::new(hash.to_owned()) };
@@ -179,9 +179,9 @@ mod in_a_file {
         };
         let first = pin("one");
         let id = first.id;
-        store.factors().add(first, true, entry("factor.add")).await.unwrap();
+        store.factors().add(first, Among::Alone, entry("factor.add")).await.unwrap();
         charge(Counter::Factor(id)).await;
-        store.factors().add(pin("two"), true, entry("factor.add")).await.unwrap();
+        store.factors().add(pin("two"), Among::Alone, entry("factor.add")).await.unwrap();
         assert_eq!(count(&store, alice).await, 0, "replaced");
     }
 

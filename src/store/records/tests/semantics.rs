@@ -15,6 +15,7 @@ claims! {
     status_raises_the_version_and_unlocking_clears_counters
     replacing_ends_the_others_of_the_kind_only
     factor_is_confirmed_once_and_the_code_is_used_up_with_it
+    failures_before_the_first_code_end_with_it
     counter_advances_only_forward_and_clears_failures
     revoked_factor_leaves_nothing_behind
     factor_of_nobody_is_refused
@@ -65,7 +66,7 @@ async fn every_kind_of_material_comes_back_and_none_in_the_clear() {
     let pin = Material::Pin { hash: Secret::new("$argon2id$pin-hash".into()) };
     for (kind, material) in [(FactorKind::Hotp, hotp), (FactorKind::Pin, pin)] {
         let new = NewFactor { next: 7, ..new_factor(alice, kind, FactorState::Active, material) };
-        store.factors().add(new, false, entry("factor.add")).await.unwrap();
+        store.factors().add(new, Among::Others, entry("factor.add")).await.unwrap();
     }
     store.reopen().await;
     let factors = store.factors().of(alice).await.unwrap();
@@ -84,7 +85,7 @@ async fn material_of_another_kind_is_refused(kit: Kit) {
     let store = kit.store().await;
     let alice = store.person("alice").await;
     let new = new_factor(alice, FactorKind::Pin, FactorState::Active, totp_material());
-    let refused = store.factors().add(new, false, entry("factor.add")).await;
+    let refused = store.factors().add(new, Among::Others, entry("factor.add")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
@@ -162,7 +163,7 @@ async fn replacing_ends_the_others_of_the_kind_only(kit: Kit) {
     let codes = Material::Codes(vec![OneTimeCode { digest: [2; 32], expires: None }]);
     let new = new_factor(alice, FactorKind::Recovery, FactorState::Active, codes);
     let id = new.id;
-    store.factors().add(new, true, entry("factor.add")).await.unwrap();
+    store.factors().add(new, Among::Alone, entry("factor.add")).await.unwrap();
     let ids: Vec<_> = store.factors().of(alice).await.unwrap().iter().map(|factor| factor.id).collect();
     assert_eq!(ids, [totp, id]);
 }
@@ -189,6 +190,21 @@ async fn counter_advances_only_forward_and_clears_failures(kit: Kit) {
     assert_eq!((count(&store, alice).await, store.factors().factor(id).await.unwrap().next), (0, 5));
 }
 
+async fn failures_before_the_first_code_end_with_it(kit: Kit) {
+    let store = kit.store().await;
+    let alice = store.person("alice").await;
+    let (id, other) =
+        (store.totp(alice, FactorState::Pending).await, store.totp(alice, FactorState::Active).await);
+    let counters = [Counter::Factor(id), Counter::Factor(other)];
+    for _ in 0..2 {
+        let _ = store.attempts().charge(Some(alice), &counters, &rules(), NOW).await.unwrap();
+    }
+    assert!(store.factors().confirm(id, 5, entry("factor.confirm")).await.unwrap());
+    assert_eq!(count(&store, alice).await, 2, "those of the other one stay");
+    let gate = store.attempts().charge(Some(alice), &counters[..1], &rules(), NOW).await.unwrap();
+    assert_eq!(gate, [Gate::Open]);
+}
+
 #[tokio::test]
 async fn sealed_seed_of_a_revoked_factor_is_overwritten_in_the_file() {
     let store = Store::new().await;
@@ -200,7 +216,7 @@ async fn sealed_seed_of_a_revoked_factor_is_overwritten_in_the_file() {
     let path = store.path().to_owned();
     Query::new("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut store.raw().await).await.unwrap();
     assert!(holds(&std::fs::read(&path).unwrap()));
-    store.factors().revoke(id, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(id, None, entry("factor.revoke")).await.unwrap();
     store.close().await;
     assert!(!holds(&std::fs::read(&path).unwrap()));
     assert!(!std::fs::read(format!("{}-wal", path.display())).is_ok_and(|log| holds(&log)));
@@ -211,8 +227,8 @@ async fn revoked_factor_leaves_nothing_behind(kit: Kit) {
     let alice = store.person("alice").await;
     let id = store.codes(alice, vec![OneTimeCode { digest: [1; 32], expires: None }]).await;
     let _ = store.attempts().charge(Some(alice), &[Counter::Factor(id)], &rules(), NOW).await.unwrap();
-    store.factors().revoke(id, entry("factor.revoke")).await.unwrap();
-    assert!(matches!(store.factors().revoke(id, entry("x")).await, Err(StoreError::NotFound(_))));
+    store.factors().revoke(id, None, entry("factor.revoke")).await.unwrap();
+    assert!(matches!(store.factors().revoke(id, None, entry("x")).await, Err(StoreError::NotFound(_))));
     assert!(matches!(store.factors().factor(id).await, Err(StoreError::NotFound(_))));
     assert_eq!(count(&store, alice).await, 0);
     let gone = settlement(alice, Some(Proof::Code { factor: id, digest: [1; 32] }));
@@ -223,7 +239,7 @@ async fn factor_of_nobody_is_refused(kit: Kit) {
     let store = kit.store().await;
     let nobody = PersonId::from_uuid(uuid::Uuid::nil());
     let new = new_factor(nobody, FactorKind::Totp, FactorState::Active, totp_material());
-    let added = store.factors().add(new, false, entry("factor.add")).await;
+    let added = store.factors().add(new, Among::Others, entry("factor.add")).await;
     assert!(matches!(added, Err(StoreError::NotFound(_))), "{added:?}");
 }
 

@@ -130,7 +130,7 @@ async fn late_key_counts_from_the_first_good_touch_on(kit: Kit) {
     assert_eq!(store.login(alice, factor, 7 * 256).await, Settled::Done, "this touch itself");
     assert!(!store.localise(1).await, "nothing waits any more");
     assert!(store.tokens().waiting(&public_id(1)).await.unwrap().is_none());
-    store.factors().revoke(factor, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(factor, None, entry("factor.revoke")).await.unwrap();
     assert_eq!(store.one("501").await.next, 7 * 256 + 1);
 }
 
@@ -140,7 +140,7 @@ async fn late_key_of_nobody_waits_through_assignments(kit: Kit) {
     let (token, _) = store.late(None).await;
     let factor = store.assign(to(alice, &token)).await.unwrap();
     assert!(store.tokens().waiting(&public_id(1)).await.unwrap().is_some());
-    store.factors().revoke(factor, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(factor, None, entry("factor.revoke")).await.unwrap();
     assert!(store.localise(300).await);
     let one = store.one("501").await;
     assert!(is_local(&one.material) && one.next == 300);

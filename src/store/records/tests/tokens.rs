@@ -159,7 +159,7 @@ async fn revoking_the_factor_marks_the_token(kit: Kit) {
     let token = store.import(1).await;
     let factor = store.assign(to(alice, &token)).await.unwrap();
     assert_eq!(store.login(alice, factor, 9).await, Settled::Done);
-    store.factors().revoke(factor, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(factor, None, entry("factor.revoke")).await.unwrap();
     let found = store.tokens().find("501").await.unwrap().remove(0);
     assert_eq!((found.state, found.person, found.factor), (TokenState::Revoked, None, None));
     assert_eq!(found.next, 10);
@@ -175,7 +175,7 @@ async fn password_that_proves_an_owner_is_used_up(kit: Kit) {
     let factor = store.assign(Assignment { proven: Some(70), ..to(alice, &token) }).await.unwrap();
     assert_eq!(store.login(alice, factor, 70).await, Settled::Replayed);
     assert_eq!(store.login(alice, factor, 71).await, Settled::Done);
-    store.factors().revoke(factor, entry("factor.revoke")).await.unwrap();
+    store.factors().revoke(factor, None, entry("factor.revoke")).await.unwrap();
     let old = Assignment { proven: Some(71), revoked: true, ..to(alice, &token) };
     assert!(conflict(store.assign(old).await).contains("used before"));
     let fresh = Assignment { proven: Some(72), revoked: true, ..to(alice, &token) };
@@ -203,7 +203,7 @@ async fn new_master_key_seals_tokens_anew(kit: Kit) {
     let store = kit.store().await;
     store.import(1).await;
     store.close().await;
-    store.open(ring(&[("k2", 2), ("k1", 1)])).await.unwrap().close().await;
+    keys::rotate(&store).await;
     let new = store.open(ring(&[("k2", 2)])).await.unwrap();
     assert_eq!(new.tokens().find("501").await.unwrap().len(), 1);
 }
@@ -249,7 +249,7 @@ async fn yubikey_outside_the_inventory_is_refused(kit: Kit) {
     let store = kit.store().await;
     let alice = store.person("alice").await;
     let new = new_factor(alice, FactorKind::Yubikey, FactorState::Active, material(1));
-    let refused = store.factors().add(new, false, entry("factor.add")).await;
+    let refused = store.factors().add(new, Among::Others, entry("factor.add")).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 

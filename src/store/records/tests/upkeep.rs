@@ -148,7 +148,7 @@ async fn temporary(store: &Store, person: PersonId) -> FactorId {
     let codes = Material::Codes(vec![OneTimeCode { digest: [1; 32], expires: Some(NOW + DAY) }]);
     let new = new_factor(person, FactorKind::Temporary, FactorState::Active, codes);
     let id = new.id;
-    store.factors().add(new, false, entry("factor.add")).await.unwrap();
+    store.factors().add(new, Among::Others, entry("factor.add")).await.unwrap();
     id
 }
 
@@ -192,7 +192,7 @@ async fn marks_messages_and_factors_that_are_over_go(kit: Kit) {
     for (byte, days) in [(1, 1), (2, 10)] {
         let codes = Material::Codes(vec![code(byte, days)]);
         let new = new_factor(alice, FactorKind::Temporary, FactorState::Active, codes);
-        store.factors().add(new, false, entry("factor.add")).await.unwrap();
+        store.factors().add(new, Among::Others, entry("factor.add")).await.unwrap();
     }
     let recovery = store.codes(alice, vec![code(3, 1), OneTimeCode { digest: [4; 32], expires: None }]).await;
     for (name, days) in [("a", 1), ("b", 10)] {

@@ -44,8 +44,8 @@ pub(super) fn show(view: &View<'_>, activity: &Activity) -> Markup {
             div.wide tabindex="0" role="region" aria-label=(view.say("admin-chart-table")) { table {
                 thead { tr {
                     th scope="col" { (view.say("admin-hour")) }
-                    th scope="col" { (view.say("admin-accepted")) }
-                    th scope="col" { (view.say("admin-refused")) }
+                    th.number scope="col" { (view.say("admin-accepted")) }
+                    th.number scope="col" { (view.say("admin-refused")) }
                 } }
                 tbody { @for hour in &activity.hours { tr {
                     th scope="row" { (stamp(hour.from)) }

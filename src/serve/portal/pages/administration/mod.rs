@@ -10,7 +10,7 @@ use super::super::view::View;
 use super::staff::{enter, role, stamp};
 use crate::domain::desk::Area;
 use crate::domain::policy::{LoginKind, LoginPolicy, SecondFactor};
-use crate::engine::portal::administration::{Named, clients};
+use crate::engine::portal::administration::{Named, Whose, clients};
 use crate::store::{Coverage, MessageStatus};
 use axum::Router;
 use axum::response::Response;
@@ -52,19 +52,27 @@ async fn respond(browser: Browser, title: &str, content: impl FnOnce(&View<'_>) 
 }
 
 async fn show(browser: Browser) -> Response {
-    let (browser, _) = match enter(browser, Area::Administration).await {
+    let (browser, clerk) = match enter(browser, Area::Administration).await {
         Ok(entered) => entered,
         Err(response) => return response,
     };
     let portal = Arc::clone(&browser.state.portal);
-    let (coverage, activity) = match (portal.coverage().await, portal.activity().await) {
+    let (coverage, activity) = match (portal.coverage(&clerk.visit).await, portal.activity().await) {
         (Ok(coverage), Ok(activity)) => (coverage, activity),
         (Err(error), _) | (_, Err(error)) => return browser.unavailable(&error),
     };
     let content = |view: &View<'_>| {
         html! {
             h2 { (view.say("admin-coverage")) }
-            (covered(view, &coverage))
+            @for (whose, rows) in &coverage {
+                @let called = match whose {
+                    Whose::Everybody => view.say("admin-coverage-all"),
+                    Whose::Campus(name) => name.clone(),
+                    Whose::Others => view.say("admin-coverage-other"),
+                };
+                @if coverage.len() > 1 { h3 { (called) } }
+                (covered(view, &called, rows))
+            }
             h2 { (view.say("admin-logins")) }
             (chart::show(view, &activity))
         }
@@ -83,12 +91,12 @@ fn part(view: &View<'_>, some: u64, all: u64) -> Markup {
     }
 }
 
-fn covered(view: &View<'_>, coverage: &[Coverage]) -> Markup {
+fn covered(view: &View<'_>, called: &str, coverage: &[Coverage]) -> Markup {
     html! {
-        div.wide tabindex="0" role="region" aria-label=(view.say("admin-coverage")) { table {
+        div.wide tabindex="0" role="region" aria-label={ (view.say("admin-coverage")) ": " (called) } { table {
             thead { tr {
                 th scope="col" { (view.say("desk-roles")) }
-                th scope="col" { (view.say("admin-people")) }
+                th.number scope="col" { (view.say("admin-people")) }
                 th scope="col" { (view.say("admin-activated")) }
                 th scope="col" { (view.say("admin-registered")) }
                 th scope="col" { (view.say("admin-second-factor")) }

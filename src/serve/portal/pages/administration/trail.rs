@@ -7,7 +7,7 @@ use super::{enter, respond};
 use crate::base::percent_encode;
 use crate::domain::desk::Area;
 use crate::engine::portal::administration::Entries;
-use crate::serve::http::Pages;
+use crate::serve::http::{Endless, Pages};
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
@@ -40,7 +40,7 @@ fn content(view: &View<'_>, wanted: &str, page: &Entries) -> Markup {
     };
     html! {
         form method="get" action="/administration/audit" role="search" aria-label=(view.say("admin-audit")) {
-            (field.show(view)) (view.button("desk-find"))
+            (field.show(view)) (view.button("admin-audit-find"))
         }
         (view.form("/administration/audit/export", &html! {
             p.hint { (view.say("admin-audit-export-hint")) }
@@ -56,26 +56,24 @@ fn content(view: &View<'_>, wanted: &str, page: &Entries) -> Markup {
     }
 }
 
+/// What belongs together shares a column, so that a row stays in sight as a whole.
 fn table(view: &View<'_>, page: &Entries) -> Markup {
+    let both = |one, other| html! { th scope="col" { (view.say(one)) " / " (view.say(other)) } };
     html! {
-        table {
+        table.trail {
             thead { tr {
-                th scope="col" { (view.say("admin-number")) }
+                th.number scope="col" { (view.say("admin-number")) }
                 th scope="col" { (view.say("activity-when")) }
                 th scope="col" { (view.say("admin-actor")) }
-                th scope="col" { (view.say("activity-what")) }
-                th scope="col" { (view.say("admin-subject")) }
-                th scope="col" { (view.say("activity-result")) }
-                th scope="col" { (view.say("admin-reason")) }
+                (both("activity-what", "admin-subject"))
+                (both("activity-result", "admin-reason"))
             } }
             tbody { @for entry in &page.entries { tr {
                 td.number { (entry.seq) }
-                td { (exact(entry.at)) }
+                td { @for part in exact(entry.at).split(' ') { span.whole { (part) } " " } }
                 td { (entry.actor) }
-                td { code { (entry.action) } }
-                td { (entry.subject) }
-                td { (entry.outcome) }
-                td { (entry.detail) }
+                td { code { (entry.action) } " " div { (entry.subject) } }
+                td { (entry.outcome) " " div.hint { (entry.detail) } }
             } } }
         }
     }
@@ -93,7 +91,9 @@ pub(super) async fn export(Posted { browser, .. }: Posted) -> Response {
                 (CONTENT_TYPE, "application/x-ndjson"),
                 (CONTENT_DISPOSITION, "attachment; filename=\"audit.jsonl\""),
             ];
-            (headers, Body::from_stream(Pages(pages))).into_response()
+            let mut response = (headers, Body::from_stream(Pages(pages))).into_response();
+            response.extensions_mut().insert(Endless);
+            response
         }
         Err(error) => browser.unavailable(&error),
     }

@@ -8,7 +8,7 @@ use crate::base::Secret;
 use crate::domain::contact::ContactKind;
 use crate::domain::desk::{Action, Denied, Staff, Subject, may};
 use crate::domain::factor::{Factor, FactorKind, FactorState};
-use crate::domain::person::Role;
+use crate::domain::person::{Person, Role};
 use crate::domain::question::QuestionId;
 use crate::engine::portal::desk::{Case, Target};
 use crate::engine::portal::passcode::masked;
@@ -149,12 +149,24 @@ fn verification(view: &View<'_>, case: &Case, question: &Question, base: &str) -
             }
             Question::Missing => p role="status" { (view.say("desk-question-none")) },
             Question::Shown(question, answer) => dl.facts role="status" {
-                dt { (view.say(&format!("question-{question}"))) }
+                dt { (asked(view, &case.person, question)) }
                 dd { (answer.expose()) }
             },
         }
         (view.form(&format!("{base}/verified"), &html! { (reason.show(view)) (view.button("desk-verified-button")) }))
     }
+}
+
+/// The question as its person has read it: other campuses may have other ones than the clerk's.
+fn asked(view: &View<'_>, person: &Person, question: &QuestionId) -> String {
+    let visit = &view.browser.visit;
+    let home = visit.of(person).config;
+    let name = format!("question-{question}");
+    let all = [&home, &visit.config, &visit.all].into_iter().chain(&visit.all.branches);
+    let mut said = all.map(|config| config.portal.words.choose(Some(&visit.language), "").say(&name, &[]));
+    // What a catalogue does not have it says by its name.
+    said.find(|said| *said != name)
+        .unwrap_or_else(|| view.with("desk-question-unknown", &[("name", question.as_str())]))
 }
 
 fn kind(view: &View<'_>, kind: FactorKind) -> String {

@@ -1,0 +1,48 @@
+//! How a conversation ended, on its way to counters, log and whoever watches.
+
+use super::Turn;
+use crate::domain::login::How;
+use crate::domain::reason::Reason;
+use crate::domain::sent::Purpose;
+use crate::engine::meters::{EapNote, Front, Outcome, Report, Timing};
+use crate::serve::radius::conversations::Open;
+use crate::serve::radius::job::outcomes;
+use crate::wire::eap::Method;
+
+impl Turn<'_> {
+    /// Says how a conversation ended; `None`: nobody knows it.
+    pub(super) fn report(
+        &self,
+        open: Option<&Open>,
+        (outcome, reason, how): (Outcome, Reason, How),
+        why: &str,
+    ) {
+        let mut name = [0; uuid::fmt::Simple::LENGTH];
+        let method = open.and_then(|open| open.conversation.method()).map_or("none", Method::name);
+        let identity = open.map_or(self.username, |open| &open.identity);
+        let resumed = open.is_some_and(|open| open.conversation.is_resumed());
+        self.gatekeeper.report(&Report {
+            front: Front::Eap,
+            purpose: Purpose::Login,
+            request: self.request.simple().encode_lower(&mut name),
+            client: &self.client.name,
+            outcomes: outcomes(self.gatekeeper, self.client),
+            username: open.and_then(|open| open.username.as_deref()).unwrap_or(identity),
+            station: self.calling_station,
+            peer: Some(self.peer),
+            how,
+            outcome,
+            reason,
+            timing: Timing { since: open.map_or(self.timing.since, |open| open.since), weight: 1 },
+            eap: Some(EapNote { method, identity, resumed, why }),
+        });
+    }
+}
+
+/// By what it was decided; the machine knows it better than the reason.
+pub(super) fn decided_by(open: &Open, reason: Reason) -> How {
+    match How::of(reason) {
+        How::Nothing => open.how,
+        how => how,
+    }
+}

@@ -1,0 +1,64 @@
+//! Moves what SQLite's log holds into the file, beside the thread that commits: a commit that had to do it as well would keep
+//! everybody waiting who logs in meanwhile.
+
+use super::sqlite::{Lite, Place};
+use crate::store::Result;
+use std::io;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often.
+const EVERY: Duration = Duration::from_millis(250);
+/// Pages in the log at which whoever commits does it after all, so that it begins anew also where commits follow each other without
+/// a pause: 128 MiB.
+pub(super) const AT_LAST: i32 = 32_768;
+/// Octets of the file of the log that stay when it begins anew. Tests are not to write so much.
+pub(super) const LONGEST: i64 = if cfg!(test) { 1 << 20 } else { 160 << 20 };
+
+/// The thread that does it; none for PostgreSQL, which has its own.
+#[derive(Default)]
+pub(super) struct Checkpoints(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
+
+/// Passive: waits for nobody and keeps nobody waiting.
+fn checkpoint(kept: Option<Lite>, place: &Place) -> Result<Lite> {
+    let lite = kept.map_or_else(|| place.plain(), Ok)?;
+    lite.plain("PRAGMA wal_checkpoint(PASSIVE)")?;
+    Ok(lite)
+}
+
+impl Checkpoints {
+    pub(super) fn start(place: Place) -> io::Result<Self> {
+        let (stop, stopped) = channel::<()>();
+        let work = move || {
+            let (mut kept, mut failed) = (None, false);
+            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+                match checkpoint(kept.take(), &place) {
+                    Ok(lite) => (kept, failed) = (Some(lite), false),
+                    // Those who commit may not notice before the log has filled the disk. It is tried again on a new connection.
+                    Err(error) => {
+                        if !failed {
+                            tracing::error!(
+                                "the log of the database (`-wal`) cannot be brought into the file, and grows: {error}"
+                            );
+                        }
+                        failed = true;
+                    }
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work)?;
+        Ok(Self(Mutex::new(Some((stop, thread)))))
+    }
+
+    /// Ends the thread and waits for it, so that the last connection to close is the one that writes.
+    pub(super) fn stop(&self) {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some((stop, thread)) = taken {
+            drop(stop);
+            // A thread that panicked has nothing left to do.
+            let _ = thread.join();
+        }
+    }
+}
