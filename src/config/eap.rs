@@ -7,7 +7,7 @@ use super::wsapi::{self, Identity};
 use crate::base::{Clock, SystemClock, Timestamp};
 use crate::eap::{InnerMethod, NameKind, Settings};
 use crate::wire::eap::Method;
-use crate::wire::x509::Facts;
+use crate::wire::x509::{Facts, list_validity};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
 use rustls::server::WebPkiClientVerifier;
@@ -47,24 +47,42 @@ pub struct Eap {
     pub lifetime: Duration,
     /// Sessions that are kept to be resumed.
     pub sessions: usize,
-    /// When the server's certificate ends.
+    /// When the first certificate of the server's chain ends.
     pub ends: Option<Timestamp>,
-    /// Digest of what is trusted: a session that began under another is not resumed.
+    /// Its number in the chain, from 1.
+    pub first_to_end: usize,
+    /// From when on the lists of revoked certificates are spoken of: three quarters of the time of one are over.
+    pub lists_due: Option<Timestamp>,
+    /// Digest of what is trusted, and of what may stand in a tunnel or name somebody: a session that began under another is not resumed.
     pub trust: [u8; 32],
 }
 
 impl Eap {
-    /// What is to be said of the server's certificate.
-    pub fn warning(&self, now: Timestamp) -> Option<String> {
-        match self.ends? {
+    /// What is to be said of the server's certificates, and of the lists of revoked ones.
+    pub fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let which = match self.first_to_end {
+            1 => "the certificate".to_owned(),
+            number => format!("certificate {number} of `certificate_file`"),
+        };
+        let certificate = self.ends.and_then(|end| match end {
             end if end <= now => {
-                Some(format!("[eap] the certificate has ended ({end}); no device accepts it any more"))
+                Some(format!("[eap] {which} has ended ({end}); no device accepts it any more"))
             }
-            end if end <= now + SOON => {
-                Some(format!("[eap] the certificate ends soon ({end}); get a new one"))
-            }
+            end if end <= now + SOON => Some(format!("[eap] {which} ends soon ({end}); get a new one")),
             _ => None,
-        }
+        });
+        let lists = self.settings.lists_end.and_then(|end| match end {
+            end if end <= now => Some(format!(
+                "[eap] `crl_file` holds a list that has ended ({end}); certificates of its authority are refused: \
+                 get a new one, and reload"
+            )),
+            end if self.lists_due.is_some_and(|due| due <= now) => Some(format!(
+                "[eap] `crl_file` holds a list that ends soon ({end}), and then certificates of its authority are \
+                 refused: get a new one, and reload"
+            )),
+            _ => None,
+        });
+        certificate.into_iter().chain(lists).collect()
     }
 }
 
@@ -88,7 +106,13 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
     let Some(identity) = identity? else { return clients.map(|_| None) };
     let ends = check_certificates(section, files, &identity);
     let (versions, verifier) = (versions?, clients?);
-    let trust = trust(&identity, verifier.as_ref().map(|(_, bytes)| bytes.as_slice()));
+    let (names, inner, session_lifetime) = (names?, inner?, session_lifetime?);
+    let realms: Vec<_> = realms?.into_iter().map(|(realm, _)| realm.to_lowercase()).collect();
+    // Who was let in by what counts no more, or under a name that means somebody else by now, logs in anew.
+    let rules = format!("{inner:?}{names:?}{realms:?}{session_lifetime:?}");
+    let trust = trust(&identity, verifier.as_ref().map(|clients| clients.bytes.as_slice()), &rules);
+    let (lists_end, lists_due) =
+        verifier.as_ref().map_or((None, None), |clients| (clients.lists_end, clients.lists_due));
     let server = |versions: &[&'static SupportedProtocolVersion], verifier| {
         server(&identity, versions, verifier)
             .inspect_err(|error| wsapi::mismatch(section, identity.at, error))
@@ -97,31 +121,34 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
     let none = WebPkiClientVerifier::no_client_auth;
     let (ttls, peap) = (server(&versions.all, none())?, server(&versions.peap, none())?);
     let tls = match verifier {
-        Some((verifier, _)) => Some(Arc::new(server(&versions.all, verifier)?)),
+        Some(clients) => Some(Arc::new(server(&versions.all, clients.verifier)?)),
         None => None,
     };
     let settings = Settings {
         ttls: Arc::new(ttls),
         peap: Arc::new(peap),
         tls,
-        names: names?,
+        names,
         packet: packet?,
         rounds: rounds?,
         octets: usize::try_from(octets?).ok()? * 1024,
-        session_lifetime: session_lifetime?,
+        session_lifetime,
+        lists_end,
     };
     let eap = Eap {
         settings: Arc::new(settings),
         methods: methods?,
-        inner: inner?,
-        realms: realms?.into_iter().map(|(realm, _)| realm.to_lowercase()).collect(),
+        inner,
+        realms,
         conversations: conversations?,
         lifetime: lifetime?,
         sessions: sessions?,
-        ends,
+        ends: ends.map(|(end, _)| end),
+        first_to_end: ends.map_or(1, |(_, number)| number),
+        lists_due,
         trust,
     };
-    eap.warning(SystemClock.now()).into_iter().for_each(|warning| files.warn(warning));
+    eap.warnings(SystemClock.now()).into_iter().for_each(|warning| files.warn(warning));
     Some(Some(eap))
 }
 
@@ -182,12 +209,18 @@ fn server(
     Ok(config)
 }
 
-/// Who vouches for client certificates, with the bytes that say so. The outer `None`: it has errors; the inner one: nobody does.
-#[expect(clippy::type_complexity, reason = "it is taken apart right where it is called")]
-fn client_verifier(
-    section: &Section<'_>,
-    files: &Files<'_>,
-) -> Option<Option<(Arc<dyn ClientCertVerifier>, Vec<u8>)>> {
+/// Who vouches for client certificates.
+struct Clients {
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// What says so.
+    bytes: Vec<u8>,
+    /// When the first of the lists ends, and from when on that is spoken of.
+    lists_end: Option<Timestamp>,
+    lists_due: Option<Timestamp>,
+}
+
+/// The outer `None`: it has errors; the inner one: nobody vouches for client certificates.
+fn client_verifier(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Clients>> {
     let (authority, at) = section.text("client_ca_file")?;
     let (revoked, crl_at) = section.text("crl_file")?;
     if authority.is_empty() {
@@ -205,6 +238,9 @@ fn client_verifier(
     for part in chain.iter().map(|der| der.as_ref()).chain(lists.iter().map(|der| der.as_ref())) {
         bytes.extend_from_slice(part);
     }
+    let validities = || lists.iter().filter_map(|list| list_validity(list));
+    let lists_end = validities().map(|(_, end)| end).min();
+    let lists_due = validities().map(|(begin, end)| due(begin, end)).min();
     let mut roots = RootCertStore::empty();
     let (_, ignored) = roots.add_parsable_certificates(chain);
     if ignored > 0 {
@@ -217,7 +253,7 @@ fn client_verifier(
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     match builder.build() {
-        Ok(verifier) => Some(Some((verifier, bytes))),
+        Ok(verifier) => Some(Some(Clients { verifier, bytes, lists_end, lists_due })),
         Err(error) => {
             let message = format!("client certificates cannot be verified: {error}");
             section.error(
@@ -228,6 +264,12 @@ fn client_verifier(
             None
         }
     }
+}
+
+/// When three quarters of the time of a list are over: how long that is differs from hours to months.
+fn due(begin: Timestamp, end: Timestamp) -> Timestamp {
+    let quarter = u64::try_from((end.millis() - begin.millis()) / 4).unwrap_or_default();
+    end - Duration::from_millis(quarter)
 }
 
 fn crls(
@@ -252,8 +294,12 @@ fn crls(
     }
 }
 
-/// Says what devices would stumble over; when the server's own certificate ends.
-fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Identity) -> Option<Timestamp> {
+/// Says what devices would stumble over; when the first certificate of the chain ends, and its number.
+fn check_certificates(
+    section: &Section<'_>,
+    files: &Files<'_>,
+    identity: &Identity,
+) -> Option<(Timestamp, usize)> {
     let at = identity.at;
     let facts: Option<Vec<Facts>> = identity.chain.iter().map(|der| Facts::of(der)).collect();
     let Some(facts) = facts else {
@@ -277,13 +323,15 @@ fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Ident
         files
             .warn("[eap] the certificate does not say that it is for servers; Windows refuses it".to_owned());
     }
-    own.not_after
+    facts.iter().zip(1..).filter_map(|(facts, number)| Some((facts.not_after?, number))).min()
 }
 
-fn trust(identity: &Identity, clients: Option<&[u8]>) -> [u8; 32] {
+fn trust(identity: &Identity, clients: Option<&[u8]>, rules: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     identity.chain.iter().for_each(|der: &CertificateDer<'_>| hash.update(der));
     hash.update([0]);
     hash.update(clients.unwrap_or_default());
+    hash.update([0]);
+    hash.update(rules);
     hash.finalize().into()
 }

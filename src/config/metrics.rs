@@ -72,10 +72,11 @@ impl Config {
         all.into_iter().filter_map(|(section, ends)| Some((section, ends?))).collect()
     }
 
-    /// What is to be said of those of HTTPS; `[eap]` has words of its own.
+    /// What is to be said of them, and of the lists of revoked ones.
     pub fn certificate_warnings(&self, now: Timestamp) -> Vec<String> {
         let said = |(section, end): (&str, Timestamp)| match end {
-            _ if section == "eap" => self.eap.as_ref()?.warning(now),
+            // That has words of its own.
+            _ if section == "eap" => None,
             end if end <= now => {
                 Some(format!("[{section}] the certificate has ended ({end}); nobody accepts it any more"))
             }
@@ -84,6 +85,7 @@ impl Config {
             }
             _ => None,
         };
-        self.certificates().into_iter().filter_map(said).collect()
+        let eap = self.eap.iter().flat_map(|eap| eap.warnings(now));
+        eap.chain(self.certificates().into_iter().filter_map(said)).collect()
     }
 }

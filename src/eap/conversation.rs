@@ -71,10 +71,11 @@ impl Conversation {
     /// Begins one with whoever said who they are in a response with this `identifier`, with the first of `methods`.
     pub fn start(
         settings: Arc<Settings>,
-        methods: Vec<Method>,
+        mut methods: Vec<Method>,
         place: Place,
         identifier: u8,
     ) -> (Self, Step) {
+        methods.retain(|method| settings.has(*method) && place.has_inside(*method));
         let mtu = place.mtu.filter(|mtu| *mtu >= SMALLEST).unwrap_or(usize::MAX);
         let packet = mtu.min(settings.packet);
         let mut conversation = Self {

@@ -30,6 +30,7 @@ pub use question::{Answer, Ended, Place, Question, Step};
 pub use sessions::{Claim, Sessions};
 pub use tunnel::TunnelError;
 
+use crate::base::Timestamp;
 use crate::wire::eap::Method;
 use rustls::ServerConfig;
 use std::fmt;
@@ -79,9 +80,16 @@ pub struct Settings {
     pub octets: usize,
     /// How long a session can be resumed after its login; zero: not at all.
     pub session_lifetime: Duration,
+    /// From then on the lists of revoked certificates vouch for nobody; none: there are no lists.
+    pub lists_end: Option<Timestamp>,
 }
 
 impl Settings {
+    /// Whether there is what a method needs: EAP-TLS wants an authority.
+    fn has(&self, method: Method) -> bool {
+        self.tls_of(method).is_some()
+    }
+
     /// TLS of a method.
     fn tls_of(&self, method: Method) -> Option<Arc<ServerConfig>> {
         match method {

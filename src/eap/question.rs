@@ -7,6 +7,7 @@ use crate::base::{Secret, Timestamp};
 use crate::domain::factor::FactorId;
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
+use crate::wire::eap::Method;
 use crate::wire::mschap::Exchange;
 use std::fmt;
 use std::sync::Arc;
@@ -131,4 +132,15 @@ pub struct Place {
     pub now: Timestamp,
     /// Octets of an EAP packet that fit where the peer is, if known.
     pub mtu: Option<usize>,
+}
+
+impl Place {
+    /// Whether anything may stand inside this method's tunnel. PEAP knows EAP alone.
+    pub(super) fn has_inside(&self, method: Method) -> bool {
+        match method {
+            Method::TTLS => !self.inner.is_empty(),
+            Method::PEAP => self.inner.iter().any(|inner| *inner != InnerMethod::Pap),
+            _ => true,
+        }
+    }
 }

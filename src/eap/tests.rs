@@ -47,6 +47,7 @@ impl World {
             rounds: 64,
             octets: 65536,
             session_lifetime: Duration::from_secs(60),
+            lists_end: None,
         };
         let now = Timestamp::from_secs(1000);
         Self { now, settings: Arc::new(settings), sessions: Sessions::new(10), roots }
@@ -94,10 +95,14 @@ impl World {
     }
 
     fn start(&self, methods: &[Method]) -> (Conversation, Step) {
+        self.start_with(methods, &[InnerMethod::Pap, InnerMethod::Gtc])
+    }
+
+    fn start_with(&self, methods: &[Method], inner: &[InnerMethod]) -> (Conversation, Step) {
         let place = Place {
             sessions: Arc::clone(&self.sessions),
             client: [1; 32],
-            inner: vec![InnerMethod::Pap],
+            inner: inner.to_vec(),
             challenge: [2; 16],
             now: self.now,
             mtu: None,
@@ -272,6 +277,36 @@ fn methods_are_offered_once_and_another_identifier_is_ignored() {
         matches!(conversation.receive(&respond(&second, Method::NAK, &[21])), Step::Ignore),
         "it is over"
     );
+}
+
+#[test]
+fn method_that_lacks_what_it_needs_is_not_offered() {
+    let world = World::new(1200);
+    let offered = |methods: &[Method], inner: &[InnerMethod]| match world.start_with(methods, inner).1 {
+        Step::Request(bytes) => Packet::decode(&bytes).unwrap().method,
+        Step::Failure { why: Ended::NoMethod, .. } => None,
+        step => panic!("{step:?}"),
+    };
+    let (pap, gtc) = ([InnerMethod::Pap], [InnerMethod::Gtc]);
+    assert_eq!(offered(&[Method::TLS, Method::TTLS], &pap), Some(Method::TTLS), "there is no authority");
+    assert_eq!(offered(&[Method::TLS], &pap), None);
+    assert_eq!(offered(&[Method::PEAP, Method::TTLS], &pap), Some(Method::TTLS), "PEAP knows EAP alone");
+    assert_eq!(offered(&[Method::PEAP, Method::TTLS], &gtc), Some(Method::PEAP));
+    assert_eq!(offered(&[Method::PEAP, Method::TTLS], &[]), None);
+}
+
+#[test]
+fn session_of_a_certificate_ends_with_the_list_that_says_it_is_not_revoked() {
+    let mut world = World::new(1200);
+    let config = world.with_certificates(&version::TLS12);
+    Arc::make_mut(&mut world.settings).lists_end = Timestamp::parse("2080-01-01T00:00:00Z");
+    let mut questions = |at: &str| {
+        world.now = Timestamp::parse(at).unwrap();
+        login(&world, Method::TLS, &config, (1000, true)).questions
+    };
+    assert_eq!(questions("2026-01-01T00:00:00Z"), ["a certificate"]);
+    assert_eq!(questions("2079-12-31T23:59:59Z"), ["a session"]);
+    assert_eq!(questions("2080-01-01T00:00:00Z"), ["a certificate"]);
 }
 
 #[test]

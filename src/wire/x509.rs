@@ -67,6 +67,12 @@ impl Facts {
     }
 }
 
+/// When a list of revoked certificates in DER was issued, and when its successor is due (RFC 5280 §5.1.2); `None` if it does not say.
+pub fn list_validity(list: &[u8]) -> Option<(Timestamp, Timestamp)> {
+    let mut times = elements(body(list)?).filter_map(|(tag, value)| time(tag, value));
+    Some((times.next()?, times.next()?))
+}
+
 /// UTCTime or GeneralizedTime, as RFC 5280 §4.1.2.5 restricts them.
 fn time(tag: u8, value: &[u8]) -> Option<Timestamp> {
     let text = std::str::from_utf8(value).ok().filter(|text| text.is_ascii())?;
@@ -222,6 +228,31 @@ mod tests {
         assert_eq!(facts.issuer, facts.subject);
         let facts = Facts::of(&certificate(|params| params.not_after = rcgen::date_time_ymd(2051, 1, 1)));
         assert_eq!(facts.unwrap().not_after, Timestamp::parse("2051-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn list_says_when_it_was_issued_and_when_the_next_is_due() {
+        let key = KeyPair::generate().unwrap();
+        let issuer = rcgen::Issuer::new(CertificateParams::new(Vec::new()).unwrap(), key);
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2030, 1, 1),
+            next_update: rcgen::date_time_ymd(2050, 1, 8),
+            crl_number: rcgen::SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![rcgen::RevokedCertParams {
+                serial_number: rcgen::SerialNumber::from(7),
+                revocation_time: rcgen::date_time_ymd(2029, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            }],
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        let der = list.signed_by(&issuer).unwrap().der().to_vec();
+        let at = |text: &str| Timestamp::parse(text).unwrap();
+        let expected = Some((at("2030-01-01T00:00:00Z"), at("2050-01-08T00:00:00Z")));
+        assert_eq!(list_validity(&der), expected);
+        assert!((0..der.len()).all(|length| list_validity(&der[..length]).is_none()));
+        assert_eq!(list_validity(&certificate(|_| {})), None);
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! `[eap]`: what is understood, and what is refused in which words.
 
 use super::*;
+use doorward::base::Timestamp;
 use doorward::wire::eap::Method;
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber, date_time_ymd,
+};
 
 /// Writes a certificate that signed itself, and its key.
 pub(super) fn made(dir: &Path, name: &str, change: impl FnOnce(&mut CertificateParams)) {
@@ -52,6 +56,80 @@ fn certificate_that_has_ended_is_a_warning() {
     let dir = world("certificate_file = \"old.pem\"\nprivate_key_file = \"old.key\"");
     let config = load_with(dir.path(), &[]).unwrap();
     assert!(config.warnings.iter().any(|warning| warning.contains("has ended")), "{:?}", config.warnings);
+}
+
+/// An authority `authority.pem`, which ends with 2030, its list `list.pem`, from the first to the 29th of January 2030, and a
+/// certificate of a server behind it, `chain.pem` with `chain.key`.
+fn authority(dir: &Path) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.not_after = date_time_ymd(2031, 1, 1);
+    let authority = params.self_signed(&key).unwrap().pem();
+    let issuer = Issuer::new(params, key);
+    let list = CertificateRevocationListParams {
+        this_update: date_time_ymd(2030, 1, 1),
+        next_update: date_time_ymd(2030, 1, 29),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    write(dir, "list.pem", &list.signed_by(&issuer).unwrap().pem().unwrap());
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["radius.example.edu".to_owned()]).unwrap();
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+    params.not_after = date_time_ymd(2040, 1, 1);
+    let own = params.signed_by(&key, &issuer).unwrap().pem();
+    write(dir, "chain.pem", &[own, authority.clone()].concat());
+    write(dir, "chain.key", &key.serialize_pem());
+    write(dir, "authority.pem", &authority);
+}
+
+#[test]
+fn list_of_revoked_certificates_that_ends_is_a_warning_in_time() {
+    let dir = world(&format!("{GOOD}client_ca_file = \"authority.pem\"\ncrl_file = \"list.pem\""));
+    authority(dir.path());
+    let eap = load_with(dir.path(), &[]).unwrap().eap.unwrap();
+    let said = |at: &str| {
+        let warnings = eap.warnings(Timestamp::parse(at).unwrap());
+        let of_list = warnings.into_iter().filter(|warning| warning.contains("crl_file"));
+        of_list.map(|warning| warning.contains("ends soon")).collect::<Vec<_>>()
+    };
+    assert_eq!(said("2030-01-21T23:59:59Z"), [false; 0], "three quarters of its time");
+    assert_eq!(said("2030-01-22T00:00:00Z"), [true]);
+    assert_eq!(said("2030-01-29T00:00:00Z"), [false], "it has ended");
+}
+
+#[test]
+fn certificate_behind_the_server_s_that_ends_first_is_the_one_spoken_of() {
+    let dir = world("certificate_file = \"chain.pem\"\nprivate_key_file = \"chain.key\"");
+    authority(dir.path());
+    let eap = load_with(dir.path(), &[]).unwrap().eap.unwrap();
+    assert_eq!(eap.ends, Timestamp::parse("2031-01-01T00:00:00Z"));
+    let warnings = eap.warnings(Timestamp::parse("2030-12-24T00:00:00Z").unwrap());
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    assert!(warning.starts_with("[eap] certificate 2 of `certificate_file` ends soon"), "{warning}");
+}
+
+#[test]
+fn session_rests_on_what_may_stand_in_a_tunnel_and_on_how_people_are_named() {
+    let dir = world(GOOD);
+    let trust = |line: &str| {
+        write(dir.path(), "doorward.toml", &format!("{KEYS}{CLIENT}[eap]\n{GOOD}{line}\n"));
+        load_with(dir.path(), &[]).unwrap().eap.unwrap().trust
+    };
+    let usual = trust("");
+    assert_eq!(trust("max_rounds = 50"), usual, "nobody gets in by that");
+    for line in [
+        "inner = [\"gtc\"]",
+        "certificate_names = [\"upn\"]",
+        "realms = [\"example.edu\"]",
+        "session_lifetime = \"1h\"",
+    ] {
+        assert_ne!(trust(line), usual, "{line}");
+    }
 }
 
 #[test]

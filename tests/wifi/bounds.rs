@@ -109,6 +109,22 @@ fn response_to_another_request_is_ignored() {
     assert_eq!(world.daemon.counter("eap-malformed"), 2);
 }
 
+// RFC 3579 §2.4
+#[test]
+fn packets_leave_room_for_what_the_link_puts_before_them() {
+    let world = impatient();
+    let mut hello = Vec::new();
+    let name = world.env["EAP_SERVER_NAME"].clone().try_into().unwrap();
+    ClientConnection::new(tls(&world, &version::TLS13), name).unwrap().write_tls(&mut hello).unwrap();
+    for mtu in [200, 500] {
+        let mut nas = Nas::new(&world);
+        nas.mtu = Some(mtu);
+        let start = nas.start(Method::TTLS);
+        let reply = nas.exchange(&response(start.identifier(), Method::TTLS, &[&[0][..], &hello].concat()));
+        assert_eq!(u32::try_from(reply.eap.len()).unwrap(), mtu - 4, "the first of several");
+    }
+}
+
 fn resident(world: &World) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", world.daemon.child.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();

@@ -1,5 +1,6 @@
 //! Certificates of people: revoked, expired, of another authority, without a name; and of the server, replaced by a reload.
 
+use crate::support::Daemon;
 use crate::world::{World, certificate};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
@@ -158,4 +159,20 @@ fn certificate_of_the_server_is_replaced_by_a_reload() {
     std::fs::rename(key, world.daemon.dir.join("keys/server.key.pem")).unwrap();
     world.reload();
     assert!(logs_in());
+}
+
+#[test]
+fn realm_of_a_directory_is_not_taken_off_a_name_though_eap_realms_has_it() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    // Nobody answers there; `alice@example.edu` is somebody of that directory all the same, and not the `alice` who is here.
+    let directory = "[[directory]]\nname = \"students\"\nservers = [\"ldaps://127.0.0.1:1\"]\nbind_dn = \"cn=reader\"\n\
+                     secret = \"reader-password\"\nbase = \"ou=people,dc=example,dc=edu\"\nnames = \"qualified\"\n\
+                     realms = [\"Example.edu\"]\n";
+    std::fs::write(dir.path().join("conf.d/zz-later.toml"), directory).unwrap();
+    let world = World::of(Daemon::demo_in(dir.path(), &[]));
+    let (pem, key) = (&world.env["EAP_CLIENT_CERT"], &world.env["EAP_CLIENT_KEY"]);
+    let said = world.eapol_test(&certificate(Path::new(pem), Path::new(key)), 0);
+    assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+    assert_eq!((world.decided("unknown-person"), world.decided("certificate")), (1, 0));
 }

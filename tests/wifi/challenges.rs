@@ -92,3 +92,30 @@ fn response_by_eap_must_be_to_the_challenge_that_was_sent_and_comes_once() {
     }
     assert_eq!((world.decided("wrong-device-password"), world.decided("eap-broken")), (1, 1));
 }
+
+// Whoever guesses by EAP inside a tunnel knows then, and need not go on.
+#[test]
+fn refusal_inside_the_tunnel_is_reported_though_the_device_never_asks_for_its_end() {
+    let world = World::with(&[("radius", "reject_delay = \"0s\""), ("eap", "inner = [\"mschapv2\"]")]);
+    device_password(&world, "laptop");
+    let user = &world.env["LOGIN_USER"];
+    let logged =
+        || u64::try_from(world.daemon.log().matches("reason=\"wrong-device-password\"").count()).unwrap();
+    for (version, so_far) in VERSIONS.into_iter().zip(1_u64..) {
+        let mut login = Ttls::handshake(&world, &tls(&world, version)).unwrap();
+        let asked = login.inner(&response(0, Method::IDENTITY, user.as_bytes())).unwrap();
+        let asked = Packet::decode(&asked).unwrap();
+        let [1, identifier, ..] = asked.data else { panic!("a challenge") };
+        let length = u8::try_from(54 + user.len()).unwrap();
+        let head = [2, *identifier, 0, length, 49];
+        let data = [&head[..], &[9; 49], user.as_bytes()].concat();
+        let told = login.inner(&response(asked.identifier, Method::MSCHAPV2, &data)).unwrap();
+        assert_eq!(Packet::decode(&told).unwrap().data[0], 4, "failure");
+        assert_eq!((world.decided("wrong-device-password"), logged()), (so_far, so_far));
+        // And once only, if it does ask.
+        let told = Packet::decode(&told).unwrap();
+        let end = login.inner(&response(told.identifier, Method::MSCHAPV2, &[4])).unwrap_err();
+        assert_eq!(end.code, Code::ACCESS_REJECT);
+        assert_eq!((world.decided("wrong-device-password"), logged()), (so_far, so_far));
+    }
+}

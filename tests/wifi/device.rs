@@ -40,6 +40,8 @@ pub(crate) struct Nas {
     identifier: u8,
     counter: u64,
     pub(crate) state: Option<Vec<u8>>,
+    /// Framed-MTU.
+    pub(crate) mtu: Option<u32>,
 }
 
 impl Nas {
@@ -49,7 +51,7 @@ impl Nas {
 
     pub(crate) fn at(world: &World, from: &str) -> Self {
         let socket = udp(from, PATIENCE);
-        Self { socket, server: world.daemon.address, identifier: 0, counter: 0, state: None }
+        Self { socket, server: world.daemon.address, identifier: 0, counter: 0, state: None, mtu: None }
     }
 
     /// Sends an EAP packet and returns at once.
@@ -61,6 +63,9 @@ impl Nas {
             .attribute(AttributeType::USER_NAME, b"anonymous");
         for part in eap.chunks(253) {
             request = request.attribute(AttributeType::EAP_MESSAGE, part);
+        }
+        if let Some(mtu) = self.mtu {
+            request = request.attribute(AttributeType::FRAMED_MTU, &mtu.to_be_bytes());
         }
         if let Some(state) = &self.state {
             request = request.attribute(AttributeType::STATE, state);

@@ -3,7 +3,7 @@
 use crate::device::{Nas, Ttls, response, tls, tls_with};
 use crate::support::portal::{Browser, answered, with};
 use crate::support::slapd::until;
-use crate::support::{DatabaseLock, code};
+use crate::support::{Daemon, DatabaseLock, code};
 use crate::world::World;
 use doorward::wire::eap::{Method, Packet};
 use doorward::wire::radius::{AttributeType, Code};
@@ -233,4 +233,20 @@ fn shorter_keys_come_first_and_a_device_may_insist_on_longer_ones() {
             assert_eq!(end.code, Code::ACCESS_ACCEPT);
         }
     }
+}
+
+// RFC 3579 §2.6.5
+#[test]
+fn reply_message_of_a_rule_for_all_clients_does_not_go_with_eap() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+    // Filter-Id is 11.
+    let rule = "[[reply]]\n[reply.attributes]\nReply-Message = \"Welcome\"\nFilter-Id = \"all\"\n";
+    std::fs::write(dir.path().join("conf.d/zz-later.toml"), rule).unwrap();
+    let world = World::of(Daemon::demo_in(dir.path(), &[]));
+    let (user, password) = (&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]);
+    let login = Ttls::handshake(&world, &tls(&world, &version::TLS12)).unwrap();
+    let reply = login.password(user, password);
+    assert_eq!(reply.code, Code::ACCESS_ACCEPT);
+    assert!(reply.has(AttributeType(11)) && !reply.has(AttributeType::REPLY_MESSAGE));
 }

@@ -54,13 +54,13 @@ pub(super) const KEYS: &[Key] = &[
         "eap",
         "realms",
         Some("[]"),
-        "What may stand behind the `@` of a username in a tunnel or certificate, such as `[\"example.edu\"]`; it is taken off. Realms of `[[directory]]` are known anyway.",
+        "What may stand behind the `@` of a username in a tunnel or certificate, such as `[\"example.edu\"]`; it is taken off. Realms of `[[directory]]` are known anyway, and what those say of them holds.",
     ),
     key(
         "eap",
         "fragment_size",
         Some("1200"),
-        "Longest EAP packet that is sent, 100 to 3500 bytes; Framed-MTU of the client makes it shorter.",
+        "Longest EAP packet that is sent, 100 to 3500 bytes; where Framed-MTU of the client leaves less room, they are shorter.",
     ),
     key(
         "eap",

@@ -43,6 +43,11 @@ impl Realms {
         self.0.insert(realm.to_lowercase(), (directory.to_owned(), naming.clone())).is_none()
     }
 
+    /// Whether it is one of a directory.
+    pub fn contains(&self, realm: &str) -> bool {
+        self.0.contains_key(&realm.to_lowercase())
+    }
+
     /// The name as people are called here: a realm that belongs to a directory is taken off, or brought into its one
     /// form. A name with another realm, or with none, stays as it is.
     pub fn canonical<'t>(&self, typed: &'t str) -> Cow<'t, str> {

@@ -75,7 +75,10 @@ impl Conversation {
         let end = self.place.now + self.settings.session_lifetime;
         let until = match &question {
             // Nothing is resumed that the certificate would not open any more.
-            Question::Certificate(_) => self.certificate_end().unwrap_or(self.place.now).min(end),
+            Question::Certificate(_) => {
+                let lists = self.settings.lists_end.unwrap_or(end);
+                self.certificate_end().unwrap_or(self.place.now).min(lists).min(end)
+            }
             _ => end,
         };
         Claim { person, version, reason, factor, username, until }

@@ -5,7 +5,7 @@ use super::wifi;
 use crate::config::{Client, Config, ReplyRule};
 use crate::domain::person::Person;
 use crate::engine::login::Verdict;
-use crate::wire::radius::{AttributeType, Code, Packet, Reply, ReplyTo};
+use crate::wire::radius::{AttributeType, Code, EncodedAttribute, Encryption, Packet, Reply, ReplyTo};
 
 /// What is typed may be a passcode, a PIN or a recovery code, which a client that heeds Prompt does not show (RFC 2869 §5.10).
 const NO_ECHO: [u8; 4] = 0_u32.to_be_bytes();
@@ -29,7 +29,7 @@ pub(super) fn outcome(
     let mut begin = |code| Reply::within(std::mem::take(buffer), to, code);
     let reply = match outcome {
         Outcome::Login(Verdict::Accept { person, .. }) => {
-            granted(begin(Code::ACCESS_ACCEPT), config, client, person)
+            granted(begin(Code::ACCESS_ACCEPT), config, (client, person), |_| true)
         }
         Outcome::Login(Verdict::Challenge { prompt, state, .. }) => begin(Code::ACCESS_CHALLENGE)
             .message(prompt)
@@ -46,7 +46,7 @@ pub(super) fn outcome(
         // Success leaves with the keys or not at all.
         Outcome::Eap(wifi::Reply::Success { eap, key, person }) => {
             let reply = begin(Code::ACCESS_ACCEPT).eap_message(eap).mppe_keys(key);
-            granted(reply, config, client, person)
+            granted(reply, config, (client, person), goes_with_eap)
         }
         // A Reply-Message does not go with EAP (RFC 3579 §2.6.5).
         Outcome::Eap(wifi::Reply::Failure { eap }) => begin(Code::ACCESS_REJECT).eap_message(eap),
@@ -59,13 +59,24 @@ pub(super) fn outcome(
 }
 
 /// Adds what this person gets at this client.
-fn granted<'r>(mut reply: Reply<'r>, config: &Config, client: &Client, person: &Person) -> Reply<'r> {
+fn granted<'r>(
+    mut reply: Reply<'r>,
+    config: &Config,
+    (client, person): (&Client, &Person),
+    wanted: impl Fn(&EncodedAttribute) -> bool,
+) -> Reply<'r> {
     for rule in config.replies.iter().filter(|rule| applies(rule, client, person)) {
-        for attribute in &rule.attributes {
+        for attribute in rule.attributes.iter().filter(|attribute| wanted(attribute)) {
             reply = reply.encoded(attribute);
         }
     }
     reply
+}
+
+/// A Reply-Message does not, also where a rule for all clients has one.
+fn goes_with_eap(attribute: &EncodedAttribute) -> bool {
+    attribute.encryption != Encryption::None
+        || attribute.bytes.first() != Some(&AttributeType::REPLY_MESSAGE.0)
 }
 
 fn applies(rule: &ReplyRule, client: &Client, person: &Person) -> bool {

@@ -46,6 +46,8 @@ pub(super) struct Open {
     pub(super) login: Option<State>,
     /// What the login machine has decided.
     pub(super) decided: Option<Decided>,
+    /// It was told that this one failed.
+    pub(super) reported: bool,
 }
 
 /// What was decided.
@@ -152,6 +154,7 @@ impl Conversations {
             last: None,
             login: None,
             decided: None,
+            reported: false,
         };
         Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)), before: None }
     }

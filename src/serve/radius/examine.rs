@@ -66,7 +66,7 @@ pub struct Wanted {
     pub typed: Option<Secret<Vec<u8>>>,
     /// The EAP packet, if there is one.
     pub eap: Option<Vec<u8>>,
-    /// Longest EAP packet where the peer is.
+    /// Longest frame where the peer is.
     pub framed_mtu: Option<u32>,
     /// State.
     pub state: Option<Vec<u8>>,

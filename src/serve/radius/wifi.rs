@@ -35,6 +35,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use uuid::Uuid;
 
+/// Octets that 802.1X puts before an EAP packet, for which Framed-MTU must leave room (RFC 3579 §2.4, RFC 3580 §3.10).
+const EAPOL: usize = 4;
+
 /// What all readers share.
 #[derive(Debug)]
 pub(super) struct Wifi {
@@ -141,7 +144,7 @@ impl Wifi {
             inner: turn.inner(),
             challenge: turn.fresh(),
             now: turn.gatekeeper.clock.now(),
-            mtu: job.wanted.framed_mtu.and_then(|mtu| usize::try_from(mtu).ok()),
+            mtu: job.wanted.framed_mtu.and_then(|mtu| usize::try_from(mtu).ok()?.checked_sub(EAPOL)),
         };
         let methods = turn.eap.methods.iter().copied();
         let methods = methods.filter(|method| turn.client.eap.methods.contains(method)).collect();
@@ -238,6 +241,11 @@ impl Turn<'_> {
                         }
                     };
                     step = open.conversation.decided(answer);
+                    // Who was told inside the tunnel need not ask for the end, and guesses on unseen.
+                    if let (Some(Decided::Refused(reason)), Step::Request(_)) = (&open.decided, &step) {
+                        let reason = *reason;
+                        self.report_failure(open, reason, &Ended::Refused);
+                    }
                 }
                 Step::Success { eap, key } => {
                     let decided = open.decided.take();
@@ -251,8 +259,7 @@ impl Turn<'_> {
                 }
                 Step::Failure { eap, why } => {
                     let reason = failed(open, &why);
-                    let decision = (Outcome::Reject, reason, decided_by(open, reason));
-                    self.report(Some(open), decision, &why.to_string());
+                    self.report_failure(open, reason, &why);
                     held.end();
                     if reason == Reason::CertificateRefused {
                         self.note_refusal(reason).await?;
@@ -327,9 +334,12 @@ impl Turn<'_> {
         }
     }
 
-    /// The name, without a realm that `eap.realms` has.
+    /// The name, without a realm that `eap.realms` has. One of a directory stays: without it the name could be that of somebody in
+    /// another one.
     fn without_realm<'n>(&self, name: &'n str) -> &'n str {
-        let known = |realm: &str| self.eap.realms.contains(&realm.to_lowercase());
+        let known = |realm: &str| {
+            self.eap.realms.contains(&realm.to_lowercase()) && !self.config.realms.contains(realm)
+        };
         name.rsplit_once('@').filter(|(_, realm)| known(realm)).map_or(name, |(name, _)| name)
     }
 

@@ -35,7 +35,7 @@ impl Packet<'_> {
         Ok(message)
     }
 
-    /// Framed-MTU: the longest EAP packet that fits where the peer is (RFC 3579 §2.4).
+    /// Framed-MTU: the longest frame where the peer is, with what the link puts before an EAP packet (RFC 3579 §2.4).
     pub fn framed_mtu(&self) -> Option<u32> {
         let value = self.first(AttributeType::FRAMED_MTU)?.value;
         value.try_into().ok().map(u32::from_be_bytes)

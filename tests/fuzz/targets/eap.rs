@@ -87,6 +87,7 @@ fn settings(packet: usize) -> Arc<Settings> {
         rounds: 40,
         octets: 65536,
         session_lifetime: Duration::from_secs(600),
+        lists_end: None,
     })
 }
 

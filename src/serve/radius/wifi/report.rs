@@ -4,6 +4,7 @@ use super::Turn;
 use crate::domain::login::How;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
+use crate::eap::Ended;
 use crate::engine::meters::{EapNote, Front, Outcome, Report, Timing};
 use crate::serve::radius::conversations::Open;
 use crate::serve::radius::job::outcomes;
@@ -36,6 +37,16 @@ impl Turn<'_> {
             timing: Timing { since: open.map_or(self.timing.since, |open| open.since), weight: 1 },
             eap: Some(EapNote { method, identity, resumed, why }),
         });
+    }
+}
+
+impl Turn<'_> {
+    /// Says that a conversation failed, once: at its end, or before if the device was told before.
+    pub(super) fn report_failure(&self, open: &mut Open, reason: Reason, why: &Ended) {
+        if !std::mem::replace(&mut open.reported, true) {
+            let decision = (Outcome::Reject, reason, decided_by(open, reason));
+            self.report(Some(open), decision, &why.to_string());
+        }
     }
 }
 
