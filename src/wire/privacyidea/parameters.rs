@@ -1,5 +1,6 @@
 //! Fields of a request. Some plug-ins encode values twice, so that a second decoding is needed; which, their User-Agent tells.
 
+use super::multipart;
 use crate::base::{Secret, percent_decode};
 use std::collections::BTreeMap;
 
@@ -64,6 +65,9 @@ pub enum BadParameters {
     /// It is none.
     #[error("the body is no JSON object of texts, numbers and true or false")]
     Json,
+    /// It is none, or has more in it than one.
+    #[error("the form in parts (multipart/form-data) has no boundary, or something other than fields in it")]
+    Parts,
     /// More than any request has.
     #[error("there are too many fields; a request has a dozen")]
     Many,
@@ -104,6 +108,15 @@ impl Parameters {
                 Value::Array(_) | Value::Object(_) => return Err(BadParameters::Json),
             };
             fields.add(name, Secret::new(text))?;
+        }
+        Ok(fields)
+    }
+
+    /// From a form in parts, with the boundary that its Content-Type names.
+    pub fn of_parts(boundary: &str, body: &[u8]) -> Result<Self, BadParameters> {
+        let mut fields = Self::default();
+        for (name, value) in multipart::parts(boundary, body)? {
+            fields.add(name.to_owned(), Secret::new(value.to_owned()))?;
         }
         Ok(fields)
     }
@@ -218,6 +231,9 @@ mod tests {
         assert_eq!(Parameters::of_form("a=1&a=2").unwrap_err(), BadParameters::Twice);
         let (one, two) = (Parameters::of_form("a=1").unwrap(), Parameters::of_form("a=2").unwrap());
         assert_eq!(one.and(two).unwrap_err(), BadParameters::Twice, "in the query and in the body");
+        let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+        let twice = format!("{part}{part}--x--\r\n");
+        assert_eq!(Parameters::of_parts("x", twice.as_bytes()).unwrap_err(), BadParameters::Twice);
     }
 
     #[test]
