@@ -91,7 +91,8 @@ fn form_in_parts_is_read_as_the_plug_ins_in_php_send_it() {
         let output = curl.output().unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     };
-    let check = |token: &str, fields: &[String]| send("/validate/check", &[format!("authorization:{token}")], fields);
+    let check =
+        |token: &str, fields: &[String]| send("/validate/check", &[format!("authorization:{token}")], fields);
     let [user, pass] = ["user=chen".to_owned(), format!("pass={password}")];
     let answer = check(&text("key"), &[user.clone(), pass.clone()]);
     assert_eq!(answer["result"]["authentication"], "ACCEPT", "{answer}");

@@ -92,7 +92,17 @@ fn application_is_known_by_its_address_where_that_is_enough() {
 /// Status of a check from an address, with more headers.
 fn ask_from(world: &World, from: &str, headers: &[&str]) -> String {
     let mut curl = Command::new("curl");
-    curl.args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--interface", from, "-d", "user=amara&pass=x"]);
+    curl.args([
+        "-s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "--interface",
+        from,
+        "-d",
+        "user=amara&pass=x",
+    ]);
     headers.iter().for_each(|header| drop(curl.args(["-H", header])));
     let output = curl.arg(format!("{}/validate/check", world.url)).output().unwrap();
     String::from_utf8(output.stdout).unwrap()
@@ -109,7 +119,11 @@ fn page_in_a_browser_is_no_application_whatever_address_the_browser_has() {
     assert_eq!(entries(), before, "nothing was decided, and nobody charged");
     assert_eq!(ask_from(&world, "127.0.0.9", &[]), "200", "a program at the same address");
     let key = format!("X-API-Key: {}", world.key);
-    assert_eq!(ask_from(&world, "127.0.0.9", &["Sec-Fetch-Site: cross-site", &key]), "200", "no page has a key");
+    assert_eq!(
+        ask_from(&world, "127.0.0.9", &["Sec-Fetch-Site: cross-site", &key]),
+        "200",
+        "no page has a key"
+    );
     assert_eq!(entries(), before + 2);
 }
 
@@ -142,7 +156,11 @@ fn token_that_is_over_shows_nothing_where_an_address_is_enough_and_is_refused_el
     assert_eq!(ask_from(&world, "127.0.0.9", &[&over("other-sign-on")]), "401", "of another application");
     assert_eq!(ask_from(&world, "127.0.0.10", &[&over("shell")]), "401", "from elsewhere");
     let page = [over("shell"), "Sec-Fetch-Site: cross-site".to_owned()];
-    assert_eq!(ask_from(&world, "127.0.0.9", &page.each_ref().map(String::as_str)), "403", "nor does it help a page");
+    assert_eq!(
+        ask_from(&world, "127.0.0.9", &page.each_ref().map(String::as_str)),
+        "403",
+        "nor does it help a page"
+    );
 }
 
 // R-API-1

@@ -265,6 +265,10 @@ mod tests {
             assert!(of_a_page(&[("sec-fetch-site", site)]), "{site}");
         }
         assert!(of_a_page(&[("origin", "null")]), "as older ones do");
-        assert!(!of_a_page(&[("user-agent", "PAM/1.1.0"), ("accept", "*/*"), ("referer", "https://a.example")]));
+        assert!(!of_a_page(&[
+            ("user-agent", "PAM/1.1.0"),
+            ("accept", "*/*"),
+            ("referer", "https://a.example")
+        ]));
     }
 }

@@ -130,7 +130,9 @@ mod tests {
         assert_eq!(boundary(curl), Some(Some("------------------------d74496d66958873e")));
         assert_eq!(boundary("Multipart/Form-Data;charset=utf-8; Boundary=\"a;b\""), Some(Some("a;b")));
         assert_eq!(boundary("application/x-www-form-urlencoded"), None);
-        for none in ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; x=\"boundary=a"] {
+        for none in
+            ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; x=\"boundary=a"]
+        {
             assert_eq!(boundary(none), Some(None), "{none}");
         }
     }

@@ -2,6 +2,7 @@
 
 use super::multipart;
 use crate::base::{Secret, percent_decode};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 
 /// Most fields in a request.
@@ -77,6 +78,31 @@ pub enum BadParameters {
 #[derive(Debug, Default)]
 pub struct Parameters(BTreeMap<String, Secret<String>>);
 
+/// A JSON object as it stands there: also what stands there twice, of which a map would keep the last.
+struct Pairs(Vec<(String, serde_json::Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
 fn decode(text: &str) -> Option<Secret<String>> {
     percent_decode(&text.replace('+', " ")).map(Secret::new)
 }
@@ -97,8 +123,8 @@ impl Parameters {
     pub fn of_json(body: &[u8]) -> Result<Self, BadParameters> {
         use serde_json::Value;
         let mut fields = Self::default();
-        let Ok(Value::Object(object)) = serde_json::from_slice(body) else { return Err(BadParameters::Json) };
-        for (name, value) in object {
+        let Ok(Pairs(pairs)) = serde_json::from_slice(body) else { return Err(BadParameters::Json) };
+        for (name, value) in pairs {
             let text = match value {
                 Value::Null => continue,
                 Value::String(text) => text,
@@ -229,6 +255,8 @@ mod tests {
         assert_eq!(Parameters::of_json(b"[]").unwrap_err(), BadParameters::Json);
         assert_eq!(Parameters::of_json(br#"{"a":{}}"#).unwrap_err(), BadParameters::Json);
         assert_eq!(Parameters::of_form("a=1&a=2").unwrap_err(), BadParameters::Twice);
+        let twice = br#"{"user":"a","pass":"1","user":"b"}"#;
+        assert_eq!(Parameters::of_json(twice).unwrap_err(), BadParameters::Twice, "which would count?");
         let (one, two) = (Parameters::of_form("a=1").unwrap(), Parameters::of_form("a=2").unwrap());
         assert_eq!(one.and(two).unwrap_err(), BadParameters::Twice, "in the query and in the body");
         let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
