@@ -86,8 +86,8 @@ fn form_in_parts_is_read_as_the_plug_ins_in_php_send_it() {
     let send = |path: &str, headers: &[String], fields: &[String]| {
         let mut curl = Command::new("curl");
         curl.args(["-s", "-A", "simpleSAMLphp", &format!("{}{path}", world.url)]);
-        headers.iter().for_each(|header| drop(curl.args(["-H", header])));
-        fields.iter().for_each(|field| drop(curl.args(["--form-string", field])));
+        curl.args(headers.iter().flat_map(|header| ["-H", header]));
+        curl.args(fields.iter().flat_map(|field| ["--form-string", field]));
         let output = curl.output().unwrap();
         serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
     };
