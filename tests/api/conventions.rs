@@ -3,6 +3,7 @@
 use crate::support::code;
 use crate::world::{World, encode, form, wrong};
 use serde_json::{Value, json};
+use std::process::Command;
 
 // R-API-1
 #[test]
@@ -70,6 +71,37 @@ fn plus_percent_and_unicode_in_passwords_arrive_as_each_plug_in_sends_them() {
     }
     assert_eq!(send(&twice, "anything", &java), "ACCEPT", "as the application is configured");
     assert_eq!(send(&webmail, "PAM/1.1.0", &java), "REJECT", "it is not decoded twice for everybody");
+}
+
+// R-API-1
+#[test]
+fn form_in_parts_is_read_as_the_plug_ins_in_php_send_it() {
+    let world = World::start();
+    let password = "a+b 100% %41 &=\u{e4}\u{20ac}";
+    let added = world.daemon.run_with(&["person", "passwd", "chen"], &format!("{password}\n"));
+    assert!(added.status.success(), "{added:?}");
+    let webmail = world.daemon.json(&["client", "add", "webmail"]);
+    let text = |name: &str| webmail[name].as_str().unwrap().to_owned();
+    // They give curl an array, and so does this: the same library makes a form in parts of it.
+    let send = |path: &str, headers: &[String], fields: &[String]| {
+        let mut curl = Command::new("curl");
+        curl.args(["-s", "-A", "simpleSAMLphp", &format!("{}{path}", world.url)]);
+        curl.args(headers.iter().flat_map(|header| ["-H", header]));
+        curl.args(fields.iter().flat_map(|field| ["--form-string", field]));
+        let output = curl.output().unwrap();
+        serde_json::from_slice::<Value>(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+    };
+    let check =
+        |token: &str, fields: &[String]| send("/validate/check", &[format!("authorization:{token}")], fields);
+    let [user, pass] = ["user=chen".to_owned(), format!("pass={password}")];
+    let answer = check(&text("key"), &[user.clone(), pass.clone()]);
+    assert_eq!(answer["result"]["authentication"], "ACCEPT", "{answer}");
+    // The service account is sent in the same way.
+    let signed = send("/auth", &[], &["username=webmail".to_owned(), format!("password={}", text("secret"))]);
+    let token = signed["result"]["value"]["token"].as_str().unwrap_or_else(|| panic!("{signed}"));
+    assert_eq!(check(token, &[user.clone(), pass.clone()])["result"]["value"], true);
+    let twice = check(token, &[user.clone(), user, pass]);
+    assert_eq!((&twice["result"]["status"], &twice["result"]["error"]["code"]), (&json!(false), &json!(905)));
 }
 
 // R-API-1

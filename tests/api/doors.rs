@@ -3,7 +3,12 @@
 use crate::support::code;
 use crate::support::slapd::until;
 use crate::world::{Certificates, World, form};
+use doorward::base::{Clock, SystemClock};
+use doorward::store::records::Records;
+use doorward::store::seal::Keyring;
+use doorward::wire::privacyidea::token::Signer;
 use std::process::Command;
+use std::time::Duration;
 
 fn check(world: &World, headers: &[(&str, &str)]) -> u16 {
     world.send("POST", "/validate/check", headers, &form(&[("user", "amara"), ("pass", "x")])).status
@@ -82,6 +87,80 @@ fn application_is_known_by_its_address_where_that_is_enough() {
         String::from_utf8(output.stdout).unwrap()
     };
     assert_eq!((ask("127.0.0.9").as_str(), ask("127.0.0.10").as_str()), ("200", "401"));
+}
+
+/// Status of a check from an address, with more headers.
+fn ask_from(world: &World, from: &str, headers: &[&str]) -> String {
+    let mut curl = Command::new("curl");
+    curl.args([
+        "-s",
+        "-o",
+        "/dev/null",
+        "-w",
+        "%{http_code}",
+        "--interface",
+        from,
+        "-d",
+        "user=amara&pass=x",
+    ]);
+    curl.args(headers.iter().flat_map(|header| ["-H", header]));
+    let output = curl.arg(format!("{}/validate/check", world.url)).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+// R-API-1
+#[test]
+fn page_in_a_browser_is_no_application_whatever_address_the_browser_has() {
+    let world = World::start();
+    let decided = || world.trail("amara").iter().filter(|(actor, ..)| actor.starts_with("api:")).count();
+    assert_eq!(ask_from(&world, "127.0.0.9", &["Sec-Fetch-Site: cross-site"]), "403");
+    assert_eq!(ask_from(&world, "127.0.0.9", &["Origin: https://elsewhere.example"]), "403");
+    assert_eq!(decided(), 0, "and nobody charged");
+    assert_eq!(ask_from(&world, "127.0.0.9", &[]), "200", "a program at the same address");
+    let key = format!("X-API-Key: {}", world.key);
+    assert_eq!(
+        ask_from(&world, "127.0.0.9", &["Sec-Fetch-Site: cross-site", &key]),
+        "200",
+        "no page has a key"
+    );
+    assert_eq!(decided(), 2);
+}
+
+/// A token of an application that was over a second ago, signed with the daemon's own key.
+fn token_that_is_over(world: &World, application: &str) -> String {
+    use doorward::config;
+    let made = world.daemon.json(&["client", "add", application]);
+    let (second, now) = (Duration::from_secs(1), SystemClock.now());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let digester = runtime.block_on(async {
+        let config = config::load(&world.path("doorward.toml"), std::iter::empty()).unwrap();
+        let keyring = Keyring::new(&config.keys.master).unwrap();
+        Records::open(&config.store, keyring).await.unwrap().digester()
+    });
+    let signer = Signer::new(digester.signing_key("token"));
+    let id = made["id"].as_str().unwrap();
+    let (token, _) = signer.sign(application, id, second, now - second - second).unwrap();
+    let (good, _) = signer.sign(application, id, Duration::from_secs(600), now).unwrap();
+    let good = format!("Authorization: {}", good.expose());
+    assert_eq!(ask_from(world, "127.0.0.9", &[&good]), "200", "it is the daemon's key");
+    token.expose().clone()
+}
+
+// R-API-1
+#[test]
+fn token_that_is_over_shows_nothing_where_an_address_is_enough_and_is_refused_elsewhere() {
+    let world = World::start();
+    // The plug-in for AD FS sends the token of its trigger with the check that follows, however late that is.
+    let over = |application: &str| format!("Authorization: {}", token_that_is_over(&world, application));
+    assert_eq!(ask_from(&world, "127.0.0.9", &[&over("shell")]), "200");
+    assert_eq!(ask_from(&world, "127.0.0.9", &[&over("other-sign-on")]), "401", "of another application");
+    assert_eq!(ask_from(&world, "127.0.0.10", &[&over("shell")]), "401", "from elsewhere");
+    let page = [over("shell"), "Sec-Fetch-Site: cross-site".to_owned()];
+    assert_eq!(
+        ask_from(&world, "127.0.0.9", &page.each_ref().map(String::as_str)),
+        "403",
+        "nor does it help a page"
+    );
 }
 
 // R-API-1

@@ -89,7 +89,7 @@ pub(super) const KEYS: &[Key] = &[
         "api_client",
         "rate",
         Some("200"),
-        "Its requests in a second, 1 to 100000; more are answered with 429.",
+        "Its requests in a second at each node, 1 to 100000; more are answered with 429.",
     ),
     key(
         "api_client",

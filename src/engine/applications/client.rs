@@ -69,6 +69,11 @@ impl Applications {
         Ok(self.of(api, &key.status).filter(|_| right))
     }
 
+    /// The name of the application that a token was signed for, if the token is over.
+    pub fn of_old_token(&self, token: &str) -> Option<String> {
+        self.signer.open_over(token, self.clock.now()).map(|claims| claims.username)
+    }
+
     fn of(&self, api: &Api, key: &ClientKeyStatus) -> Option<(Arc<ApiClient>, String)> {
         api.client(&key.client).map(|client| (Arc::clone(client), key.id.clone()))
     }

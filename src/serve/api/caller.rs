@@ -1,7 +1,10 @@
 //! Which application asks: by its key or a token that was signed for it, by its certificate, or by where it asks from.
 //!
 //! What is shown must be right: a key that does not count is refused, whoever asks. Then the application must show what its
-//! `identify` wants, and ask from its `networks`.
+//! `identify` wants, and ask from its `networks`. A token whose time is over shows nothing: some plug-ins send the one of a trigger
+//! with the check that follows, where no token is needed.
+//!
+//! What a browser sends along for any page, its address and its certificate, is not enough for what a page has sent.
 
 use super::State;
 use super::failure::Failure;
@@ -96,6 +99,12 @@ fn shown(headers: &HeaderMap) -> Option<&str> {
     })
 }
 
+/// Whether a browser has sent it. It says so over TLS with everything (Fetch Metadata Request Headers), and an older one with a
+/// POST; programs say neither.
+fn is_of_a_page(headers: &HeaderMap) -> bool {
+    headers.contains_key("sec-fetch-site") || headers.contains_key(header::ORIGIN)
+}
+
 /// Says now and then that somebody is refused.
 pub(super) fn warn(state: &State, address: IpAddr, what: &'static str) {
     if let Some(left_out) = state.kept.warnings.due(what, address, Instant::now()) {
@@ -161,7 +170,9 @@ async fn identify(
         }
         failure
     };
-    let (client, key) = match shown(&parts.headers) {
+    let credential = shown(&parts.headers);
+    let over = credential.and_then(|credential| state.applications.of_old_token(credential));
+    let (client, key) = match credential.filter(|_| over.is_none()) {
         Some(credential) => {
             let found = by_credential(state, config, credential, origin).await?;
             (found.ok_or_else(|| refuse("the key or token that it shows does not count"))?, true)
@@ -171,11 +182,22 @@ async fn identify(
             let by_certificate =
                 certificate.and_then(|Shown(fingerprint)| config.api.by_certificate(fingerprint));
             let known = by_certificate.or_else(|| origin.application(&config.api));
+            // It is as if nothing were shown, and makes nobody another application than it says.
+            let known = known.filter(|known| over.as_ref().is_none_or(|name| *name == known.name));
             let known = known.ok_or_else(|| match origin {
                 Origin::Unreadable(_) => refuse("X-Forwarded-For of its proxy holds no address at its end"),
+                _ if over.is_some() => refuse("the token that it shows is over"),
                 _ => refuse("it does not show which application it is"),
             });
-            (Arc::clone(known?), false)
+            let known = Arc::clone(known?);
+            if is_of_a_page(&parts.headers) {
+                warn(state, origin.address(), "a page in a browser has sent it, and shows no key");
+                return Err(Failure::forbidden(
+                    "A page in a browser has sent this (Sec-Fetch-Site or Origin), and for that an address or a \
+                     certificate is not enough. Send it from a program, or show a key.",
+                ));
+            }
+            (known, false)
         }
     };
     admit(&client, (parts, origin), key).map_err(refuse)?;
@@ -228,5 +250,25 @@ mod tests {
         both.insert("authorization", "Bearer of-the-proxy".parse().unwrap());
         both.insert("pi-authorization", "a.b".parse().unwrap());
         assert_eq!(shown(&both), Some("a.b"), "the one that is meant for us");
+    }
+
+    // R-API-1
+    #[test]
+    fn page_is_told_by_what_browsers_add_and_programs_do_not() {
+        let of_a_page = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (header::HeaderName::from_static(name), header::HeaderValue::from_static(value))
+            });
+            is_of_a_page(&headers.collect())
+        };
+        for site in ["cross-site", "same-site", "same-origin", "none"] {
+            assert!(of_a_page(&[("sec-fetch-site", site)]), "{site}");
+        }
+        assert!(of_a_page(&[("origin", "null")]), "as older ones do");
+        assert!(!of_a_page(&[
+            ("user-agent", "PAM/1.1.0"),
+            ("accept", "*/*"),
+            ("referer", "https://a.example")
+        ]));
     }
 }

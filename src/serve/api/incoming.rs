@@ -1,9 +1,9 @@
-//! A request: its fields, from the query and from a form or JSON, and who sends it.
+//! A request: its fields, from the query and from a form, a form in parts or JSON, and who sends it.
 
 use super::State;
 use super::caller::{Caller, caller};
 use super::failure::Failure;
-use crate::wire::privacyidea::{BadParameters, Parameters};
+use crate::wire::privacyidea::{BadParameters, Parameters, boundary};
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::request::Parts;
@@ -39,10 +39,11 @@ pub(super) fn is_json(headers: &HeaderMap) -> bool {
 
 /// Fields of the body.
 pub(super) fn body_fields(headers: &HeaderMap, body: &[u8]) -> Result<Parameters, BadParameters> {
-    match body {
-        [] => Ok(Parameters::default()),
-        json if is_json(headers) => Parameters::of_json(json),
-        form => Parameters::of_form(std::str::from_utf8(form).map_err(|_| BadParameters::Encoding)?),
+    match (body, boundary(text(headers, header::CONTENT_TYPE.as_str()))) {
+        ([], _) => Ok(Parameters::default()),
+        (json, _) if is_json(headers) => Parameters::of_json(json),
+        (form, Some(boundary)) => Parameters::of_parts(boundary.ok_or(BadParameters::Parts)?, form),
+        (form, None) => Parameters::of_form(std::str::from_utf8(form).map_err(|_| BadParameters::Encoding)?),
     }
 }
 

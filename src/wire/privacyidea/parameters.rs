@@ -1,6 +1,8 @@
 //! Fields of a request. Some plug-ins encode values twice, so that a second decoding is needed; which, their User-Agent tells.
 
+use super::multipart;
 use crate::base::{Secret, percent_decode};
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use std::collections::BTreeMap;
 
 /// Most fields in a request.
@@ -64,6 +66,9 @@ pub enum BadParameters {
     /// It is none.
     #[error("the body is no JSON object of texts, numbers and true or false")]
     Json,
+    /// It is none, or has more in it than one.
+    #[error("the form in parts (multipart/form-data) has no boundary, or something other than fields in it")]
+    Parts,
     /// More than any request has.
     #[error("there are too many fields; a request has a dozen")]
     Many,
@@ -72,6 +77,31 @@ pub enum BadParameters {
 /// Fields of a request, any of which may be a password.
 #[derive(Debug, Default)]
 pub struct Parameters(BTreeMap<String, Secret<String>>);
+
+/// A JSON object as it stands there: also what stands there twice, of which a map would keep the last.
+struct Pairs(Vec<(String, serde_json::Value)>);
+
+impl<'de> Deserialize<'de> for Pairs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Pairs;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs, A::Error> {
+                let mut pairs = Vec::new();
+                while let Some(pair) = map.next_entry()? {
+                    pairs.push(pair);
+                }
+                Ok(Pairs(pairs))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
 
 fn decode(text: &str) -> Option<Secret<String>> {
     percent_decode(&text.replace('+', " ")).map(Secret::new)
@@ -93,8 +123,8 @@ impl Parameters {
     pub fn of_json(body: &[u8]) -> Result<Self, BadParameters> {
         use serde_json::Value;
         let mut fields = Self::default();
-        let Ok(Value::Object(object)) = serde_json::from_slice(body) else { return Err(BadParameters::Json) };
-        for (name, value) in object {
+        let Ok(Pairs(pairs)) = serde_json::from_slice(body) else { return Err(BadParameters::Json) };
+        for (name, value) in pairs {
             let text = match value {
                 Value::Null => continue,
                 Value::String(text) => text,
@@ -104,6 +134,15 @@ impl Parameters {
                 Value::Array(_) | Value::Object(_) => return Err(BadParameters::Json),
             };
             fields.add(name, Secret::new(text))?;
+        }
+        Ok(fields)
+    }
+
+    /// From a form in parts, with the boundary that its Content-Type names.
+    pub fn of_parts(boundary: &str, body: &[u8]) -> Result<Self, BadParameters> {
+        let mut fields = Self::default();
+        for (name, value) in multipart::parts(boundary, body)? {
+            fields.add(name.to_owned(), Secret::new(value.to_owned()))?;
         }
         Ok(fields)
     }
@@ -216,8 +255,13 @@ mod tests {
         assert_eq!(Parameters::of_json(b"[]").unwrap_err(), BadParameters::Json);
         assert_eq!(Parameters::of_json(br#"{"a":{}}"#).unwrap_err(), BadParameters::Json);
         assert_eq!(Parameters::of_form("a=1&a=2").unwrap_err(), BadParameters::Twice);
+        let twice = br#"{"user":"a","pass":"1","user":"b"}"#;
+        assert_eq!(Parameters::of_json(twice).unwrap_err(), BadParameters::Twice, "which would count?");
         let (one, two) = (Parameters::of_form("a=1").unwrap(), Parameters::of_form("a=2").unwrap());
         assert_eq!(one.and(two).unwrap_err(), BadParameters::Twice, "in the query and in the body");
+        let part = "--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n";
+        let twice = format!("{part}{part}--x--\r\n");
+        assert_eq!(Parameters::of_parts("x", twice.as_bytes()).unwrap_err(), BadParameters::Twice);
     }
 
     #[test]

@@ -84,12 +84,21 @@ impl Signer {
 
     /// What a token says, if it is one of ours and not over.
     pub fn open(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        self.signed(token).filter(|claims| claims.exp > now.unix_secs())
+    }
+
+    /// What a token said that is one of ours and over.
+    pub fn open_over(&self, token: &str, now: Timestamp) -> Option<Claims> {
+        self.signed(token).filter(|claims| claims.exp <= now.unix_secs())
+    }
+
+    fn signed(&self, token: &str) -> Option<Claims> {
         let (signed, signature) = token.rsplit_once('.').filter(|_| token.len() <= LONGEST)?;
         let (header, claims) = signed.split_once('.')?;
         let signature = BASE64.decode(signature.as_bytes()).ok()?;
         self.mac(signed).verify_slice(&signature).ok()?;
         let claims: Claims = serde_json::from_slice(&BASE64.decode(claims.as_bytes()).ok()?).ok()?;
-        (header == HEADER && claims.exp > now.unix_secs()).then_some(claims)
+        (header == HEADER).then_some(claims)
     }
 }
 
@@ -126,7 +135,10 @@ mod tests {
     fn token_counts_until_it_is_over_and_only_as_it_was_signed() {
         let token = token("keycloak");
         assert_eq!(signer(1).open(&token, NOW).unwrap().username, "keycloak");
-        assert!(signer(1).open(&token, NOW + Duration::from_secs(3600)).is_none(), "over");
+        let later = NOW + Duration::from_secs(3600);
+        assert!(signer(1).open(&token, later).is_none(), "over");
+        assert_eq!(signer(1).open_over(&token, later).unwrap().username, "keycloak");
+        assert!(signer(1).open_over(&token, NOW).is_none() && signer(2).open_over(&token, later).is_none());
         assert!(signer(2).open(&token, NOW).is_none(), "another key");
         let parts: Vec<_> = token.split('.').collect();
         let none = BASE64.encode(br#"{"alg":"none"}"#);
@@ -143,6 +155,7 @@ mod tests {
         ];
         for forged in forged {
             assert!(signer(1).open(&forged, NOW).is_none(), "{forged}");
+            assert!(signer(1).open_over(&forged, later).is_none(), "{forged}");
         }
     }
 

@@ -6,7 +6,7 @@ use doorward::base::{Secret, SeededRandom, Timestamp, percent_decode, percent_en
 use doorward::wire::cef;
 use doorward::wire::duo::{Authorization, Outcome, Results, Signed, is_timely};
 use doorward::wire::privacyidea::token::Signer;
-use doorward::wire::privacyidea::{Check, Decoding, Parameters, Transaction};
+use doorward::wire::privacyidea::{BadParameters, Check, Decoding, Parameters, Transaction, boundary};
 use doorward::wire::syslog::{Message, Severity};
 use doorward::wire::wsapi::{Answer, ApiKey, Question, Request, Verdict};
 use doorward::wire::x509::{Facts, Names};
@@ -32,7 +32,11 @@ fn parameters(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let form = Parameters::of_form(&text);
     let json = Parameters::of_json(bytes);
-    for fields in [&form, &json].into_iter().flatten() {
+    // The first line says the boundary, as a Content-Type does.
+    let (kind, body) = text.split_once('\n').unwrap_or((&text, ""));
+    let parts = boundary(kind).flatten().ok_or(BadParameters::Parts);
+    let parts = parts.and_then(|boundary| Parameters::of_parts(boundary, body.as_bytes()));
+    for fields in [&form, &json, &parts].into_iter().flatten() {
         let check = Check::of(fields);
         let _ =
             (check.user, check.pass.expose().len(), check.client, check.transaction.map(Transaction::parse));
@@ -226,6 +230,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = vec![
         b"\x00user=ann&pass=hunter2%31123456&transaction_id=a7a7&client=192.0.2.1&type=totp&otponly=1".to_vec(),
         br#"{"user": "ann", "pass": "hunter2", "otponly": true, "serial": null, "realm": "example.edu", "n": 3}"#.to_vec(),
+        b"\x00multipart/form-data; boundary=x\n--x\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\nann\r\n--x\r\nContent-Disposition: form-data; name=\"pass\"\r\n\r\nhunter2%31\r\n--x--\r\n".to_vec(),
         b"\x03h=aGFzaA==\r\nt=2026-11-28T10:00:00Z0123\r\notp=vvincredibletrefilteijgvhdvbkrbhuijklerbe\r\nnonce=07070707070707070707070707070707\r\nsl=25\r\nstatus=OK\r\n".to_vec(),
         b"\x03id=1&otp=vvincredibletrefilteijgvhdvbkrbhuijklerbe&nonce=0123456789abcdef&timestamp=1&sl=secure&h=AAAA".to_vec(),
         b"\x04dteffujehknhfjbrjnlnldnhcujvddbikngjrtgh".to_vec(),
