@@ -46,7 +46,7 @@ pub(super) struct Closing<'a> {
     pub(super) round: &'a Round<'a>,
     /// The name as it stands in the trail.
     pub(super) subject: String,
-    pub(super) ending: Ending,
+    pub(super) ending: Box<Ending>,
     pub(super) at: Timestamp,
 }
 
@@ -164,12 +164,12 @@ impl Closing<'_> {
         Ok(Settled::Unsent)
     }
 
-    fn settlement(&self, opened: Option<&Open>) -> Settlement {
+    fn settlement(&self, opened: Option<&Open>) -> Box<Settlement> {
         let Self { config, ending, at, .. } = self;
         let message = opened.and_then(|opened| opened.message.clone());
         let once = self.used_up();
         let accepts = ending.accept.is_some() || !once.is_empty();
-        Settlement {
+        Box::new(Settlement {
             person: ending.person,
             accept: ending.accept,
             once,
@@ -181,7 +181,7 @@ impl Closing<'_> {
             clear: ending.clear.clone(),
             refund: ending.refund.clone(),
             at: *at,
-        }
+        })
     }
 
     /// What an accept uses up for good: the State that it answers, and the code that was sent. The marks outlive both,

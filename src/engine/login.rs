@@ -282,7 +282,7 @@ impl Gatekeeper {
             if let Action::Settle(ending) = action {
                 let how = login.how(&ending);
                 let (subject, at) = (login.subject(), self.clock.now());
-                let closing = Closing { gatekeeper: self, config, round, subject, ending: *ending, at };
+                let closing = Closing { gatekeeper: self, config, round, subject, ending, at };
                 let verdict = closing.run().await;
                 lap.stage(Stage::Store);
                 return Ok((verdict?, how));
@@ -314,7 +314,7 @@ impl Gatekeeper {
                 Event::Password(self.directory.check(person.as_deref(), &candidates).await?)
             }
             Action::CheckPin { hash, pin } => Event::Pin(self.hashes.verify(hash, pin).await?),
-            Action::Validate { otp, .. } => match self.validate(round, login, &otp).await {
+            Action::Validate { otp, .. } => match Box::pin(self.validate(round, login, &otp)).await {
                 Ok(validation) => Event::Validated(validation),
                 Err(error) => {
                     if let Undecided::Validator(_) = error {

@@ -30,6 +30,6 @@ impl Gatekeeper {
         let name = Username::parse(&config.realms.canonical(round.username));
         let subject = name.map_or_else(|_| "(invalid)".to_owned(), |name| name.as_str().to_owned());
         let at = self.clock.now();
-        Closing { gatekeeper: self, config, round: &round, subject, ending, at }.run().await
+        Closing { gatekeeper: self, config, round: &round, subject, ending: Box::new(ending), at }.run().await
     }
 }

@@ -49,7 +49,7 @@ impl Gatekeeper {
             replayed: None,
             limited: None,
         };
-        if let Err(error) = self.logins.settle(settlement).await {
+        if let Err(error) = self.logins.settle(Box::new(settlement)).await {
             tracing::debug!(%error, "an attempt that was not decided stays charged");
         }
     }

@@ -152,7 +152,7 @@ impl KeyDesk {
             replayed: None,
             limited: None,
         };
-        Ok(self.logins.settle(settlement).await? == Settled::Done)
+        Ok(self.logins.settle(Box::new(settlement)).await? == Settled::Done)
     }
 
     /// The position has passed. The mark, which came with it, tells whether this very request did that.

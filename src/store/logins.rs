@@ -82,7 +82,7 @@ pub enum Settled {
 pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
     /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
-    async fn settle(&self, settlement: Settlement) -> Result<Settled>;
+    async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled>;
     /// Uses up a mark that belongs to no round, by one statement; `false` if it was used before. Nobody is changed by it, so there
     /// is no entry.
     async fn mark(&self, once: (String, Timestamp)) -> Result<bool>;

@@ -173,7 +173,7 @@ impl Portal {
             replayed: None,
             limited: None,
         };
-        match self.gatekeeper.logins.settle(settlement).await? {
+        match self.gatekeeper.logins.settle(Box::new(settlement)).await? {
             Settled::Done => Ok(()),
             other => Err(PortalError::Unavailable(format!("an entry was not written: {other:?}"))),
         }

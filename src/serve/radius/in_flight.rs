@@ -78,8 +78,12 @@ impl<F: Future> InFlight<F> {
         self.earliest.filter(|_| self.count > 0)
     }
 
-    /// Takes a request and begins it; how it ended if it did at once.
-    pub(super) fn begin(&mut self, future: F, about: About) -> Option<(About, End<F::Output>)> {
+    /// Takes a request and begins it; how it ended if it did at once. `future` makes it where it stays: it is large, and each move copies it.
+    pub(super) fn begin(
+        &mut self,
+        future: impl FnOnce() -> F,
+        about: About,
+    ) -> Option<(About, End<F::Output>)> {
         let deadline = about.deadline;
         self.earliest = Some(self.next_deadline().map_or(deadline, |earliest| earliest.min(deadline)));
         self.count += 1;
@@ -92,7 +96,7 @@ impl<F: Future> InFlight<F> {
             let ringer = Ringer::new(bell, at);
             Place { future: Box::pin(None), about: None, waker: Arc::clone(&ringer).into(), ringer }
         });
-        place.future.set(Some(future));
+        place.future.set(Some(future()));
         place.about = Some(about);
         self.poll(at)
     }
@@ -201,7 +205,7 @@ mod tests {
         for number in 0..200 {
             let (sender, receiver) = oneshot::channel::<u32>();
             let future = Box::pin(async move { number + receiver.await.unwrap() });
-            assert!(in_flight.begin(future, about(now, 9)).is_none());
+            assert!(in_flight.begin(|| future, about(now, 9)).is_none());
             senders.push(sender);
         }
         assert!(bell.listen(Stage::Open));
@@ -228,7 +232,7 @@ mod tests {
         let mut senders = Vec::new();
         for _ in 0..3 {
             let (sender, receiver) = oneshot::channel::<u32>();
-            assert!(in_flight.begin(Box::pin(async { receiver.await.unwrap() }), about(now, 9)).is_none());
+            assert!(in_flight.begin(|| Box::pin(async { receiver.await.unwrap() }), about(now, 9)).is_none());
             senders.push(sender);
         }
         for (number, sender) in (1..).zip(senders) {
@@ -244,10 +248,10 @@ mod tests {
         let now = Instant::now();
         let mut in_flight = InFlight::<Boxed>::new(Bell::new().unwrap());
         let (sender, receiver) = oneshot::channel::<u32>();
-        assert!(in_flight.begin(Box::pin(async { receiver.await.unwrap() }), about(now, 9)).is_none());
-        let (_, end) = in_flight.begin(Box::pin(async { panic!("on purpose") }), about(now, 9)).unwrap();
+        assert!(in_flight.begin(|| Box::pin(async { receiver.await.unwrap() }), about(now, 9)).is_none());
+        let (_, end) = in_flight.begin(|| Box::pin(async { panic!("on purpose") }), about(now, 9)).unwrap();
         assert_eq!(end, End::Broken);
-        let (_, end) = in_flight.begin(Box::pin(async { 5 }), about(now, 9)).unwrap();
+        let (_, end) = in_flight.begin(|| Box::pin(async { 5 }), about(now, 9)).unwrap();
         assert_eq!(end, End::Done(5));
         sender.send(6).unwrap();
         assert_eq!(ends(&mut in_flight), [End::Done(6)]);
@@ -261,7 +265,7 @@ mod tests {
         for seconds in [5, 1, 3] {
             let (sender, receiver) = oneshot::channel::<u32>();
             let future = Box::pin(async { receiver.await.unwrap_or_default() });
-            assert!(in_flight.begin(future, about(now, seconds)).is_none());
+            assert!(in_flight.begin(|| future, about(now, seconds)).is_none());
             senders.push(sender);
         }
         let late = |in_flight: &mut InFlight<Boxed>, seconds| {
@@ -275,7 +279,7 @@ mod tests {
         assert_eq!(late(&mut in_flight, 0), (vec![], Some(1)));
         assert_eq!(late(&mut in_flight, 3), (vec![1, 3], Some(5)));
         assert!(senders.pop().unwrap().send(1).is_err(), "what was cut off is dropped");
-        let (_, end) = in_flight.begin(Box::pin(async { 7 }), about(now, 2)).unwrap();
+        let (_, end) = in_flight.begin(|| Box::pin(async { 7 }), about(now, 2)).unwrap();
         assert_eq!(end, End::Done(7));
         assert_eq!(ends(&mut in_flight), []);
         assert_eq!(late(&mut in_flight, 9), (vec![5], None));

@@ -64,7 +64,7 @@ impl Outcome {
 pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Job) -> Done {
     let eap = job.config.eap.as_ref().filter(|_| !job.client.eap.methods.is_empty());
     if let (Some(eap), Some(message)) = (eap, &job.wanted.eap) {
-        let outcome = wifi.decide(&gatekeeper, &job, eap, message).await.map(Outcome::Eap);
+        let outcome = Box::pin(wifi.decide(&gatekeeper, &job, eap, message)).await.map(Outcome::Eap);
         if outcome.is_err() {
             gatekeeper.meters.undecided(Front::Eap);
         }

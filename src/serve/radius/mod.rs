@@ -288,10 +288,10 @@ impl Server {
     }
 }
 
-/// How many sockets an address gets; 0: one for each core.
+/// How many sockets an address gets; 0: one for each core but one, which is left to the thread that writes.
 fn sockets(wanted: usize) -> usize {
     match wanted {
-        0 => std::thread::available_parallelism().map_or(1, usize::from).min(MANY),
+        0 => std::thread::available_parallelism().map_or(1, usize::from).saturating_sub(1).clamp(1, MANY),
         wanted => wanted,
     }
 }

@@ -131,7 +131,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         self.desk.arrived(self.inbox.len());
         for (received, bytes) in self.inbox.iter() {
             let Some((job, about)) = self.desk.datagram(received, bytes, now) else { continue };
-            if let Some((about, end)) = self.in_flight.begin((self.decide)(job), about) {
+            if let Some((about, end)) = self.in_flight.begin(|| (self.decide)(job), about) {
                 self.desk.ended(&about, end, now);
             }
         }

@@ -256,7 +256,7 @@ impl Records {
 
 #[async_trait]
 impl Logins for Records {
-    async fn settle(&self, settlement: Settlement) -> Result<Settled> {
+    async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled> {
         if self.note(&settlement) {
             return Ok(Settled::Done);
         }

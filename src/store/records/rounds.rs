@@ -38,7 +38,7 @@ pub(super) struct Charge {
 
 /// A settlement, and what its message says, sealed.
 pub(super) struct End {
-    pub(super) settlement: Settlement,
+    pub(super) settlement: Box<Settlement>,
     pub(super) sealed: Option<String>,
 }
 
@@ -68,7 +68,7 @@ impl Round {
 
     fn settlement(&self) -> Option<&Settlement> {
         match self {
-            Round::Settle(end, _) => end.as_ref().map(|end| &end.settlement),
+            Round::Settle(end, _) => end.as_ref().map(|end| &*end.settlement),
             Round::Charge(..) => None,
         }
     }

@@ -173,7 +173,7 @@ impl Portal {
             replayed: None,
             limited: Some(limited),
         };
-        Ok(self.gatekeeper.logins.settle(settlement).await?)
+        Ok(self.gatekeeper.logins.settle(Box::new(settlement)).await?)
     }
 
     fn code_message(

@@ -81,13 +81,13 @@ async fn accepted_position_moves_the_kept_account_on_and_a_replay_does_not() {
     let id = store.totp(alice, FactorState::Active).await;
     keep(&store, "alice").await;
     let end = settlement(alice, Some(position(id, 10)));
-    assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     let memory = kept(&store, "alice").expect("it stays");
     assert_eq!((memory.factors[0].next, memory.factors[0].used), (11, Some(NOW)));
     let file = store.factors().factor(id).await.unwrap();
     assert_eq!((file.next, file.used), (11, Some(NOW)));
     let old = settlement(alice, Some(position(id, 4)));
-    assert_eq!(store.logins().settle(old).await.unwrap(), Settled::Replayed);
+    assert_eq!(store.logins().settle(Box::new(old)).await.unwrap(), Settled::Replayed);
     assert_eq!(account(&store, "alice").await.factors[0].next, 11);
 }
 
@@ -99,7 +99,7 @@ async fn accepted_code_is_no_longer_in_the_account() {
     let id = store.codes(alice, codes).await;
     keep(&store, "alice").await;
     let code = Proof::Code { factor: id, digest: [1; 32] };
-    assert_eq!(store.logins().settle(settlement(alice, Some(code))).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(settlement(alice, Some(code)))).await.unwrap(), Settled::Done);
     let Material::Codes(left) = account(&store, "alice").await.factors[0].material.clone() else { panic!() };
     assert_eq!(left.iter().map(|code| code.digest).collect::<Vec<_>>(), [[2; 32]]);
 }
@@ -196,7 +196,7 @@ async fn commit_that_writes_nothing_does_not_hide_the_next_write_of_another_proc
         status("locked").await;
     }
     keep(&store, "alice").await;
-    let refused = store.logins().settle(settlement(alice, None)).await;
+    let refused = store.logins().settle(Box::new(settlement(alice, None))).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     status("active").await;
 }

@@ -29,7 +29,9 @@ async fn of_a_thousand_settlements_of_one_position_one_is_done(kit: Kit) {
     let mut tasks = JoinSet::new();
     for _ in 0..1000 {
         let logins = store.logins();
-        tasks.spawn(async move { logins.settle(settlement(alice, Some(position(id, 10)))).await.unwrap() });
+        tasks.spawn(async move {
+            logins.settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap()
+        });
     }
     let all = tasks.join_all().await;
     assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 1);
@@ -47,7 +49,7 @@ async fn of_a_thousand_settlements_of_one_code_one_is_done(kit: Kit) {
     for _ in 0..1000 {
         let logins = store.logins();
         let proof = Proof::Code { factor: id, digest: [1; 32] };
-        tasks.spawn(async move { logins.settle(settlement(alice, Some(proof))).await.unwrap() });
+        tasks.spawn(async move { logins.settle(Box::new(settlement(alice, Some(proof)))).await.unwrap() });
     }
     let all = tasks.join_all().await;
     assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 1);

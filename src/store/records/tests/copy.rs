@@ -40,7 +40,7 @@ async fn filled() -> Store {
     };
     assert!(store.upkeep().clean(&keep, NOW + Duration::from_secs(1000)).await.unwrap().audit > 0);
     let end = Settlement { once: vec![("a".to_owned(), NOW)], ..settlement(alice, Some(position(id, 10))) };
-    assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     for sql in [
         "INSERT INTO audit_subjects VALUES (1, 1000, 'x')",
         "INSERT INTO tokens VALUES ('1', 'hotp', 'A1', '', 'stock', NULL, NULL, 0, 1, 'x')",
@@ -89,9 +89,13 @@ async fn everything_arrives_and_serves(kit: Kit) {
     let account = records.people().account(&name("alice")).await.unwrap().unwrap();
     let id = account.factors[0].id;
     let again = settlement(account.person.id, Some(position(id, 10)));
-    assert_eq!(records.logins().settle(again).await.unwrap(), Settled::Replayed, "used up before the move");
+    assert_eq!(
+        records.logins().settle(Box::new(again)).await.unwrap(),
+        Settled::Replayed,
+        "used up before the move"
+    );
     let later = settlement(account.person.id, Some(position(id, 11)));
-    assert_eq!(records.logins().settle(later).await.unwrap(), Settled::Done);
+    assert_eq!(records.logins().settle(Box::new(later)).await.unwrap(), Settled::Done);
     // Twice is once too often.
     let again = copy(&file, &settings).await;
     assert!(matches!(&again, Err(CopyError::NotEmpty(what)) if what.contains("people")), "{again:?}");

@@ -41,7 +41,7 @@ async fn standing_proof_is_accepted_again_and_again_and_says_when(kit: Kit) {
     store.people().account(&name("alice")).await.unwrap().unwrap();
     for second in 1..4 {
         let at = Timestamp::from_secs(2_000_000 + second);
-        assert_eq!(store.logins().settle(by(alice, phone, at)).await.unwrap(), Settled::Done);
+        assert_eq!(store.logins().settle(Box::new(by(alice, phone, at))).await.unwrap(), Settled::Done);
         let kept = store.people().account(&name("alice")).await.unwrap().unwrap();
         assert_eq!((kept.factors[0].used, kept.factors[0].next), (Some(at), 0));
         let Material::DevicePassword { hash } = &kept.factors[0].material else { panic!() };
@@ -55,7 +55,7 @@ async fn revoked_or_foreign_or_of_who_is_locked_it_is_not(kit: Kit) {
     let store = kit.store().await;
     let (alice, bob) = (store.person("alice").await, store.person("bob").await);
     let phone = device(&store, alice).await;
-    let settle = |end| async { store.logins().settle(end).await.unwrap() };
+    let settle = |end| async { store.logins().settle(Box::new(end)).await.unwrap() };
     assert_eq!(settle(by(bob, phone, NOW)).await, Settled::Replayed);
     store.people().set_status(alice, Status::Locked, entry("person.lock")).await.unwrap();
     assert_eq!(settle(by(alice, phone, NOW)).await, Settled::Replayed);
@@ -78,12 +78,12 @@ async fn failures_of_devices_are_counted_for_the_person(kit: Kit) {
     }
     let mut refused = settlement(alice, None);
     refused.audit.outcome = "reject";
-    assert_eq!(store.logins().settle(refused).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(refused)).await.unwrap(), Settled::Done);
     let failures = store.attempts().failures(alice).await.unwrap();
     assert_eq!((failures[0].counter.as_str(), failures[0].failures.count), ("devices", 3));
     let again = store.open(ring(&[("k1", 1)])).await.unwrap();
     assert_eq!(again.attempts().failures(alice).await.unwrap()[0].failures.count, 3, "it is written");
-    assert_eq!(store.logins().settle(by(alice, phone, NOW)).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(by(alice, phone, NOW))).await.unwrap(), Settled::Done);
     assert!(store.attempts().failures(alice).await.unwrap().is_empty());
 }
 

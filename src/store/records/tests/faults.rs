@@ -16,7 +16,7 @@ async fn locked_file_fails_within_the_timeout_and_recovers() {
     let mut tasks = JoinSet::new();
     for _ in 0..600 {
         let logins = store.logins();
-        tasks.spawn(async move { logins.settle(settlement(alice, Some(position(id, 10)))).await });
+        tasks.spawn(async move { logins.settle(Box::new(settlement(alice, Some(position(id, 10))))).await });
     }
     for answer in tasks.join_all().await {
         let Err(StoreError::Unavailable(why)) = answer else { panic!("{answer:?}") };
@@ -25,7 +25,7 @@ async fn locked_file_fails_within_the_timeout_and_recovers() {
     // More jobs than fit a batch, and still no second wait: a batch is 256.
     assert!(started.elapsed() < BUSY * 4, "{:?}", started.elapsed());
     other.plain("ROLLBACK").await.unwrap();
-    let settled = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    let settled = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
     assert_eq!(settled, Settled::Done, "none of those that failed was kept");
     assert_eq!(store.broken().await, None);
 }
@@ -74,7 +74,9 @@ async fn full_disk_keeps_nothing_of_the_batch_and_recovers() {
     // One batch: a login that would fit and an entry that does not.
     let mut tasks = JoinSet::new();
     let logins = store.logins();
-    tasks.spawn(async move { logins.settle(settlement(alice, Some(position(id, 10)))).await.map(drop) });
+    tasks.spawn(
+        async move { logins.settle(Box::new(settlement(alice, Some(position(id, 10))))).await.map(drop) },
+    );
     let audit = store.audit();
     let large = AuditEntry { detail: "x".repeat(100_000).into(), ..entry("large") };
     tasks.spawn(async move { audit.append(large).await });
@@ -85,7 +87,7 @@ async fn full_disk_keeps_nothing_of_the_batch_and_recovers() {
     assert_eq!(store.actions().await.len(), before);
     assert_eq!(store.factors().factor(id).await.unwrap().next, 0);
     pages(&store, None).await;
-    let settled = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    let settled = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
     assert_eq!(settled, Settled::Done);
     assert_eq!(store.broken().await, None);
 }

@@ -27,7 +27,7 @@ async fn what_was_written_survives_reopening() {
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let digest = store.digester().digest(id, "12345678");
-    let _ = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    let _ = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
     store.reopen().await;
     assert_eq!(store.factors().factor(id).await.unwrap().next, 11);
     assert_eq!(store.digester().digest(id, "12345678"), digest);
@@ -156,7 +156,7 @@ async fn used_positions_stay_used_when_an_older_file_is_brought_up_to_date() {
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     assert_eq!(
-        store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+        store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap(),
         Settled::Done
     );
     store.close().await;
@@ -165,10 +165,10 @@ async fn used_positions_stay_used_when_an_older_file_is_brought_up_to_date() {
     }
     store.reopen().await;
     assert_eq!(store.factors().factor(id).await.unwrap().used, Some(NOW));
-    let again = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    let again = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
     assert_eq!(again, Settled::Replayed);
     assert_eq!(
-        store.logins().settle(settlement(alice, Some(position(id, 11)))).await.unwrap(),
+        store.logins().settle(Box::new(settlement(alice, Some(position(id, 11))))).await.unwrap(),
         Settled::Done
     );
 }

@@ -55,7 +55,7 @@ async fn race(store: &Store, other: &Records, end: Settlement) -> Vec<Settled> {
     for number in 0..50 {
         let logins = if number % 2 == 0 { store.logins() } else { other.logins() };
         let end = end.clone();
-        tasks.spawn(async move { logins.settle(end).await.unwrap() });
+        tasks.spawn(async move { logins.settle(Box::new(end)).await.unwrap() });
     }
     tasks.join_all().await
 }
@@ -129,7 +129,7 @@ async fn logins_and_changes_of_both_do_not_deadlock(kit: Kit) {
             let records = if (number + step) % 2 == 0 { store.records.clone() } else { other.clone() };
             tasks.spawn(async move {
                 let position = position(id, step as u64);
-                let _ = records.logins().settle(settlement(person, Some(position))).await.unwrap();
+                let _ = records.logins().settle(Box::new(settlement(person, Some(position)))).await.unwrap();
                 records
                     .passwords()
                     .set(person, Secret::new("x".into()), entry("password.set"))
@@ -151,7 +151,7 @@ async fn account_changed_through_one_is_seen_by_the_other_at_once(kit: Kit) {
         let account = other.people().account(&name("alice")).await.unwrap().unwrap();
         assert_eq!(account.person.status, status);
     }
-    let refused = other.logins().settle(settlement(alice, None)).await;
+    let refused = other.logins().settle(Box::new(settlement(alice, None))).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
@@ -251,7 +251,8 @@ async fn ended_sessions_are_replaced_unnoticed(kit: Kit) {
         });
         tasks.join_all().await;
         end_all_sessions(&store).await;
-        let settled = store.logins().settle(settlement(alice, Some(position(id, step)))).await.unwrap();
+        let settled =
+            store.logins().settle(Box::new(settlement(alice, Some(position(id, step))))).await.unwrap();
         assert_eq!(settled, Settled::Done);
         for _ in 0..5 {
             store.people().account(&name("alice")).await.unwrap();

@@ -94,7 +94,7 @@ fn uses(person: PersonId, proof: Option<Proof>, marks: &[&str]) -> Settlement {
 }
 
 pub(super) async fn settle(store: &Store, end: Settlement) -> Settled {
-    store.logins().settle(end).await.unwrap()
+    store.logins().settle(Box::new(end)).await.unwrap()
 }
 
 async fn send(store: &Store, message: NewMessage) -> CodeId {
@@ -159,7 +159,7 @@ async fn together(store: &Store, ends: Vec<Settlement>) -> Vec<Settled> {
     let mut tasks = JoinSet::new();
     for (number, end) in ends.into_iter().enumerate() {
         let logins = store.logins();
-        tasks.spawn(async move { (number, logins.settle(end).await.unwrap()) });
+        tasks.spawn(async move { (number, logins.settle(Box::new(end)).await.unwrap()) });
     }
     let mut all = tasks.join_all().await;
     all.sort_unstable_by_key(|(number, _)| *number);
@@ -201,7 +201,7 @@ async fn of_many_with_one_mark_one_is_done(kit: Kit) {
     let mut tasks = JoinSet::new();
     for _ in 0..300 {
         let logins = store.logins();
-        tasks.spawn(async move { logins.settle(uses(alice, None, &["a"])).await.unwrap() });
+        tasks.spawn(async move { logins.settle(Box::new(uses(alice, None, &["a"]))).await.unwrap() });
     }
     let all = tasks.join_all().await;
     assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 1);
@@ -391,7 +391,7 @@ async fn limits_hold_for_many_at_once(kit: Kit) {
     for _ in 0..100 {
         let logins = store.logins();
         let round = sends(message(alice), SendLimits { per_origin: 7, ..limits() });
-        tasks.spawn(async move { logins.settle(round).await.unwrap() });
+        tasks.spawn(async move { logins.settle(Box::new(round)).await.unwrap() });
     }
     let all = tasks.join_all().await;
     assert_eq!(all.iter().filter(|settled| **settled == Settled::Done).count(), 7);

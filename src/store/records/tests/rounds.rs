@@ -71,7 +71,7 @@ mod in_a_file {
     async fn settled(store: &Store, person: PersonId, clear: &[Counter]) {
         let mut end = settlement(person, None);
         (end.audit.outcome, end.clear) = ("reject", clear.to_vec());
-        assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+        assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     }
 
     /// As it is in the file.
@@ -125,16 +125,16 @@ mod in_a_file {
         let alice = store.person("alice").await;
         let id = store.totp(alice, FactorState::Active).await;
         assert_eq!(
-            store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+            store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap(),
             Settled::Done
         );
         charged(&store, alice, 1).await;
-        let again = store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+        let again = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
         assert_eq!(again, Settled::Replayed);
         assert_eq!(written(&store).await, [1]);
         store.people().set_status(alice, Status::Locked, entry("person.lock")).await.unwrap();
         charged(&store, alice, 1).await;
-        let late = store.logins().settle(settlement(alice, None)).await;
+        let late = store.logins().settle(Box::new(settlement(alice, None))).await;
         assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
         assert_eq!(written(&store).await, [2]);
     }
@@ -207,7 +207,8 @@ mod in_a_file {
         });
         let logins = store.logins();
         let (with, without) = (settlement(alice, Some(position(id, 10))), settlement(alice, None));
-        let (locked, with, without) = tokio::join!(lock, logins.settle(with), logins.settle(without));
+        let (locked, with, without) =
+            tokio::join!(lock, logins.settle(Box::new(with)), logins.settle(Box::new(without)));
         locked.unwrap();
         assert_eq!(with.unwrap(), Settled::Replayed);
         assert!(matches!(without, Err(StoreError::Conflict(_))), "{without:?}");
@@ -216,7 +217,10 @@ mod in_a_file {
     /// Someone comes in by the password alone.
     async fn enters(store: &Store, person: PersonId) -> Result<Settled> {
         let _ = store.attempts().charge(Some(person), PASSWORD, &rules(), NOW).await?;
-        store.logins().settle(Settlement { clear: PASSWORD.to_vec(), ..settlement(person, None) }).await
+        store
+            .logins()
+            .settle(Box::new(Settlement { clear: PASSWORD.to_vec(), ..settlement(person, None) }))
+            .await
     }
 
     async fn accepts(store: &Store) -> usize {
@@ -324,7 +328,7 @@ async fn together(store: &Store, person: Option<PersonId>, steps: Vec<Step>) -> 
                 Step::Charge(counters) => {
                     format!("{:?}", attempts.charge(person, counters, &rules(), NOW).await.unwrap())
                 }
-                Step::End(end) => format!("{:?}", logins.settle(*end).await.unwrap()),
+                Step::End(end) => format!("{:?}", logins.settle(end).await.unwrap()),
             };
             (number, came)
         });
@@ -389,7 +393,7 @@ async fn of_many_people_at_once_each_gets_what_is_theirs(kit: Kit) {
     for id in ids.iter().copied() {
         let logins = store.logins();
         let end = Settlement { clear: PASSWORD.to_vec(), ..settlement(id, None) };
-        ends.spawn(async move { (id, logins.settle(end).await) });
+        ends.spawn(async move { (id, logins.settle(Box::new(end)).await) });
     }
     for (id, settled) in ends.join_all().await {
         match settled {
@@ -407,7 +411,7 @@ async fn lock_that_waits_with_a_login_wins(kit: Kit) {
     let alice = store.person("alice").await;
     let (people, logins) = (store.people(), store.logins());
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move { logins.settle(settlement(alice, None)).await.is_ok() });
+    tasks.spawn(async move { logins.settle(Box::new(settlement(alice, None))).await.is_ok() });
     tasks.spawn(async move { people.set_status(alice, Status::Locked, entry("person.lock")).await.is_err() });
     assert_eq!(tasks.join_all().await, [false, false]);
 }
@@ -442,7 +446,7 @@ async fn of_many_passcodes_at_once_each_is_accepted_once(kit: Kit) {
         for turn in 0..=number % 3 {
             let logins = store.logins();
             ends.spawn(async move {
-                (turn, logins.settle(settlement(who, Some(position(id, 10)))).await.unwrap())
+                (turn, logins.settle(Box::new(settlement(who, Some(position(id, 10))))).await.unwrap())
             });
         }
     }

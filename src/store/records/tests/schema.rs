@@ -48,7 +48,7 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     assert_eq!(
-        store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+        store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap(),
         Settled::Done
     );
     store.close().await;
@@ -67,7 +67,7 @@ async fn older_schema_is_refused_until_it_is_migrated(kit: Kit) {
     assert!(old.fetch_all(&mut store.raw().await).await.unwrap().is_empty());
     let migrated = store.open(ring(&[("k1", 1)])).await.unwrap();
     migrated.audit().append(entry("told")).await.unwrap();
-    let again = migrated.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap();
+    let again = migrated.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
     assert_eq!(again, Settled::Replayed, "used up before");
 }
 
@@ -123,7 +123,7 @@ async fn user_without_rights_to_change_tables_may_serve(kit: Kit) {
     store.reopen().await;
     let alice = store.person("alice").await;
     assert!(store.identities().lead("campus").await.unwrap());
-    let _ = store.logins().settle(settlement(alice, None)).await.unwrap();
+    let _ = store.logins().settle(Box::new(settlement(alice, None))).await.unwrap();
 }
 
 async fn standby_is_refused_with_what_to_do(kit: Kit) {

@@ -173,10 +173,10 @@ async fn factor_is_confirmed_once_and_the_code_is_used_up_with_it(kit: Kit) {
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Pending).await;
     let replay = settlement(alice, Some(position(id, 10)));
-    assert_eq!(store.logins().settle(replay.clone()).await.unwrap(), Settled::Replayed, "pending");
+    assert_eq!(store.logins().settle(Box::new(replay.clone())).await.unwrap(), Settled::Replayed, "pending");
     assert!(store.factors().confirm(id, 10, entry("factor.confirm")).await.unwrap());
     assert!(!store.factors().confirm(id, 11, entry("factor.confirm")).await.unwrap());
-    assert_eq!(store.logins().settle(replay).await.unwrap(), Settled::Replayed);
+    assert_eq!(store.logins().settle(Box::new(replay)).await.unwrap(), Settled::Replayed);
     assert_eq!(store.actions().await.iter().filter(|action| *action == "factor.confirm").count(), 1);
 }
 
@@ -232,7 +232,7 @@ async fn revoked_factor_leaves_nothing_behind(kit: Kit) {
     assert!(matches!(store.factors().factor(id).await, Err(StoreError::NotFound(_))));
     assert_eq!(count(&store, alice).await, 0);
     let gone = settlement(alice, Some(Proof::Code { factor: id, digest: [1; 32] }));
-    assert_eq!(store.logins().settle(gone).await.unwrap(), Settled::Replayed);
+    assert_eq!(store.logins().settle(Box::new(gone)).await.unwrap(), Settled::Replayed);
 }
 
 async fn factor_of_nobody_is_refused(kit: Kit) {
@@ -285,7 +285,7 @@ async fn success_clears_and_what_was_not_tried_is_refunded_with_its_delay(kit: K
     }
     let mut end = settlement(alice, Some(position(id, 10)));
     (end.clear, end.refund) = (vec![password], vec![factor]);
-    assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     let left = store.attempts().failures(alice).await.unwrap();
     assert_eq!((left.len(), left[0].failures.count), (1, 2));
     let again = store.attempts().charge(Some(alice), &[factor], &rules(), NOW).await.unwrap();
@@ -297,12 +297,13 @@ async fn older_and_same_positions_are_replays_that_change_nothing_else(kit: Kit)
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     assert_eq!(
-        store.logins().settle(settlement(alice, Some(position(id, 10)))).await.unwrap(),
+        store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap(),
         Settled::Done
     );
     let _ = store.attempts().charge(Some(alice), &[Counter::Factor(id)], &rules(), NOW).await.unwrap();
     for old in [10, 9, 0] {
-        let settled = store.logins().settle(settlement(alice, Some(position(id, old)))).await.unwrap();
+        let settled =
+            store.logins().settle(Box::new(settlement(alice, Some(position(id, old))))).await.unwrap();
         assert_eq!(settled, Settled::Replayed);
     }
     assert_eq!(count(&store, alice).await, 1, "the counter is not cleared by a replay");
@@ -311,7 +312,7 @@ async fn older_and_same_positions_are_replays_that_change_nothing_else(kit: Kit)
     let actions = store.actions().await;
     assert_eq!(actions[3..], ["login.replayed"; 3], "{actions:?}");
     assert_eq!(
-        store.logins().settle(settlement(alice, Some(position(id, 11)))).await.unwrap(),
+        store.logins().settle(Box::new(settlement(alice, Some(position(id, 11))))).await.unwrap(),
         Settled::Done
     );
 }
@@ -324,7 +325,8 @@ async fn code_is_good_once_in_time_and_for_its_owner(kit: Kit) {
         vec![OneTimeCode { digest: [1; 32], expires: None }, OneTimeCode { digest: [2; 32], expires }];
     let id = store.codes(alice, codes).await;
     let with = |digest| Some(Proof::Code { factor: id, digest });
-    let settle = async |who, digest| store.logins().settle(settlement(who, with(digest))).await.unwrap();
+    let settle =
+        async |who, digest| store.logins().settle(Box::new(settlement(who, with(digest)))).await.unwrap();
     assert_eq!(settle(bob, [1; 32]).await, Settled::Replayed, "of someone else");
     assert_eq!(settle(alice, [2; 32]).await, Settled::Replayed, "expired");
     assert_eq!(settle(alice, [3; 32]).await, Settled::Replayed, "unknown");
@@ -341,18 +343,21 @@ async fn lock_that_lands_during_the_login_wins(kit: Kit) {
     store.people().set_status(alice, Status::Locked, entry("person.lock")).await.unwrap();
     let code = Proof::Code { factor: codes, digest: [1; 32] };
     for proof in [position(id, 10), code] {
-        assert_eq!(store.logins().settle(settlement(alice, Some(proof))).await.unwrap(), Settled::Replayed);
+        assert_eq!(
+            store.logins().settle(Box::new(settlement(alice, Some(proof)))).await.unwrap(),
+            Settled::Replayed
+        );
     }
-    let without = store.logins().settle(settlement(alice, None)).await;
+    let without = store.logins().settle(Box::new(settlement(alice, None))).await;
     assert!(matches!(without, Err(StoreError::Conflict(_))), "{without:?}");
     let mut refusal = settlement(alice, None);
     refusal.audit.outcome = "reject";
-    assert_eq!(store.logins().settle(refusal).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(refusal)).await.unwrap(), Settled::Done);
     // The login without a proof left nothing; the refusal is the only `login`.
     assert_eq!(store.actions().await[3..], ["person.lock", "login.replayed", "login.replayed", "login"]);
     store.people().set_status(alice, Status::Active, entry("person.unlock")).await.unwrap();
     assert_eq!(
-        store.logins().settle(settlement(alice, Some(code))).await.unwrap(),
+        store.logins().settle(Box::new(settlement(alice, Some(code)))).await.unwrap(),
         Settled::Done,
         "not used up"
     );
@@ -363,7 +368,7 @@ async fn absurd_positions_do_not_spoil_the_factor(kit: Kit) {
     let alice = store.person("alice").await;
     let id = store.totp(alice, FactorState::Active).await;
     let end = settlement(alice, Some(position(id, u64::MAX)));
-    assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+    assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     assert!(store.factors().factor(id).await.is_ok());
 }
 

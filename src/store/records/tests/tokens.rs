@@ -73,7 +73,7 @@ impl Store {
     }
 
     pub(super) async fn login(&self, person: PersonId, factor: FactorId, at: u64) -> Settled {
-        self.logins().settle(settlement(person, Some(position(factor, at)))).await.unwrap()
+        self.logins().settle(Box::new(settlement(person, Some(position(factor, at))))).await.unwrap()
     }
 }
 

@@ -198,7 +198,7 @@ async fn marks_messages_and_factors_that_are_over_go(kit: Kit) {
     for (name, days) in [("a", 1), ("b", 10)] {
         let mut end = settlement(alice, None);
         end.once = vec![(name.to_owned(), NOW + DAY * days)];
-        assert_eq!(store.logins().settle(end).await.unwrap(), Settled::Done);
+        assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     }
     for ended in ["0", "1000000000"] {
         let sql = format!(
