@@ -13,8 +13,9 @@ use crate::domain::factor::{Algorithm, Factor, FactorKind, Material, OneTimeCode
 use crate::domain::method::{Channel, Reach};
 use crate::domain::passcode::tests::{factor, hotp_factor, totp_factor};
 use crate::domain::passcode::{self, Window, canonical_code, code_at};
+use crate::domain::password::PasswordVerdict;
 use crate::domain::person::{Person, PersonId};
-use crate::domain::policy::{ClientPolicy, LoginTexts};
+use crate::domain::policy::{ClientPolicy, LoginTexts, SecondFactor};
 use crate::domain::sent::SentCode;
 use crate::domain::yubikey::{KeyOwner, Validation};
 use crate::wire::yubico::PublicId;
