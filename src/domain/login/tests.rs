@@ -93,18 +93,8 @@ impl Round {
 impl World {
     fn new(kind: LoginKind, factors: Vec<Factor>) -> Self {
         let person = Person {
-            id: PersonId::from_uuid(uuid::Uuid::from_u128(99)),
-            username: Username::parse("alice").unwrap(),
-            name: String::new(),
-            roles: Vec::new(),
             groups: vec!["staff".into()],
-            email: None,
-            phone: None,
-            own: None,
-            status: Status::Active,
-            version: 1,
-            origin: None,
-            valid_until: None,
+            ..Person::named(PersonId::from_uuid(uuid::Uuid::from_u128(99)), Username::parse("alice").unwrap())
         };
         let default = LoginPolicy { kind, second_factor: SecondFactor::IfEnrolled, ..LoginPolicy::default() };
         World {
