@@ -69,6 +69,37 @@ fn every_link_in_the_documents_leads_to_a_file() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
+/// The modules right in a folder.
+fn modules(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let modules =
+        entries.filter(|path| path.extension().is_some_and(|it| it == "rs") || path.join("mod.rs").exists());
+    let names = modules.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
+#[test]
+fn architecture_names_every_module_and_every_file_of_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let section = |title: &str| {
+        let rest = text.split_once(&format!("\n## {title}\n")).unwrap().1;
+        rest.split("\n## ").next().unwrap()
+    };
+    // In the ranks that are left out, files are named after what they are about.
+    let ranks = ["src/base", "src/wire", "src/domain", "src/engine", "src/serve"];
+    let folders = ranks.map(|rank| (rank, "Where to find what")).into_iter().chain([("tests", "Tests")]);
+    let mut missing = Vec::new();
+    for (folder, title) in folders {
+        let named: HashSet<_> = section(title).split('`').skip(1).step_by(2).collect();
+        let modules = modules(&root.join(folder)).into_iter();
+        missing.extend(
+            modules.filter(|name| !named.contains(name.as_str())).map(|name| format!("{folder}/{name}")),
+        );
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 #[test]
 fn troubleshooting_has_a_section_for_each_reason_and_each_drop_and_no_other() {
     use doorward::domain::reason::Reason;

@@ -1,5 +1,5 @@
 //! Holds the ranks of the tree: a module imports only ranks above its own, siblings inside `serve` never
-//! import each other (only what they share, `serve::http`), and the pure ranks know no sockets, clocks or global randomness.
+//! import each other (only what they share, `http` and `handed`), and the pure ranks know no sockets, clocks or global randomness.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
 

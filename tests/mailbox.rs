@@ -19,7 +19,7 @@ mod logs;
 use doorward::base::Secret;
 use doorward::config::{self, MailboxSettings};
 use doorward::domain::mailbox::MailboxAccount;
-use doorward::domain::person::{Person, PersonId, Status, Username};
+use doorward::domain::person::{Person, PersonId, Username};
 use doorward::store::mailbox::{MailboxError, MailboxProvider};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -43,18 +43,8 @@ fn settings(dir: &Path, lines: &str) -> MailboxSettings {
 
 fn person(username: &str, email: &str) -> Person {
     Person {
-        id: PersonId::from_uuid(uuid::Uuid::now_v7()),
-        username: Username::parse(username).unwrap(),
-        name: String::new(),
-        roles: Vec::new(),
-        groups: Vec::new(),
         email: Some(email.to_owned()),
-        phone: None,
-        own: None,
-        status: Status::Active,
-        version: 1,
-        origin: None,
-        valid_until: None,
+        ..Person::named(PersonId::from_uuid(uuid::Uuid::now_v7()), Username::parse(username).unwrap())
     }
 }
 

@@ -7,7 +7,7 @@ pub mod confinement;
 pub mod demo;
 pub mod lifecycle;
 pub mod logging;
-pub mod login_test;
+pub mod nas;
 pub mod notify;
 pub mod serve;
 pub mod wiring;

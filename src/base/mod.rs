@@ -1,6 +1,6 @@
 //! Ground that every other rank stands on: time, randomness, secrets, address prefixes and counters.
 //!
-//! Time and randomness are traits so that tests inject them; nothing below `serve` reads the system clock.
+//! Time and randomness are traits so that tests inject them; the ranks that only decide (`wire`, `domain`, `eap`) never ask the system.
 
 pub mod clock;
 pub mod meter;

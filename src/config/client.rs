@@ -1,16 +1,16 @@
-//! Clients, their policies, and reply attributes.
+//! `[[client]]`: who may ask, and what it asks of people.
 
-use super::files::Files;
-use super::mask;
+use super::files::{self, Files};
 use super::report::At;
 use super::section::Section;
-use super::tree::{Entry, Value};
-use super::{Client, ClientEap, ReplyRule};
-use crate::base::{PrefixMap, Secret};
+use super::tree::Value;
+use crate::base::PrefixMap;
+use crate::base::meter::Outcomes;
 use crate::domain::factor::FactorKind;
 use crate::domain::method::{Channel, Method};
 use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy, SecondFactor};
-use crate::wire::radius::{DataType, Dictionary, SharedSecret, ValueError};
+use crate::wire::eap::Method as EapMethod;
+use crate::wire::radius::SharedSecret;
 use ipnet::IpNet;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -20,6 +20,38 @@ use std::time::Duration;
 
 /// Shared secrets shorter than this can be found by trying (RFC 2865 §3 wants at least 16 octets).
 const SECRET_LENGTH: usize = 16;
+
+/// `[[client]]`: a NAS, or a network of them.
+#[derive(Debug, Clone)]
+pub struct Client {
+    /// Short name for logs and audit.
+    pub name: String,
+    /// Shared secret.
+    pub secret: SharedSecret,
+    /// Refuse requests without Message-Authenticator (CVE-2024-3596).
+    pub require_message_authenticator: bool,
+    /// Drop requests that carry Proxy-State but no Message-Authenticator (CVE-2024-3596).
+    pub limit_proxy_state: bool,
+    /// What it asks of people.
+    pub policy: ClientPolicy,
+    /// EAP at this client.
+    pub eap: ClientEap,
+    /// How its logins end, once there was one under these settings.
+    pub outcomes: OnceLock<Arc<Outcomes>>,
+}
+
+/// EAP at a client.
+#[derive(Debug, Clone)]
+pub struct ClientEap {
+    /// Methods allowed.
+    pub methods: Vec<EapMethod>,
+    /// Whether passwords of devices are taken.
+    pub device_passwords: bool,
+    /// The policy where the device cannot be asked back.
+    pub unasked: ClientPolicy,
+    /// Digest of name and policy: a TLS session is resumed only where they are the same.
+    pub scope: [u8; 32],
+}
 
 /// All clients by prefix, and their names.
 pub(super) fn clients(
@@ -124,12 +156,7 @@ pub(super) fn policies(section: &Section<'_>, groups: &'static str) -> Option<Cl
     Some(ClientPolicy { default: default?, groups })
 }
 
-fn eap(
-    name: &str,
-    policy: &ClientPolicy,
-    methods: Vec<crate::wire::eap::Method>,
-    device_passwords: bool,
-) -> ClientEap {
+fn eap(name: &str, policy: &ClientPolicy, methods: Vec<EapMethod>, device_passwords: bool) -> ClientEap {
     let mut unasked = policy.clone();
     let all = unasked.groups.iter_mut().map(|(_, policy)| policy).chain([&mut unasked.default]);
     all.for_each(|policy| policy.challenge = false);
@@ -138,37 +165,8 @@ fn eap(
     ClientEap { methods, device_passwords, unasked, scope }
 }
 
-/// What stands in one of the three keys for a secret, and where; `owner` is whose, for messages.
-pub(super) fn secret(section: &Section<'_>, files: &Files<'_>, owner: &str) -> Option<(Secret<Vec<u8>>, At)> {
-    let given: Vec<_> = ["secret", "secret_file", "secret_credential"]
-        .into_iter()
-        .filter(|key| section.written(key).is_some())
-        .collect();
-    let [key] = given.as_slice() else {
-        let message = "exactly one of `secret`, `secret_file` and `secret_credential` is needed here";
-        let (at, hint) = match given.iter().max_by_key(|key| section.place(key).start) {
-            Some(last) => (section.place(last), "keep one of them"),
-            None => (section.at, "add `secret_file`"),
-        };
-        section.error(at, message, hint);
-        return None;
-    };
-    let (text, at) = section.text(key)?;
-    let secret = match *key {
-        "secret" => Secret::new(text.into_bytes()),
-        "secret_file" => files.secret_file(section, &text, at)?,
-        _ => files.credential(section, &text, at)?,
-    };
-    if *key == "secret"
-        && let Some(file) = section.sink.borrow().readable_by_everyone(at)
-    {
-        files.warn(format!("{file} holds the secret of {owner} and can be read by everyone"));
-    }
-    Some((secret, at))
-}
-
 fn shared_secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<SharedSecret> {
-    let (secret, at) = secret(section, files, &format!("client `{name}`"))?;
+    let (secret, at) = files::secret(section, files, &format!("client `{name}`"))?;
     let Ok(secret) = SharedSecret::new(secret) else {
         section.error(at, "the shared secret is empty", "at least 16 random characters");
         return None;
@@ -253,107 +251,6 @@ fn contradictions(
             "a letter or digit cannot separate password and passcode: either may begin or end with it";
         section.error(section.place("separators"), message, "such as \",\"");
     }
-}
-
-/// The standard dictionary with the `[[attribute]]` tables.
-pub(super) fn dictionary(root: &Section<'_>) -> Dictionary {
-    let mut dictionary = Dictionary::standard();
-    for (entries, at) in root.tables("attribute") {
-        let section = Section::new("attribute", entries, at, &root.sink);
-        let name = section.text("name");
-        let vendor = section.number::<u32>("vendor", 0..=0x00ff_ffff);
-        let number = section.number::<u8>("number", 1..=255);
-        let types = [
-            ("string", DataType::String),
-            ("octets", DataType::Octets),
-            ("integer", DataType::Integer),
-            ("ipaddr", DataType::Ipv4Address),
-            ("ipv6addr", DataType::Ipv6Address),
-            ("ipv6prefix", DataType::Ipv6Prefix),
-            ("date", DataType::Date),
-            ("integer64", DataType::Integer64),
-        ];
-        let kind = section.choice("type", &types);
-        if let (Some((name, at)), Some(vendor), Some(number), Some(kind)) = (name, vendor, number, kind)
-            && !dictionary.add(&name, vendor, number, kind)
-        {
-            section.error(at, format!("the dictionary has `{name}` already"), "choose another name");
-        }
-    }
-    dictionary
-}
-
-/// `[[reply]]` rules with encoded attributes.
-pub(super) fn replies(
-    root: &Section<'_>,
-    dictionary: &Dictionary,
-    clients: &[String],
-) -> Option<Vec<ReplyRule>> {
-    let rule = |(entries, at)| {
-        let section = Section::new("reply", entries, at, &root.sink);
-        let groups = section.texts("groups")?.into_iter().map(|(group, _)| group).collect();
-        let mut names = Vec::new();
-        for (name, at) in section.texts("clients")? {
-            if !clients.contains(&name) {
-                section.error(
-                    at,
-                    format!("no client is called `{name}`"),
-                    format!("there are: {}", clients.join(", ")),
-                );
-            }
-            names.push(name);
-        }
-        let mut attributes = Vec::new();
-        match section.written("attributes").map(|node| &node.value) {
-            Some(Value::Table(entries)) => {
-                for entry in entries {
-                    for (text, at) in values(&section, entry) {
-                        match dictionary.encode(&entry.key, &text) {
-                            Ok(attribute) => attributes.push(attribute),
-                            Err(error) => {
-                                let place = if error.is_about_name() { entry.at } else { at };
-                                section.error(place, without_secret(&entry.key, &error), "");
-                            }
-                        }
-                    }
-                }
-            }
-            Some(_) | None => section.error(section.at, "a [[reply]] needs a table [reply.attributes]", ""),
-        }
-        Some(ReplyRule { groups, clients: names, attributes })
-    };
-    Some(root.tables("reply").into_iter().filter_map(rule).collect())
-}
-
-/// The error in words, without the value where that is a secret.
-fn without_secret(key: &str, error: &ValueError) -> String {
-    match error {
-        ValueError::Value { name, wanted, .. } if mask::is_secret(key) => {
-            format!("`{name}` wants {wanted}, and this is something else")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// Values of one attribute as text.
-fn values(section: &Section<'_>, entry: &Entry) -> Vec<(String, At)> {
-    let items = match &entry.node.value {
-        Value::List(items) => items.as_slice(),
-        _ => std::slice::from_ref(&entry.node),
-    };
-    let text = |item: &super::tree::Node| match &item.value {
-        Value::Text(text) => Some((text.clone(), item.at)),
-        Value::Integer(number) => Some((number.to_string(), item.at)),
-        other => {
-            section.error(
-                item.at,
-                format!("an attribute is a text or a number, and this is {}", other.kind()),
-                "",
-            );
-            None
-        }
-    };
-    items.iter().filter_map(text).collect()
 }
 
 /// A list of passcode methods.

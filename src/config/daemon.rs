@@ -3,13 +3,73 @@
 use super::files::Files;
 use super::report::At;
 use super::section::Section;
-use super::{Admin, AdminRole, AdminRule, Keys, Log, Retention};
 use crate::base::Secret;
 use nix::unistd::{Group, User};
+use std::path::PathBuf;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// `[keys]`: master keys; all open, and which one seals is kept in the database.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// (key id, 32 bytes). The id is the file's name without its ending, 1 to 16 of `[a-z0-9-]`.
+    pub master: Vec<(String, Secret<Vec<u8>>)>,
+}
+
+/// `[admin]`
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Unix socket.
+    pub socket: PathBuf,
+    /// File mode of the socket.
+    pub mode: u32,
+    /// Who may do what, in order; the first that matches the peer decides. The daemon's own uid and root are
+    /// administrators unless said otherwise.
+    pub roles: Vec<AdminRule>,
+}
+
+/// What a peer of the admin socket may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdminRole {
+    /// Everything.
+    Administrator,
+    /// Look up people and factors, lock and unlock, revoke, issue temporary codes.
+    Helpdesk,
+    /// Read people, factors, status and the audit trail.
+    Auditor,
+}
+
+/// `[[admin.role]]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminRule {
+    /// The role given.
+    pub role: AdminRole,
+    /// To these users.
+    pub uids: Vec<u32>,
+    /// To members of these groups (primary group of the peer, or supplementary by the system's group database).
+    pub gids: Vec<u32>,
+}
+
+/// `[retention]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// How long what is over is kept.
+    pub keep: crate::domain::retention::Retention,
+    /// Between two clean-ups.
+    pub interval: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// JSON lines instead of text.
+    pub json: bool,
+    /// Filter in tracing's syntax, such as `info` or `doorward=debug`.
+    pub filter: String,
+}
 
 pub(super) fn keys(section: &Section<'_>, files: &Files<'_>) -> Option<Keys> {
     let mut master = Vec::new();

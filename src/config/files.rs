@@ -97,3 +97,32 @@ fn read(section: &Section<'_>, path: &Path, at: At) -> Option<Secret<Vec<u8>>> {
     }
     Some(Secret::new(bytes))
 }
+
+/// What stands in one of the three keys for a secret, and where; `owner` is whose, for messages.
+pub(super) fn secret(section: &Section<'_>, files: &Files<'_>, owner: &str) -> Option<(Secret<Vec<u8>>, At)> {
+    let given: Vec<_> = ["secret", "secret_file", "secret_credential"]
+        .into_iter()
+        .filter(|key| section.written(key).is_some())
+        .collect();
+    let [key] = given.as_slice() else {
+        let message = "exactly one of `secret`, `secret_file` and `secret_credential` is needed here";
+        let (at, hint) = match given.iter().max_by_key(|key| section.place(key).start) {
+            Some(last) => (section.place(last), "keep one of them"),
+            None => (section.at, "add `secret_file`"),
+        };
+        section.error(at, message, hint);
+        return None;
+    };
+    let (text, at) = section.text(key)?;
+    let secret = match *key {
+        "secret" => Secret::new(text.into_bytes()),
+        "secret_file" => files.secret_file(section, &text, at)?,
+        _ => files.credential(section, &text, at)?,
+    };
+    if *key == "secret"
+        && let Some(file) = section.sink.borrow().readable_by_everyone(at)
+    {
+        files.warn(format!("{file} holds the secret of {owner} and can be read by everyone"));
+    }
+    Some((secret, at))
+}

@@ -6,7 +6,7 @@ use super::report::{At, Errors};
 use super::section::{Section, Sink};
 use super::{
     api, campus, client, daemon, directory, eap, gateway, login, mailbox, message, metrics, password, portal,
-    radius, redis, registration, sandbox, smtp, store, wsapi, yubico,
+    radius, redis, registration, reply, sandbox, smtp, store, wsapi, yubico,
 };
 use crate::base::{Clock, SystemClock};
 use std::cell::RefCell;
@@ -50,9 +50,9 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let keys = daemon::keys(&root.table("keys"), files);
     let radius = radius::radius(&root.table("radius"));
     let redis = redis::redis(&root.table("redis"), files);
-    let dictionary = client::dictionary(root);
+    let dictionary = reply::dictionary(root);
     let (clients, names) = client::clients(root, files);
-    let replies = client::replies(root, &dictionary, &names);
+    let replies = reply::replies(root, &dictionary, &names);
     let eap = eap::eap(&root.table("eap"), files);
     let texts = login::texts(&root.table("login"));
     let throttle = login::throttle(&root.table("throttle"));

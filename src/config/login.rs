@@ -1,7 +1,6 @@
 //! What logins say, how failures are throttled, and what passcodes are like: `[login]`, `[throttle]`, and the tables of each kind of
 //! factor.
 
-use super::Factors;
 use super::section::Section;
 use crate::domain::factor::Algorithm;
 use crate::domain::policy::LoginTexts;
@@ -10,6 +9,41 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// Factor settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Factors {
+    /// Name of the institution in apps.
+    pub issuer: String,
+    /// TOTP: hash function of new seeds.
+    pub totp_algorithm: Algorithm,
+    /// TOTP: digits of new seeds, 6 or 8.
+    pub totp_digits: u8,
+    /// TOTP: seconds per step of new seeds.
+    pub totp_period: u32,
+    /// TOTP: steps before and after the present one that are accepted, 0 to 2.
+    pub totp_skew: u8,
+    /// TOTP: how far a clock may be off that is found again at a resync.
+    pub totp_resync_window: Duration,
+    /// HOTP: digits of new seeds, 6 or 8.
+    pub hotp_digits: u8,
+    /// HOTP: counters ahead that are tried at a login, at most 10.
+    pub hotp_look_ahead: u8,
+    /// HOTP: counters ahead that are searched at a resync.
+    pub hotp_resync_window: u32,
+    /// PIN: shortest, 4 to 10.
+    pub pin_min: u8,
+    /// PIN: longest, 4 to 10.
+    pub pin_max: u8,
+    /// Recovery codes in a set.
+    pub recovery_codes: u8,
+    /// Digits of a temporary code, 6 to 10.
+    pub temporary_digits: u8,
+    /// Longest life of a temporary code.
+    pub temporary_max_lifetime: Duration,
+    /// Passwords of devices that one person may have; 0: nobody has any.
+    pub devices_per_person: u8,
+}
 
 pub(super) fn texts(section: &Section<'_>) -> Option<LoginTexts> {
     let text = |key: &str| {

@@ -1,15 +1,25 @@
 //! `[codes]`, `[institution]` and `[message]`: codes that are sent, and what people read of them.
 
-use super::Codes;
 use super::report::At;
 use super::section::Section;
-use crate::domain::contact::Email;
+use crate::domain::contact::{Country, Email};
 use crate::domain::message::SendLimits;
 use crate::domain::sent::CodeRules;
 use crate::domain::texts::{Field, Institution, MessageTexts, Template, Texts};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// `[codes]`: codes that are sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Codes {
+    /// Lengths and times.
+    pub rules: CodeRules,
+    /// How many may be asked for.
+    pub limits: SendLimits,
+    /// Where telephone numbers without a country code belong.
+    pub country: Country,
+}
 
 pub(super) fn codes(section: &Section<'_>) -> Option<Codes> {
     let digits = section.number("digits", 6..=10);

@@ -2,12 +2,48 @@
 
 use super::files::Files;
 use super::section::Section;
-use super::{NewPasswords, Password};
 use crate::domain::password::SHORTEST;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// `[password]`: the embedded directory's passwords.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Password {
+    /// Argon2id memory in KiB.
+    pub memory_kib: u32,
+    /// Argon2id passes.
+    pub passes: u32,
+    /// Argon2id lanes.
+    pub lanes: u32,
+    /// Hashing threads; 0: one per core.
+    pub workers: usize,
+    /// Checks waiting at most; more are not decided.
+    pub queue: usize,
+    /// A check not begun by then is not decided.
+    pub deadline: Duration,
+    /// How long a right password is remembered as a keyed digest in memory; zero: never.
+    pub cache: Duration,
+    /// Remembered passwords at most.
+    pub cache_entries: usize,
+}
+
+/// `[password]`: what new passwords must keep to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPasswords {
+    /// Fewest characters, at least 8.
+    pub min_length: usize,
+    /// Most characters.
+    pub max_length: usize,
+    /// So many of four classes of characters; 0: any.
+    pub classes: u8,
+    /// Estimated strength, 1 to 4; 0: any.
+    pub min_strength: u8,
+    /// List of passwords that are refused.
+    pub blocklist: Option<PathBuf>,
+}
 
 /// What the rules are called that others build on.
 #[derive(Clone, Copy, PartialEq, Eq)]

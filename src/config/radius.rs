@@ -1,11 +1,33 @@
 //! `[radius]`: where it is served, and what requests may take.
 
-use super::Radius;
 use super::section::Section;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// `[radius]`
+#[derive(Debug, Clone)]
+pub struct Radius {
+    /// UDP addresses; port 0 takes any.
+    pub listen: Vec<SocketAddr>,
+    /// Sockets for each address; 0: one for each core.
+    pub sockets: usize,
+    /// Requests being decided at the same time; more are dropped.
+    pub max_in_flight: usize,
+    /// A request not decided by then is dropped.
+    pub request_deadline: Duration,
+    /// An Access-Reject leaves so long after its request arrived.
+    pub reject_delay: Duration,
+    /// How long an answer is kept for duplicates (RFC 5080 §2.2.2).
+    pub duplicate_window: Duration,
+    /// Answers kept at most.
+    pub duplicate_entries: usize,
+    /// Challenges outstanding at most.
+    pub challenge_entries: usize,
+    /// How long a stop waits for requests under way.
+    pub drain_timeout: Duration,
+}
 
 pub(super) fn radius(section: &Section<'_>) -> Option<Radius> {
     let listen = section.texts("listen").map(|texts| {

@@ -1,9 +1,8 @@
 //! `[redis]`: where several nodes share what is outstanding.
 
-use super::client;
 use super::directory::Endpoint;
 use super::directory::connection::{authorities, host_and_port};
-use super::files::Files;
+use super::files::{self, Files};
 use super::report::At;
 use super::section::Section;
 use crate::base::Secret;
@@ -182,7 +181,7 @@ fn secret(section: &Section<'_>, files: &Files<'_>, user: &str) -> Option<Option
         }
         return Some(None);
     }
-    let (secret, at) = client::secret(section, files, "Redis")?;
+    let (secret, at) = files::secret(section, files, "Redis")?;
     match std::str::from_utf8(secret.expose()) {
         Ok(text) if !text.is_empty() => Some(Some(Secret::new(text.to_owned()))),
         _ => {

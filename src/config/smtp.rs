@@ -1,8 +1,7 @@
 //! `[smtp]`: the server that takes mail.
 
-use super::client;
 use super::directory::authorities;
-use super::files::Files;
+use super::files::{self, Files};
 use super::section::Section;
 use crate::base::Secret;
 use crate::domain::contact::Email;
@@ -101,7 +100,7 @@ pub(super) fn smtp(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Sm
             if user.chars().any(char::is_control) {
                 section.error(user_at, "`user` has control characters", "a name as the server knows it");
             }
-            let (secret, at) = client::secret(section, files, "[smtp]")?;
+            let (secret, at) = files::secret(section, files, "[smtp]")?;
             if std::str::from_utf8(secret.expose()).is_err() {
                 section.error(at, "the password for the mail server is no UTF-8 text", "");
             }

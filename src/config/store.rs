@@ -1,12 +1,14 @@
 //! `[store]`: the file, or PostgreSQL and how to reach it safely.
 
-use super::files::Files;
+use super::directory;
+use super::files::{self, Files};
 use super::report::At;
 use super::section::Section;
-use super::{Postgres, Store, client, directory};
 use crate::base::Secret;
+use rustls::pki_types::CertificateDer;
 use sqlx::postgres::PgConnectOptions;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -14,6 +16,45 @@ const SECOND: Duration = Duration::from_secs(1);
 const IN_URL: [&str; 6] = ["sslmode", "host", "port", "options", "sslcert", "sslkey"];
 /// Keys that mean something only with a URL.
 const WITH_URL: [&str; 4] = ["ca_file", "secret", "secret_file", "secret_credential"];
+
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Store {
+    /// SQLite file; its folder is made if missing.
+    pub path: PathBuf,
+    /// PostgreSQL, in place of the file.
+    pub postgres: Option<Postgres>,
+    /// How long PostgreSQL may take to connect or to answer.
+    pub timeout: Duration,
+    /// How long a call waits for a lock of another process.
+    pub busy_timeout: Duration,
+    /// Connections that read at the same time.
+    pub readers: u32,
+}
+
+/// `store.url` and what belongs to it.
+#[derive(Debug, Clone)]
+pub struct Postgres {
+    /// `postgres://USER@HOST:PORT/DATABASE`, without a password.
+    pub url: String,
+    /// The user's password; none where the server trusts the socket or the address.
+    pub password: Option<Secret<String>>,
+    /// TLS, with the certificate and its name checked; else as `sslmode` in the URL says.
+    pub verified: bool,
+    /// Who may vouch for the server; none: those whom the system trusts.
+    pub authorities: Vec<CertificateDer<'static>>,
+}
+
+impl PartialEq for Postgres {
+    fn eq(&self, other: &Self) -> bool {
+        self.url == other.url
+            && self.verified == other.verified
+            && self.authorities == other.authorities
+            && self.password.as_ref().map(Secret::expose) == other.password.as_ref().map(Secret::expose)
+    }
+}
+
+impl Eq for Postgres {}
 
 pub(super) fn store(section: &Section<'_>, files: &Files<'_>) -> Option<Store> {
     let path = section.path("path", files.base);
@@ -57,7 +98,7 @@ fn password(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Secret<St
     if !keys.iter().any(|key| section.written(key).is_some()) {
         return Some(None);
     }
-    let (secret, at) = client::secret(section, files, "the database")?;
+    let (secret, at) = files::secret(section, files, "the database")?;
     match String::from_utf8(secret.expose().clone()) {
         Ok(text) if !text.is_empty() => Some(Some(Secret::new(text))),
         _ => {

@@ -1,8 +1,7 @@
 //! `[yubico]`: servers that validate OTPs of YubiKeys whose AES keys are not here.
 
-use super::client;
 use super::directory::connection::authorities;
-use super::files::Files;
+use super::files::{self, Files};
 use super::report::At;
 use super::section::Section;
 use super::smtp::is_loopback;
@@ -81,7 +80,7 @@ pub(super) fn yubico(
 
 /// A key in one of the three places for secrets; `owner` is whose, for messages.
 pub(super) fn api_key(section: &Section<'_>, files: &Files<'_>, owner: &str) -> Option<ApiKey> {
-    let (secret, at) = client::secret(section, files, owner)?;
+    let (secret, at) = files::secret(section, files, owner)?;
     match ApiKey::parse(secret.expose()) {
         Ok(key) => Some(key),
         Err(error) => {

@@ -245,18 +245,8 @@ mod tests {
 
     fn person(groups: &[&str]) -> Person {
         Person {
-            id: PersonId::from_uuid(uuid::Uuid::from_u128(1)),
-            username: Username::parse("alice").unwrap(),
-            name: String::new(),
-            roles: Vec::new(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
-            email: None,
-            phone: None,
-            own: None,
-            status: Active,
-            version: 1,
-            origin: None,
-            valid_until: None,
+            ..Person::named(PersonId::from_uuid(uuid::Uuid::from_u128(1)), Username::parse("alice").unwrap())
         }
     }
 

@@ -144,22 +144,12 @@ impl AccountTemplate {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::person::{PersonId, Status};
+    use crate::domain::person::PersonId;
 
     fn person(username: &str, email: Option<&str>) -> Person {
         Person {
-            id: PersonId::from_uuid(uuid::Uuid::nil()),
-            username: Username::parse(username).unwrap(),
-            name: String::new(),
-            roles: Vec::new(),
-            groups: Vec::new(),
             email: email.map(str::to_owned),
-            phone: None,
-            own: None,
-            status: Status::Active,
-            version: 1,
-            origin: None,
-            valid_until: None,
+            ..Person::named(PersonId::from_uuid(uuid::Uuid::nil()), Username::parse(username).unwrap())
         }
     }
 

@@ -211,6 +211,26 @@ pub struct Person {
     pub valid_until: Option<Timestamp>,
 }
 
+impl Person {
+    /// Somebody of whom nothing but the name is known: active, of the embedded directory.
+    pub const fn named(id: PersonId, username: Username) -> Self {
+        Self {
+            id,
+            username,
+            name: String::new(),
+            roles: Vec::new(),
+            groups: Vec::new(),
+            email: None,
+            phone: None,
+            own: None,
+            status: Status::Active,
+            version: 1,
+            origin: None,
+            valid_until: None,
+        }
+    }
+}
+
 /// Where a person comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Origin {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::Timestamp;
-use crate::domain::person::{Person, PersonId, Status, Username};
+use crate::domain::person::{Person, PersonId, Username};
 use crate::domain::reason::Reason;
 use crate::wire::eap::{Avp, Fragment, Packet, push_avp, request};
 use rustls::pki_types::PrivateKeyDer;
@@ -113,18 +113,8 @@ impl World {
 
 fn person() -> Arc<Person> {
     Arc::new(Person {
-        id: PersonId::from_uuid(uuid::Uuid::nil()),
-        username: Username::parse("ann").unwrap(),
-        name: String::new(),
-        roles: Vec::new(),
-        groups: Vec::new(),
-        email: None,
-        phone: None,
-        own: None,
-        status: Status::Active,
         version: 3,
-        origin: None,
-        valid_until: None,
+        ..Person::named(PersonId::from_uuid(uuid::Uuid::nil()), Username::parse("ann").unwrap())
     })
 }
 

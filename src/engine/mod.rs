@@ -1,4 +1,4 @@
-//! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, later portal and API)
+//! Runs the domain's machines against the stores. Every front (RADIUS, admin socket, portal, applications)
 //! goes through here, so a login is decided in one place.
 
 pub mod applications;

@@ -17,6 +17,7 @@
 //! let running = service.serve_at(&addresses, &handed, protect).await?;
 //! ```
 
+mod bucket;
 mod forwarded;
 mod peers;
 mod serving;
@@ -25,12 +26,14 @@ mod streams;
 #[cfg(test)]
 mod tests;
 
+pub(super) use bucket::Bucket;
 pub(super) use forwarded::{Forwarded, forwarded};
 pub(super) use peers::{Listener, LocalPeer};
 pub use serving::{BindError, Places, Running};
 use shares::{IsProxy, Place, Share, Shares};
 pub(super) use streams::{Endless, Pages, streamed};
 
+use crate::config::ServerTls;
 use crate::engine::warnings::Warnings;
 use axum::Router;
 use axum::extract::ConnectInfo;
@@ -43,7 +46,7 @@ use sha2::{Digest, Sha256};
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -109,6 +112,19 @@ pub(super) enum Protection {
     Tls(Arc<ServerConfig>),
     /// It should be and cannot: it is closed.
     Refused,
+}
+
+impl Protection {
+    /// TLS where there is a certificate; plainly to proxies in front, and on this machine; elsewhere not at all. A reload may have taken
+    /// the certificate away together with the address, which is served until a restart.
+    pub(super) fn of(tls: Option<&ServerTls>, local: SocketAddr, from_proxy: bool) -> Self {
+        match tls {
+            _ if from_proxy => Protection::Plain,
+            Some(tls) => Protection::Tls(Arc::clone(&tls.0)),
+            None if local.ip().is_loopback() => Protection::Plain,
+            None => Protection::Refused,
+        }
+    }
 }
 
 /// What is served, at however many addresses.

@@ -1,7 +1,7 @@
 //! `doorward try`.
 
 use super::{Global, TryArgs};
-use crate::app::login_test::{Answer, Nas, code_now};
+use crate::app::nas::{Answer, Nas, code_now};
 use crate::wire::radius::Code;
 use anyhow::{Context, Result, bail};
 use std::io::{IsTerminal, Write};

@@ -4,7 +4,7 @@ mod certificates;
 mod files;
 mod people;
 
-use super::login_test::{Nas, code_now};
+use super::nas::{Nas, code_now};
 use super::{confinement, lifecycle, logging, wiring};
 use crate::base::{Clock, OsRandom, SystemClock};
 use crate::config;

@@ -1,7 +1,6 @@
 //! How a directory is reached: servers, who vouches for them, as whom Doorward binds.
 
-use super::super::client;
-use super::super::files::{Files, LONGEST, contents};
+use super::super::files::{self, Files, LONGEST, contents};
 use super::super::section::Section;
 use super::{Endpoint, LdapServer, Protection, ServiceBind};
 use crate::base::percent_decode;
@@ -123,7 +122,7 @@ pub(in crate::config) fn service_bind(
         section.error(at, message, "the service account, such as \"cn=doorward,dc=example,dc=org\"");
         return None;
     }
-    let (secret, at) = client::secret(section, files, owner)?;
+    let (secret, at) = files::secret(section, files, owner)?;
     if secret.expose().is_empty() {
         section.error(at, "the password of the service account is empty", "that would be an anonymous bind");
         return None;

@@ -8,8 +8,7 @@ pub use exec::{ExecInput, Program};
 pub use http::{Authorization, BodyEncoding, HttpGateway, HttpRequest};
 pub use pattern::{Pattern, Slot};
 
-use super::client;
-use super::files::Files;
+use super::files::{self, Files};
 use super::section::Section;
 use crate::base::Secret;
 use crate::domain::method::Channel;
@@ -152,7 +151,7 @@ fn secret(
     if !given && !needed {
         return Some(None);
     }
-    let (secret, at) = client::secret(section, files, &format!("gateway `{owner}`"))?;
+    let (secret, at) = files::secret(section, files, &format!("gateway `{owner}`"))?;
     // It becomes part of a header.
     match std::str::from_utf8(secret.expose()) {
         Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') => {

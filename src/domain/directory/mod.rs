@@ -5,13 +5,15 @@
 //! `store::ldap`, how changes are written to `store::records`.
 
 mod change;
+mod event;
 mod groups;
 mod mirror;
 mod realm;
 
 pub use change::{Change, Put, What, fold};
+pub use event::{Event, GroupEntry, Known, MirrorSettings};
 pub use groups::{Groups, Member};
-pub use mirror::{Event, GroupEntry, Known, Mirror, MirrorSettings};
+pub use mirror::Mirror;
 pub use realm::{NameError, Naming, Realms};
 
 use super::person::{Role, Username};

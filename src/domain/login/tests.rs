@@ -13,8 +13,9 @@ use crate::domain::factor::{Algorithm, Factor, FactorKind, Material, OneTimeCode
 use crate::domain::method::{Channel, Reach};
 use crate::domain::passcode::tests::{factor, hotp_factor, totp_factor};
 use crate::domain::passcode::{self, Window, canonical_code, code_at};
+use crate::domain::password::PasswordVerdict;
 use crate::domain::person::{Person, PersonId};
-use crate::domain::policy::{ClientPolicy, LoginTexts};
+use crate::domain::policy::{ClientPolicy, LoginTexts, SecondFactor};
 use crate::domain::sent::SentCode;
 use crate::domain::yubikey::{KeyOwner, Validation};
 use crate::wire::yubico::PublicId;
@@ -92,18 +93,8 @@ impl Round {
 impl World {
     fn new(kind: LoginKind, factors: Vec<Factor>) -> Self {
         let person = Person {
-            id: PersonId::from_uuid(uuid::Uuid::from_u128(99)),
-            username: Username::parse("alice").unwrap(),
-            name: String::new(),
-            roles: Vec::new(),
             groups: vec!["staff".into()],
-            email: None,
-            phone: None,
-            own: None,
-            status: Status::Active,
-            version: 1,
-            origin: None,
-            valid_until: None,
+            ..Person::named(PersonId::from_uuid(uuid::Uuid::from_u128(99)), Username::parse("alice").unwrap())
         };
         let default = LoginPolicy { kind, second_factor: SecondFactor::IfEnrolled, ..LoginPolicy::default() };
         World {

@@ -1,10 +1,12 @@
 //! How often applications may ask, and those who have not shown that they are one.
 
 use crate::base::prefix::share;
+use crate::serve::http::Bucket;
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Buckets that are remembered at most.
@@ -13,6 +15,8 @@ const MOST: usize = 65_536;
 const PROVEN: usize = 4096;
 /// Requests of a stranger's address in a second.
 const STRANGER: u32 = 20;
+/// Rates are by the second.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Whose bucket it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -49,13 +53,9 @@ impl Proven {
     }
 }
 
-/// So many requests a second for each, and as many at once after a pause.
+/// So many requests a second for each.
 #[derive(Debug, Default)]
-pub(super) struct Rates(Mutex<HashMap<Share, (f64, Instant)>>);
-
-fn filled((left, since): (f64, Instant), rate: f64, now: Instant) -> f64 {
-    (left + now.saturating_duration_since(since).as_secs_f64() * rate).min(rate)
-}
+pub(super) struct Rates(Mutex<HashMap<Share, Bucket>>);
 
 impl Rates {
     /// Whether one more request of an application is in order now.
@@ -72,7 +72,7 @@ impl Rates {
     pub(super) fn has_room(&self, address: IpAddr, now: Instant) -> bool {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = table.get(&Share::of(address));
-        bucket.is_none_or(|bucket| filled(*bucket, f64::from(STRANGER), now) >= 1.0)
+        bucket.is_none_or(|bucket| bucket.left(f64::from(STRANGER), SECOND, now) >= 1.0)
     }
 
     fn take(&self, share: Share, rate: u32, now: Instant) -> bool {
@@ -84,24 +84,19 @@ impl Rates {
             // Who has not asked for a second has a full bucket, as if never seen.
             table.retain(|share, bucket| {
                 matches!(share, Share::Client(_))
-                    || filled(*bucket, f64::from(STRANGER), now) < f64::from(STRANGER)
+                    || bucket.left(f64::from(STRANGER), SECOND, now) < f64::from(STRANGER)
             });
             if table.len() >= MOST {
                 return false;
             }
         }
-        let bucket = table.entry(share).or_insert((rate, now));
-        let left = filled(*bucket, rate, now);
-        let admitted = left >= 1.0;
-        *bucket = (if admitted { left - 1.0 } else { left }, now);
-        admitted
+        table.entry(share).or_insert(Bucket::full(rate, now)).take(rate, SECOND, now).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     // R-API-1
     #[test]

@@ -30,10 +30,5 @@ pub async fn start(state: State, handed: &Handed) -> Result<Running, BindError> 
 
 fn protection(state: &State, local: SocketAddr, peer: &SocketAddr) -> Protection {
     let config = state.config.load();
-    match &config.api.tls {
-        _ if config.api.is_proxy(peer.ip()) => Protection::Plain,
-        Some(tls) => Protection::Tls(Arc::clone(&tls.0)),
-        None if local.ip().is_loopback() => Protection::Plain,
-        None => Protection::Refused,
-    }
+    Protection::of(config.api.tls.as_ref(), local, config.api.is_proxy(peer.ip()))
 }

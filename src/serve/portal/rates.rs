@@ -1,6 +1,7 @@
 //! How many forms an address may send: a bucket for each that fills by the minute.
 
 use crate::base::prefix::share;
+use crate::serve::http::Bucket;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -11,32 +12,21 @@ use tokio::time::Instant;
 const MOST: usize = 65_536;
 /// So many of them are forgotten at once.
 const FORGOTTEN: usize = MOST / 8;
+/// Rates are by the minute.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Buckets, by address or, of IPv6, by network of 64 bits.
 #[derive(Debug, Default)]
 pub(super) struct Rates(Mutex<HashMap<IpAddr, Bucket>>);
 
-#[derive(Debug, Clone, Copy)]
-struct Bucket {
-    left: f64,
-    at: Instant,
-}
-
-impl Bucket {
-    fn filled(self, rate: f64, now: Instant) -> f64 {
-        let minutes = now.saturating_duration_since(self.at).as_secs_f64() / 60.0;
-        (self.left + minutes * rate).min(rate)
-    }
-}
-
 /// Makes room, at least for [`FORGOTTEN`], so that it is not done for each new address. The fullest buckets go: one that is forgotten
 /// counts as full, so whoever has used up the share of an address does not get another one by coming from many more.
 fn forget(buckets: &mut HashMap<IpAddr, Bucket>, rate: f64, now: Instant) {
     // Who has not sent anything for a minute has a full bucket, as if never seen.
-    buckets.retain(|_, bucket| bucket.filled(rate, now) < rate);
+    buckets.retain(|_, bucket| bucket.left(rate, MINUTE, now) < rate);
     let Some(more) = (buckets.len() + FORGOTTEN).checked_sub(MOST).filter(|more| *more > 0) else { return };
     let mut by_left: Vec<_> =
-        buckets.iter().map(|(address, bucket)| (bucket.filled(rate, now), *address)).collect();
+        buckets.iter().map(|(address, bucket)| (bucket.left(rate, MINUTE, now), *address)).collect();
     let cut = by_left.len().saturating_sub(more);
     if cut < by_left.len() {
         by_left.select_nth_unstable_by(cut, |one, other| one.0.total_cmp(&other.0));
@@ -54,14 +44,7 @@ impl Rates {
         if buckets.len() >= MOST && !buckets.contains_key(&address) {
             forget(&mut buckets, rate, now);
         }
-        let bucket = buckets.entry(address).or_insert(Bucket { left: rate, at: now });
-        let left = bucket.filled(rate, now);
-        *bucket = Bucket { left, at: now };
-        if left < 1.0 {
-            return Err(Duration::from_secs_f64((1.0 - left) * 60.0 / rate));
-        }
-        bucket.left = left - 1.0;
-        Ok(())
+        buckets.entry(address).or_insert(Bucket::full(rate, now)).take(rate, MINUTE, now)
     }
 }
 

@@ -3,9 +3,9 @@
 //! ```text
 //!   Server ── one Reader for each socket, several sockets for each address
 //!                │
-//!   kernel ─▶ batch ─▶ Desk: examine ─▶ duplicates ─▶ Job ─▶ InFlight ─▶ Gatekeeper::decide
-//!                        │                                      │
-//!   kernel ◀─ batch ◀─ Outbox ◀───── answer ◀───────────────────┘
+//!   kernel ─▶ batch ─▶ Intake: examine ─▶ duplicates ─▶ Job ─▶ InFlight ─▶ Gatekeeper::decide
+//!                        │                                        │
+//!   kernel ◀─ batch ◀─ Outbox ◀───── answer ◀─────────────────────┘
 //!                        └◀─ Delayed ◀─┘  refusals
 //! ```
 //!
@@ -19,10 +19,10 @@ mod bell;
 mod conversations;
 mod counters;
 mod delayed;
-mod desk;
 mod duplicates;
 mod examine;
 mod in_flight;
+mod intake;
 mod job;
 mod offline;
 mod reader;

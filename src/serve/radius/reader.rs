@@ -9,8 +9,8 @@ use super::admission::{Admission, SUSPICIOUS};
 use super::batch::{BATCH, Inbox};
 use super::bell::{Bell, Stage};
 use super::counters::Event;
-use super::desk::Desk;
 use super::in_flight::InFlight;
+use super::intake::Intake;
 use super::job::{Done, Job};
 use super::socket::Socket;
 use super::{Counters, Shell};
@@ -29,7 +29,7 @@ const IDLE: Duration = Duration::from_secs(30);
 pub(super) struct Reader<D, F> {
     socket: Socket,
     inbox: Inbox,
-    desk: Desk,
+    intake: Intake,
     decide: D,
     in_flight: InFlight<F>,
     bell: Arc<Bell>,
@@ -50,7 +50,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             socket,
             inbox: Inbox::new(),
             counters: Arc::clone(&shell.counters),
-            desk: Desk::new(shell, sockets),
+            intake: Intake::new(shell, sockets),
             decide,
             in_flight: InFlight::new(Arc::clone(&bell)),
             bell,
@@ -70,7 +70,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
                     // What was being taken or answered is lost to its client, which asks again.
                     self.counters.count(Event::Faulty);
                     tracing::error!("a mistake in the program ended the handling of a datagram");
-                    self.desk.outbox.clear();
+                    self.intake.outbox.clear();
                 }
             }
         }
@@ -79,10 +79,10 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
     fn turn(&mut self) -> Turn {
         let stage = self.bell.stage();
         let now = Instant::now();
-        self.desk.refresh();
-        let advanced = self.in_flight.advance(|about, end| self.desk.ended(&about, end, now));
-        self.in_flight.overdue(now, |about, end| self.desk.ended(&about, end, now));
-        self.desk.delayed.due(now, &mut self.desk.outbox);
+        self.intake.refresh();
+        let advanced = self.in_flight.advance(|about, end| self.intake.ended(&about, end, now));
+        self.in_flight.overdue(now, |about, end| self.intake.ended(&about, end, now));
+        self.intake.delayed.due(now, &mut self.intake.outbox);
         // However much goes on, what is new has its turn.
         self.readable |= advanced;
         if self.readable && stage == Stage::Open {
@@ -128,11 +128,11 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         let status =
             self.inbox.iter().filter(|(_, bytes)| bytes.first() == Some(&Code::STATUS_SERVER.0)).count();
         self.admission.read(self.inbox.len(), self.inbox.len() - status);
-        self.desk.arrived(self.inbox.len());
+        self.intake.arrived(self.inbox.len());
         for (received, bytes) in self.inbox.iter() {
-            let Some((job, about)) = self.desk.datagram(received, bytes, now) else { continue };
+            let Some((job, about)) = self.intake.datagram(received, bytes, now) else { continue };
             if let Some((about, end)) = self.in_flight.begin(|| (self.decide)(job), about) {
-                self.desk.ended(&about, end, now);
+                self.intake.ended(&about, end, now);
             }
         }
         self.inbox.len() == BATCH
@@ -148,7 +148,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         let Some(share) = self.admission.adjust(queue) else { return };
         match self.socket.admit(share) {
             Ok(()) if self.admission.is_whole() => {}
-            Ok(()) => self.desk.rushed(self.socket.local(), now),
+            Ok(()) => self.intake.rushed(self.socket.local(), now),
             Err(error) => {
                 self.admission.give_up();
                 tracing::warn!(%error, "the kernel takes no filter; where too many requests arrive, Status-Server waits with them");
@@ -157,14 +157,14 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
     }
 
     fn flush(&mut self) {
-        self.counters.add(Event::Answered, self.desk.outbox.len());
-        self.desk.outbox.flush(&self.socket);
+        self.counters.add(Event::Answered, self.intake.outbox.len());
+        self.intake.outbox.flush(&self.socket);
     }
 
     /// The next deadline or delayed answer, or look at the queue.
     fn next(&self, stage: Stage) -> Option<Instant> {
         let look = self.admission.next().filter(|_| stage == Stage::Open);
-        let all = [self.in_flight.next_deadline(), self.desk.delayed.next(), look];
+        let all = [self.in_flight.next_deadline(), self.intake.delayed.next(), look];
         all.into_iter().flatten().min()
     }
 }

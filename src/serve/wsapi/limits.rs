@@ -1,33 +1,28 @@
 //! How often a client may ask.
 
+use crate::serve::http::Bucket;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 use tokio::time::Instant;
 
-/// So many requests a second for each client, and as many at once after a pause.
+/// So many requests a second for each client.
 #[derive(Debug, Default)]
-pub(super) struct Rates(Mutex<HashMap<u32, (f64, Instant)>>);
+pub(super) struct Rates(Mutex<HashMap<u32, Bucket>>);
 
 impl Rates {
     /// Whether one more is in order now.
     pub(super) fn admit(&self, client: u32, rate: u32, now: Instant) -> bool {
         let rate = f64::from(rate);
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (left, since) = table.entry(client).or_insert((rate, now));
-        *left = (*left + now.duration_since(*since).as_secs_f64() * rate).min(rate);
-        *since = now;
-        if *left < 1.0 {
-            return false;
-        }
-        *left -= 1.0;
-        true
+        let bucket = table.entry(client).or_insert(Bucket::full(rate, now));
+        bucket.take(rate, Duration::from_secs(1), now).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn client_has_its_rate_and_no_more_whatever_others_do() {

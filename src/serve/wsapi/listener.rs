@@ -4,7 +4,6 @@ use super::{State, router};
 use crate::serve::handed::Handed;
 use crate::serve::http::{BindError, Limits, Protection, Running, Service};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A request is a few hundred octets and is answered at once; so is everything that a program may take.
@@ -24,11 +23,6 @@ pub async fn start(state: State, handed: &Handed) -> Result<Running, BindError> 
     service.serve_at(&addresses, handed, move |local, _: &SocketAddr| protection(&state, local)).await
 }
 
-/// A reload may have taken the certificate away together with the address, which is served until a restart.
 fn protection(state: &State, local: SocketAddr) -> Protection {
-    match &state.config.load().wsapi.tls {
-        Some(tls) => Protection::Tls(Arc::clone(&tls.0)),
-        None if local.ip().is_loopback() => Protection::Plain,
-        None => Protection::Refused,
-    }
+    Protection::of(state.config.load().wsapi.tls.as_ref(), local, false)
 }

@@ -3,7 +3,7 @@
 use crate::base::{Secret, Timestamp};
 use crate::config;
 use crate::domain::audit::AuditEntry;
-use crate::domain::person::{Person, PersonId, Status, Username};
+use crate::domain::person::{Person, PersonId, Username};
 use crate::store::{Passwords, Result, StoreError};
 use async_trait::async_trait;
 use std::collections::HashMap;
@@ -28,20 +28,7 @@ pub(super) fn settings() -> config::Password {
 /// A person whose id follows from the name.
 pub(super) fn person(username: &str) -> Person {
     let id = username.bytes().fold(0_u128, |id, byte| id << 8 | u128::from(byte));
-    Person {
-        id: PersonId::from_uuid(uuid::Uuid::from_u128(id)),
-        username: Username::parse(username).unwrap(),
-        name: String::new(),
-        roles: Vec::new(),
-        groups: Vec::new(),
-        email: None,
-        phone: None,
-        own: None,
-        status: Status::Active,
-        version: 1,
-        origin: None,
-        valid_until: None,
-    }
+    Person::named(PersonId::from_uuid(uuid::Uuid::from_u128(id)), Username::parse(username).unwrap())
 }
 
 pub(super) fn entry() -> AuditEntry {

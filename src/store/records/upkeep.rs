@@ -8,7 +8,7 @@ use super::chain::{self, Position};
 use super::connection::Connection;
 use super::query::{Query, Script, places};
 use super::transaction::Transaction;
-use super::{Records, damaged, outbox, subjects};
+use super::{Records, damaged, limits, subjects};
 use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::throttle::Counter;
@@ -187,7 +187,7 @@ impl Upkeep for Records {
     async fn clean(&self, keep: &Retention, now: Timestamp) -> Result<Cleaned> {
         let pending = self.ended(UNCONFIRMED, now - keep.pending).await?;
         let temporary = self.ended(TEMPORARY, now).await?;
-        let midnight = Timestamp::from_millis(outbox::midnight(now));
+        let midnight = Timestamp::from_millis(limits::midnight(now));
         let before = (now - keep.messages.max(COUNTED)).min(midnight);
         let others = self.write(move |transaction| {
             Box::pin(async move {

@@ -3,7 +3,7 @@
 
 use super::Reader;
 use doorward::base::Timestamp;
-use doorward::domain::person::{Person, PersonId, Status, Username};
+use doorward::domain::person::{Person, PersonId, Username};
 use doorward::domain::reason::Reason;
 use doorward::eap::{Answer, Conversation, InnerMethod, NameKind, Place, Question, Sessions, Settings, Step};
 use doorward::wire::eap::mschapv2::FromPeer;
@@ -105,18 +105,8 @@ fn place(sessions: &Arc<Sessions>, inner: u8) -> Place {
 
 fn person() -> Arc<Person> {
     Arc::new(Person {
-        id: PersonId::from_uuid(uuid::Uuid::nil()),
-        username: Username::parse("ann").unwrap(),
-        name: String::new(),
-        roles: Vec::new(),
-        groups: Vec::new(),
-        email: None,
-        phone: None,
-        own: None,
-        status: Status::Active,
         version: 3,
-        origin: None,
-        valid_until: None,
+        ..Person::named(PersonId::from_uuid(uuid::Uuid::nil()), Username::parse("ann").unwrap())
     })
 }
 

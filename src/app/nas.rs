@@ -1,4 +1,4 @@
-//! `doorward try`: a login as a NAS would send it, to see what the server answers.
+//! A login as a NAS would send it, to see what the server answers: for `doorward try` and the demonstration.
 //!
 //! A RADIUS client of one exchange at a time (RFC 2865), with Message-Authenticator, retransmission and the
 //! check of the answer.

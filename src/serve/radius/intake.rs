@@ -24,8 +24,8 @@ use tokio::time::Instant;
 use tracing::info_span;
 use uuid::Uuid;
 
-/// The desk of one socket.
-pub(super) struct Desk {
+/// What one socket takes in and gives out.
+pub(super) struct Intake {
     shell: Arc<Shell>,
     /// Sockets that share what is kept for an address.
     sockets: usize,
@@ -39,7 +39,7 @@ pub(super) struct Desk {
     sampler: Sampler,
 }
 
-impl Desk {
+impl Intake {
     pub(super) fn new(shell: Arc<Shell>, sockets: usize) -> Self {
         let (config, meters) = (shell.config.load_full(), Arc::clone(&shell.meters));
         let (window, limit) = (config.radius.duplicate_window, config.radius.duplicate_entries);
