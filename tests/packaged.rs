@@ -270,7 +270,9 @@ fn package_of_the_other_kind_is_installed_serves_and_is_removed() {
         succeed(&mut rpm, "")
     };
     rpm(&["-i"], Some(&made));
-    machine.shell("test -s /usr/share/man/man5/doorward.toml.5* && test -s /usr/share/doc/doorward/docs/install.md");
+    machine.shell(
+        "test -s /usr/share/man/man5/doorward.toml.5* && test -s /usr/share/doc/doorward/docs/install.md",
+    );
     assert_eq!(machine.shell("stat -c '%U:%G %a' /etc/doorward/doorward.toml"), "root:doorward 640\n");
     // By hand here, as docs/install.md says.
     std::fs::write(machine.given.join("clients.toml"), CLIENTS).unwrap();

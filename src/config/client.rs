@@ -60,12 +60,14 @@ pub(super) fn clients(
 ) -> (Option<PrefixMap<Arc<Client>>>, Vec<String>) {
     let mut map = PrefixMap::default();
     let mut names: Vec<String> = Vec::new();
+    let mut places: HashMap<String, At> = HashMap::new();
     let mut prefixes: HashMap<IpNet, At> = HashMap::new();
     for (entries, at) in root.tables("client") {
         let section = Section::new("client", entries, at, &root.sink);
         if let Some((name, at)) = section.text("name") {
-            if names.contains(&name) {
-                section.error(at, format!("two clients are called `{name}`"), "names are unique");
+            if let Some(first) = places.insert(name.clone(), at) {
+                let place = section.sink.borrow().place(first);
+                section.error(at, format!("two clients are called `{name}`"), format!("see {place}"));
             }
             names.push(name);
         }

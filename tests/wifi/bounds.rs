@@ -177,6 +177,8 @@ fn one_conversation_too_many_ends_the_one_that_was_silent_longest() {
     };
     assert!(goes_on(&mut all[0]));
     Nas::new(&world).start(Method::TTLS);
+    assert_eq!(world.daemon.counter("eap-left"), 1);
+    assert!(world.daemon.log().contains("a device left in the midst of EAP"), "{}", world.daemon.log());
     assert!(!goes_on(&mut all[1]), "it was silent longest");
     assert!(goes_on(&mut all[0]) && goes_on(&mut all[2]));
 }

@@ -176,8 +176,8 @@ fn new(out: Output, file: &Path) -> Result<ExitCode> {
     out.show(&made, |out, made| {
         out.fields(made, &[("key", "id"), ("file", "file"), ("fingerprint", "fingerprint")])?;
         out.line(
-            "\nBack it up apart from the database. Then put it first in [keys] files, at every node, reload, and run `doorward keys \
-             rotate`.",
+            "\nBack it up apart from the database. Where a database is sealed with another key already, put this one first in [keys] files, at \
+             every node, reload, and run `doorward keys rotate`.",
         )
     })?;
     Ok(ExitCode::SUCCESS)

@@ -11,6 +11,7 @@ use crate::eap::Conversation;
 use crate::engine::login::State;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -31,6 +32,8 @@ pub(super) struct Open {
     pub(super) conversation: Conversation,
     /// Name of the client.
     pub(super) client: String,
+    /// Where it began.
+    pub(super) peer: IpAddr,
     /// Outer identity, for the log.
     pub(super) identity: String,
     /// Who it is inside the tunnel, once that was said.
@@ -128,17 +131,20 @@ impl Conversations {
         self.lock().slots.len()
     }
 
-    /// Takes in a new one, and those out that are over or too many.
+    /// Takes in a new one, and those out that are over or too many, which are given back.
     pub(super) fn begin(
         self: &Arc<Self>,
         open: New,
         random: [u8; PLACE],
         (limit, lifetime): (usize, Duration),
-    ) -> Held {
-        let New { conversation, client, identity, now } = open;
+    ) -> (Held, Vec<Open>) {
+        let New { conversation, client, peer, identity, now } = open;
         let mut table = self.lock();
-        table.expire(now, lifetime);
-        while table.slots.len() >= limit && table.make_room() {}
+        let mut out = table.expire(now, lifetime);
+        while table.slots.len() >= limit {
+            let Some(silent) = table.make_room() else { break };
+            out.push(*silent);
+        }
         table.slots.insert(random, Slot::Busy);
         drop(table);
         let mut state = [0; PLACE + FRESH];
@@ -146,6 +152,7 @@ impl Conversations {
         let open = Open {
             conversation,
             client,
+            peer,
             identity,
             username: None,
             how: How::Nothing,
@@ -156,7 +163,7 @@ impl Conversations {
             decided: None,
             reported: false,
         };
-        Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)), before: None }
+        (Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)), before: None }, out)
     }
 
     /// Takes out the one that a response of this client belongs to.
@@ -208,6 +215,7 @@ impl Conversations {
 pub(super) struct New {
     pub(super) conversation: Conversation,
     pub(super) client: String,
+    pub(super) peer: IpAddr,
     pub(super) identity: String,
     pub(super) now: Instant,
 }
@@ -230,43 +238,47 @@ impl Table {
     }
 
     /// Ends those that are over, looking around once in a while.
-    fn expire(&mut self, now: Instant, lifetime: Duration) {
+    fn expire(&mut self, now: Instant, lifetime: Duration) -> Vec<Open> {
+        let mut over = Vec::new();
         if self.swept.is_some_and(|swept| now < swept + SWEEP) {
-            return;
+            return over;
         }
         self.swept = Some(now);
         let slots = &mut self.slots;
         self.queues.retain(|_, queue| {
             while queue.order.front().is_some_and(|(.., put)| now >= *put + lifetime) {
-                queue.pop(slots);
+                over.extend(queue.pop(slots).map(|open| *open));
             }
             !queue.order.is_empty()
         });
+        over
     }
 
-    /// Ends the one that was silent longest, of the client that has the most; `false` if there is none.
-    fn make_room(&mut self) -> bool {
+    /// Ends the one that was silent longest, of the client that has the most; none if none waits.
+    fn make_room(&mut self) -> Option<Box<Open>> {
         let most = self.queues.values_mut().max_by_key(|queue| queue.waiting);
-        let Some(queue) = most.filter(|queue| queue.waiting > 0) else { return false };
+        let queue = most.filter(|queue| queue.waiting > 0)?;
         while !queue.order.is_empty() {
-            if queue.pop(&mut self.slots) {
-                return true;
+            if let Some(open) = queue.pop(&mut self.slots) {
+                return Some(open);
             }
         }
-        false
+        None
     }
 }
 
 impl Queue {
-    /// Takes the first out; whether it still waited.
-    fn pop(&mut self, slots: &mut HashMap<[u8; PLACE], Slot>) -> bool {
-        let Some((place, serial, _)) = self.order.pop_front() else { return false };
-        let present = waits(slots, &place, serial);
-        if present {
-            slots.remove(&place);
-            self.waiting = self.waiting.saturating_sub(1);
+    /// Takes the first out, if it still waited.
+    fn pop(&mut self, slots: &mut HashMap<[u8; PLACE], Slot>) -> Option<Box<Open>> {
+        let (place, serial, _) = self.order.pop_front()?;
+        if !waits(slots, &place, serial) {
+            return None;
         }
-        present
+        self.waiting = self.waiting.saturating_sub(1);
+        match slots.remove(&place) {
+            Some(Slot::Idle(open, _)) => Some(open),
+            _ => None,
+        }
     }
 }
 

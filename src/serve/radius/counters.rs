@@ -39,6 +39,8 @@ events! {
     DuplicateAnswered = "duplicate-answered",
     /// An EAP packet that is malformed, or does not belong to the last request.
     EapMalformed = "eap-malformed",
+    /// An EAP conversation that its device left, or for which there was no room any more.
+    EapLeft = "eap-left",
     /// Dropped by the kernel: more arrived than could be read. Known where it lasts.
     Unread = "unread",
     /// Dropped: as many requests as allowed are being decided.

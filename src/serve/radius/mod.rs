@@ -76,7 +76,7 @@ struct Shell {
 
 impl Shell {
     fn new(config: Arc<ArcSwap<Config>>, counters: Arc<Counters>, meters: Arc<Meters>) -> Self {
-        let (warnings, wifi) = (Warnings::default(), Arc::default());
+        let (warnings, wifi) = (Warnings::default(), Arc::new(Wifi::new(Arc::clone(&counters))));
         Self { config, counters, meters, warnings, in_flight: AtomicUsize::new(0), wifi }
     }
 

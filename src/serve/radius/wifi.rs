@@ -13,7 +13,7 @@
 mod report;
 
 use super::conversations::{Conversations, Decided, Found, Held, New, Open, RoundState};
-use super::counters::Event;
+use super::counters::{Counters, Event};
 use super::job::Job;
 use super::workers::Workers;
 use crate::base::Secret;
@@ -28,6 +28,7 @@ use crate::eap::{
 use crate::engine::devices::DeviceVerdict;
 use crate::engine::login::{Gatekeeper, Round, State, Undecided, Verdict};
 use crate::engine::meters::{Front, Outcome, Timing};
+use crate::engine::warnings::Warnings;
 use crate::wire::eap::{Code, Method, Packet, failure, request};
 use crate::wire::mschap::Exchange;
 use report::decided_by;
@@ -44,12 +45,8 @@ pub(super) struct Wifi {
     conversations: Arc<Conversations>,
     sessions: Arc<Sessions>,
     workers: Workers,
-}
-
-impl Default for Wifi {
-    fn default() -> Self {
-        Self { conversations: Arc::default(), sessions: Sessions::new(0), workers: Workers::default() }
-    }
+    counters: Arc<Counters>,
+    warnings: Warnings,
 }
 
 /// What is answered.
@@ -80,6 +77,16 @@ struct Turn<'a> {
 }
 
 impl Wifi {
+    pub(super) fn new(counters: Arc<Counters>) -> Self {
+        Self {
+            conversations: Arc::default(),
+            sessions: Sessions::new(0),
+            workers: Workers::default(),
+            counters,
+            warnings: Warnings::default(),
+        }
+    }
+
     /// Conversations under way.
     pub(super) fn conversations(&self) -> usize {
         self.conversations.len()
@@ -151,9 +158,11 @@ impl Wifi {
         let settings = Arc::clone(&turn.eap.settings);
         let (conversation, step) = Conversation::start(settings, methods, place, packet.identifier);
         let identity = String::from_utf8_lossy(packet.data).into_owned();
-        let new = New { conversation, client: turn.client.name.clone(), identity, now: job.timing.since };
+        let (client, now) = (turn.client.name.clone(), job.timing.since);
+        let new = New { conversation, client, peer: turn.peer, identity, now };
         let bounds = (turn.eap.conversations, turn.eap.lifetime);
-        let held = self.conversations.begin(new, turn.fresh(), bounds);
+        let (held, left) = self.conversations.begin(new, turn.fresh(), bounds);
+        left.iter().for_each(|open| self.note_left(open, now));
         turn.step(held, step).await
     }
 }

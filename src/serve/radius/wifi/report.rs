@@ -1,14 +1,16 @@
 //! How a conversation ended, on its way to counters, log and whoever watches.
 
-use super::Turn;
+use super::{Turn, Wifi};
 use crate::domain::login::How;
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
 use crate::eap::Ended;
 use crate::engine::meters::{EapNote, Front, Outcome, Report, Timing};
 use crate::serve::radius::conversations::Open;
+use crate::serve::radius::counters::Event;
 use crate::serve::radius::job::outcomes;
 use crate::wire::eap::Method;
+use tokio::time::Instant;
 
 impl Turn<'_> {
     /// Says how a conversation ended; `None`: nobody knows it.
@@ -46,6 +48,22 @@ impl Turn<'_> {
         if !std::mem::replace(&mut open.reported, true) {
             let decision = (Outcome::Reject, reason, decided_by(open, reason));
             self.report(Some(open), decision, &why.to_string());
+        }
+    }
+}
+
+impl Wifi {
+    /// Counts a conversation that nobody goes on with, and says so now and then: nothing else tells of a device that falls silent.
+    pub(super) fn note_left(&self, open: &Open, now: Instant) {
+        // Of what it was told inside a tunnel there is a line already.
+        if open.reported {
+            return;
+        }
+        self.counters.count(Event::EapLeft);
+        if let Some(left_out) = self.warnings.due("eap-left", open.peer, now) {
+            let method = open.conversation.method().map_or("none", Method::name);
+            let hint = "it may not trust the server's certificate, or large packets are lost on the way";
+            tracing::info!(client = open.client, peer = %open.peer, identity = open.identity, method, hint, left_out, "a device left in the midst of EAP");
         }
     }
 }

@@ -94,7 +94,7 @@ async fn devices_that_come_together_are_all_let_in(kit: Kit) {
     let mut logins = JoinSet::new();
     for _ in 0..32 {
         let settle = store.logins();
-        logins.spawn(async move { settle.settle(by(alice, phone, NOW)).await.unwrap() });
+        logins.spawn(async move { settle.settle(Box::new(by(alice, phone, NOW))).await.unwrap() });
     }
     assert!(logins.join_all().await.iter().all(|settled| *settled == Settled::Done));
 }
