@@ -90,11 +90,6 @@ impl Machine {
         self.succeed(&["sh", "-ec", line])
     }
 
-    /// Its root, as it can be reached from outside of it.
-    pub(crate) fn root(&self) -> PathBuf {
-        Path::new("/proc").join(self.init.to_string()).join("root")
-    }
-
     /// What the daemon has said.
     pub(crate) fn journal(&self) -> String {
         let output = self.run(&["journalctl", "--no-pager", "-u", "doorward.service"]);
