@@ -115,7 +115,12 @@ impl Errors {
             let known = number % 2 == 0 || keys::all().any(|key| key.name == part);
             if known || !whole(part) { part.to_owned() } else { "•••".to_owned() }
         };
-        text.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`")
+        let text = text.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`");
+        // The name of a file is told without quotation marks, in the folder that it was looked for in.
+        match written.trim_matches(['"', '\'']) {
+            "" => text,
+            bare => text.replace(bare, "•••"),
+        }
     }
 
     /// A value that is read twice is wrong once.

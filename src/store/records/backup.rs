@@ -263,6 +263,8 @@ async fn opened(connection: &mut Connection, keyring: &Keyring, contents: &mut C
     let mut keys = BTreeMap::<String, u64>::new();
     for kind in SEALED.iter().chain([&OWN]) {
         let (keyring, mut after) = (kind.keyring(keyring), String::new());
+        let room = NAMED.saturating_sub(contents.unreadable.len());
+        contents.unreadable.extend(kind.misfits(&mut *connection).await?.into_iter().take(room));
         loop {
             let page = kind.page(&mut *connection, None, &after).await?;
             let Some(last) = page.last() else { break };

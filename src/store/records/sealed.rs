@@ -88,6 +88,19 @@ impl Sealed {
         rows.iter().map(kept).collect()
     }
 
+    /// Rows of a file in which no sealed value stands where one must, and which [`Self::page`] may pass over.
+    pub(super) async fn misfits(&self, source: impl Source) -> Result<Vec<String>> {
+        let Self { table, column, key, .. } = self;
+        // The daemon's own keys are never without one; elsewhere an empty text is none.
+        let may_be_empty = self.table != OWN.table;
+        let rows = Query::new(format!(
+            "SELECT CAST({key} AS TEXT) FROM {table}
+             WHERE typeof({column}) NOT IN ('text', 'null') OR ({column} = '' AND NOT {may_be_empty}) ORDER BY 1 LIMIT {STEP}"
+        ));
+        let rows = rows.fetch_all(source).await?;
+        rows.iter().map(|row| Ok(format!("{table} {}: {column} is no sealed value", row.text(0)?))).collect()
+    }
+
     /// How many values are under each of these keys, and how many there are in all.
     pub(super) async fn counts(&self, source: impl Source, ids: &[String]) -> Result<(Vec<u64>, u64)> {
         let Self { table, column, .. } = self;
