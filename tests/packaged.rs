@@ -209,7 +209,9 @@ fn package_is_installed_serves_is_upgraded_and_purged() {
          chgrp doorward /etc/doorward/conf.d/roles.toml && chmod 0640 /etc/doorward/conf.d/roles.toml
          systemctl reload doorward.service",
     );
-    machine.succeed(&["runuser", "-u", "clerk", "--", "doorward", "status"]);
+    // systemd 252 does not wait for the end of a reload.
+    let clerk_sees = || machine.run(&["runuser", "-u", "clerk", "--", "doorward", "status"]).status.success();
+    until("the role of the clerk", || clerk_sees().then_some(()));
     let refused = machine.run(&["runuser", "-u", "clerk", "--", "doorward", "audit", "list"]);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("(clerk)"), "{refused:?}");
     // What the documents tell people to copy is there.
