@@ -82,8 +82,9 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// What it has said so far, which may end in the middle of a letter.
     pub(crate) fn log(&self) -> String {
-        read(&self.log)
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap()).into_owned()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
