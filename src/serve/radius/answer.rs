@@ -1,7 +1,7 @@
 //! Answers as packets.
 
 use super::job::Outcome;
-use super::wifi;
+use super::{state, wifi};
 use crate::config::{Client, Config, ReplyRule};
 use crate::domain::person::Person;
 use crate::engine::login::Verdict;
@@ -33,7 +33,7 @@ pub(super) fn outcome(
         }
         Outcome::Login(Verdict::Challenge { prompt, state, .. }) => begin(Code::ACCESS_CHALLENGE)
             .message(prompt)
-            .attribute(AttributeType::STATE, state)
+            .attribute(AttributeType::STATE, state::text(state).as_bytes())
             .attribute(AttributeType::PROMPT, &NO_ECHO),
         Outcome::Login(Verdict::Reject { message, .. }) => begin(Code::ACCESS_REJECT).message(message),
         Outcome::Eap(wifi::Reply::Request(eap, state)) => {

@@ -2,6 +2,7 @@
 
 use super::counters::Event;
 use super::examine::Wanted;
+use super::state;
 use super::wifi::{self, Wifi};
 use crate::base::meter::Outcomes;
 use crate::config::{Client, Config};
@@ -73,6 +74,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Jo
     }
     let Job { config, client, mut wanted, request, peer, timing } = job;
     let mut name = [0; uuid::fmt::Simple::LENGTH];
+    let state = wanted.state.as_deref().map(state::of_text);
     let round = Round {
         request: request.simple().encode_lower(&mut name),
         front: Front::Radius,
@@ -85,7 +87,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Jo
         username: &wanted.username,
         typed: wanted.typed.take(),
         vouched: None,
-        state: wanted.state.as_deref(),
+        state: state.as_deref(),
         origin: &wanted.calling_station,
         reach: None,
         language: None,

@@ -27,6 +27,7 @@ mod job;
 mod offline;
 mod reader;
 mod socket;
+mod state;
 mod wifi;
 mod workers;
 
