@@ -109,7 +109,7 @@ async fn ask(router: &TowerToHyperService<axum::Router>, uid: u32, text: &str) {
         request = request.header(name, value);
     }
     let Ok(request) = request.body(Body::from(body.to_owned())) else { return };
-    let endless = path.split('?').next() == Some("/v1/watch");
+    let endless = request.uri().path() == "/v1/watch";
     let Ok(answer) = router.call(request).await;
     let status = answer.status();
     assert!(!status.is_server_error(), "{status} to {text:?}");

@@ -49,11 +49,11 @@ fn rows(raw: &Connection, table: &str) -> Rows {
     statement.query_map([], row).unwrap().map(Result::unwrap).collect()
 }
 
-/// Octets of a value: whether SQLite calls them text makes no difference to what is read, but that no octets are then nothing.
+/// Octets of a value: whether SQLite calls them text makes no difference to what is read, but for an empty one.
 fn octets(value: &Value) -> Vec<u8> {
     match value {
         Value::Null => Vec::new(),
-        Value::Blob(bytes) if bytes.is_empty() => Vec::new(),
+        Value::Blob(bytes) if bytes.is_empty() => vec![4],
         Value::Integer(number) => [&[1], &number.to_be_bytes()[..]].concat(),
         Value::Real(number) => [&[2], &number.to_be_bytes()[..]].concat(),
         Value::Text(text) => [&[3], text.as_bytes()].concat(),
