@@ -296,24 +296,11 @@ impl Portal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::person::{PersonId, Status, Username};
+    use crate::domain::person::{PersonId, Username};
     use std::collections::HashSet;
 
     fn alice() -> Person {
-        Person {
-            id: PersonId::from_uuid(uuid::Uuid::from_u128(1)),
-            username: Username::parse("alice").unwrap(),
-            name: String::new(),
-            roles: Vec::new(),
-            groups: Vec::new(),
-            email: None,
-            phone: None,
-            own: None,
-            status: Status::Active,
-            version: 1,
-            origin: None,
-            valid_until: None,
-        }
+        Person::named(PersonId::from_uuid(uuid::Uuid::from_u128(1)), Username::parse("alice").unwrap())
     }
 
     fn record(actor: &str, action: &'static str, outcome: &'static str) -> AuditRecord {
