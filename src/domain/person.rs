@@ -23,6 +23,11 @@ macro_rules! id {
             pub const fn as_bytes(&self) -> &[u8; 16] {
                 self.0.as_bytes()
             }
+
+            /// As it is written, without what formatting costs.
+            pub fn text(self) -> String {
+                self.0.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
+            }
         }
 
         impl fmt::Display for $name {

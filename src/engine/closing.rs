@@ -201,7 +201,7 @@ impl Closing<'_> {
     fn entry(&self, decision: &Decision) -> AuditEntry {
         AuditEntry {
             at: self.at,
-            actor: format!("{}:{}", self.round.front.door(), self.round.client),
+            actor: [self.round.front.door(), ":", self.round.client].concat(),
             action: self.round.purpose.as_str(),
             person: self.ending.person,
             subject: self.subject.clone(),

@@ -21,7 +21,7 @@ pub(super) const BATCH: usize = 32;
 pub(super) const DATAGRAM_LIMIT: usize = 4096 + 64;
 
 /// Which address and interface a datagram came in by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Arrival {
     /// IPv4 address in network byte order, as the kernel gives it.
     V4(u32),
@@ -70,9 +70,8 @@ type Headers = MultiHeaders<SockaddrStorage>;
 #[derive(Default)]
 struct Space {
     received: [Option<Headers>; 4],
-    bound: Option<Headers>,
-    v4: Option<Headers>,
-    v6: Option<Headers>,
+    /// From the address that the socket is bound to, from one of IPv4, and of IPv6: whole, and to be cut.
+    sent: [[Option<Headers>; 2]; 3],
 }
 
 thread_local! {
@@ -172,14 +171,15 @@ fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     Some(SocketAddrV6::new(v6.ip(), v6.port(), v6.flowinfo(), v6.scope_id()).into())
 }
 
-/// Sends at most [`BATCH`] datagrams from one address; `lost` hears of each that could not be sent.
+/// Sends at most [`BATCH`] pieces from one address, each cut into datagrams of this many octets; 0: not cut. `lost` hears of each
+/// that could not be sent.
 ///
 /// What cannot be sent at once is lost, as UDP may be; the client asks again and gets the kept answer. One that fails,
 /// for its destination cannot be, does not take the others along.
 pub(super) fn send(
     socket: RawFd,
-    from: Arrival,
-    slices: &[[IoSlice<'_>; 1]],
+    (from, cut): (Arrival, u16),
+    pieces: &[&[IoSlice<'_>]],
     to: &[Option<SockaddrStorage>],
     mut lost: impl FnMut(usize, io::Error),
 ) {
@@ -191,27 +191,33 @@ pub(super) fn send(
                 ipi_spec_dst: libc::in_addr { s_addr: address },
                 ipi_addr: libc::in_addr { s_addr: 0 },
             };
-            Some(ControlMessage::Ipv4PacketInfo(&v4))
+            ControlMessage::Ipv4PacketInfo(&v4)
         }
         Arrival::V6 { address, interface } => {
             let ipi6_addr = libc::in6_addr { s6_addr: address };
             v6 = libc::in6_pktinfo { ipi6_addr, ipi6_ifindex: interface };
-            Some(ControlMessage::Ipv6PacketInfo(&v6))
+            ControlMessage::Ipv6PacketInfo(&v6)
         }
-        Arrival::Bound => None,
+        Arrival::Bound => ControlMessage::UdpGsoSegments(&cut),
     };
+    let all = [control, ControlMessage::UdpGsoSegments(&cut)];
     SPACE.with_borrow_mut(|space| {
-        let (place, kind) = match from {
-            Arrival::V4(_) => (&mut space.v4, Kind::V4Any),
-            Arrival::V6 { .. } => (&mut space.v6, Kind::V6Any),
-            Arrival::Bound => (&mut space.bound, Kind::V4),
+        let [bound, v4, v6] = &mut space.sent;
+        // The headers have room for what goes along, and not for more.
+        let (places, count) = match from {
+            Arrival::Bound => (bound, usize::from(cut > 0)),
+            Arrival::V4(_) => (v4, 1 + usize::from(cut > 0)),
+            Arrival::V6 { .. } => (v6, 1 + usize::from(cut > 0)),
         };
-        let headers = place.get_or_insert_with(|| Headers::preallocate(BATCH, kind.control()));
+        let [whole, in_pieces] = places;
+        let place = if cut > 0 { in_pieces } else { whole };
+        let headers = place.get_or_insert_with(|| Headers::preallocate(BATCH, room(from, cut > 0)));
+        let control = all.get(..count).unwrap_or_default();
         let mut done = 0;
-        while let (Some(slices @ [_, ..]), Some(to @ [_, ..])) = (slices.get(done..), to.get(done..)) {
+        while let (Some(pieces @ [_, ..]), Some(to @ [_, ..])) = (pieces.get(done..), to.get(done..)) {
             let flags = MsgFlags::MSG_DONTWAIT;
             // The kernel stops before the first that fails, and says why when it is the first.
-            match sendmmsg(socket, headers, slices.iter(), to, control.as_slice(), flags) {
+            match sendmmsg(socket, headers, pieces.iter(), to, control, flags) {
                 Ok(sent) => done += sent.count().max(1),
                 Err(error) => {
                     lost(done, error.into());
@@ -220,4 +226,16 @@ pub(super) fn send(
             }
         }
     });
+}
+
+/// Room for what goes with a piece.
+fn room(from: Arrival, cut: bool) -> Option<Vec<u8>> {
+    match (from, cut) {
+        (Arrival::Bound, false) => None,
+        (Arrival::Bound, true) => Some(nix::cmsg_space!(u16)),
+        (Arrival::V4(_), false) => Some(nix::cmsg_space!(libc::in_pktinfo)),
+        (Arrival::V4(_), true) => Some(nix::cmsg_space!(libc::in_pktinfo, u16)),
+        (Arrival::V6 { .. }, false) => Some(nix::cmsg_space!(libc::in6_pktinfo)),
+        (Arrival::V6 { .. }, true) => Some(nix::cmsg_space!(libc::in6_pktinfo, u16)),
+    }
 }

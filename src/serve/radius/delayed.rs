@@ -3,7 +3,7 @@
 //! place among the requests in flight; the queue is bounded.
 
 use super::batch::Arrival;
-use super::socket::Outbox;
+use super::outbox::Outbox;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use tokio::time::Instant;

@@ -25,6 +25,7 @@ mod in_flight;
 mod intake;
 mod job;
 mod offline;
+mod outbox;
 mod reader;
 mod socket;
 mod state;

@@ -8,15 +8,15 @@
 //! by addresses and ports, and a NAS that asks from one port would keep one of the readers busy and leave the others idle. A retransmission has
 //! the Identifier of the first (RFC 2865 §2.5), so it meets the table that knows it as long as the set stays.
 
-use super::batch::{self, Arrival, Inbox, Kind};
+use super::batch::{Inbox, Kind};
 use crate::wire::radius::Code;
 use nix::libc::{sock_filter, sock_fprog};
-use nix::sys::socket::{SockaddrStorage, getsockopt, setsockopt, sockopt};
+use nix::sys::socket::{getsockopt, setsockopt, sockopt};
 use nix::sys::stat::fstat;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
 /// The kernel tells its list of sockets in parts, and leaves one out now and then (once in some 5,000 times) while others come
 /// and go: so often it is read before the socket is taken to be missing.
@@ -109,6 +109,10 @@ impl Socket {
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
+    }
+
+    pub(super) fn as_raw_fd(&self) -> RawFd {
+        self.inner.as_raw_fd()
     }
 
     /// What has not been read; none where the kernel does not tell.
@@ -221,67 +225,6 @@ fn admission(below: u32) -> [SockFilter; 6] {
         step(RETURN, 0, 0, u32::MAX),
         step(RETURN, 0, 0, 0),
     ]
-}
-
-/// Answers that leave together.
-#[derive(Debug, Default)]
-pub(super) struct Outbox {
-    bytes: Vec<u8>,
-    /// Where each ends in `bytes`, and the address that it leaves from.
-    ends: Vec<(usize, Arrival)>,
-    to: Vec<Option<SockaddrStorage>>,
-}
-
-impl Outbox {
-    /// Adds a datagram to `to` from the address that was asked.
-    pub(super) fn push(&mut self, bytes: &[u8], to: SocketAddr, from: Arrival) {
-        self.bytes.extend_from_slice(bytes);
-        self.ends.push((self.bytes.len(), from));
-        self.to.push(Some(to.into()));
-    }
-
-    /// What waits, one after the other.
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// How many wait.
-    pub(super) fn len(&self) -> usize {
-        self.ends.len()
-    }
-
-    /// Forgets what waits.
-    pub(super) fn clear(&mut self) {
-        self.bytes.clear();
-        self.ends.clear();
-        self.to.clear();
-    }
-
-    /// Sends all, in their order.
-    pub(super) fn flush(&mut self, socket: &Socket) {
-        let (mut first, mut begin) = (0, 0);
-        while let Some((_, from)) = self.ends.get(first) {
-            let rest = self.ends.get(first..).unwrap_or_default();
-            // One call names one source address; nearly always it is the same for all.
-            let run = rest.iter().take(batch::BATCH).take_while(|(_, other)| other == from).count();
-            let mut ends = rest.iter();
-            let slices: [_; batch::BATCH] = std::array::from_fn(|_| {
-                let end = ends.next().map_or(begin, |(end, _)| *end);
-                let bytes = self.bytes.get(begin..end).unwrap_or_default();
-                begin = end;
-                [IoSlice::new(bytes)]
-            });
-            let to = self.to.get(first..first + run).unwrap_or_default();
-            let slices = slices.get(..run).unwrap_or_default();
-            batch::send(socket.inner.as_raw_fd(), *from, slices, to, |at, error| {
-                let to = to.get(at).copied().flatten().map(|to| to.to_string()).unwrap_or_default();
-                tracing::debug!(to, %error, "an answer could not be sent");
-            });
-            first += run;
-            begin = self.ends.get(first - 1).map_or(begin, |(end, _)| *end);
-        }
-        self.clear();
-    }
 }
 
 /// The address to name in a log line: IPv4 also where it came in over an IPv6 socket.

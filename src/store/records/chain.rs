@@ -13,6 +13,7 @@ use super::connection::{Connection, Row};
 use super::query::{Query, Script, Source, without_nul};
 use crate::base::Secret;
 use crate::domain::audit::AuditEntry;
+use crate::domain::person::PersonId;
 use crate::store::seal::{Keyring, Place};
 use crate::store::{AuditRecord, Result, StoreError};
 use data_encoding::HEXLOWER;
@@ -67,29 +68,29 @@ impl Key {
 
     /// The link of an entry after `before`.
     pub(super) fn link(&self, before: &Link, record: &AuditRecord) -> Link {
-        let mut mac = self.0.clone();
-        field(&mut mac, &[before.as_str().as_bytes()]);
-        field(&mut mac, &[&record.seq.to_be_bytes()]);
-        field(&mut mac, &[&record.at.millis().to_be_bytes()]);
-        field(&mut mac, &[record.actor.as_bytes()]);
-        field(&mut mac, &[record.action.as_bytes()]);
+        let mut bytes = Vec::with_capacity(512);
+        field(&mut bytes, &[before.as_str().as_bytes()]);
+        field(&mut bytes, &[&record.seq.to_be_bytes()]);
+        field(&mut bytes, &[&record.at.millis().to_be_bytes()]);
+        field(&mut bytes, &[record.actor.as_bytes()]);
+        field(&mut bytes, &[record.action.as_bytes()]);
         match &record.person {
-            Some(person) => field(&mut mac, &[b"p", person.as_bytes()]),
-            None => field(&mut mac, &[]),
+            Some(person) => field(&mut bytes, &[b"p", person.as_bytes()]),
+            None => field(&mut bytes, &[]),
         }
-        field(&mut mac, &[record.subject.as_bytes()]);
-        field(&mut mac, &[record.outcome.as_bytes()]);
-        field(&mut mac, &[record.detail.as_bytes()]);
-        field(&mut mac, &[record.request.as_bytes()]);
-        Link::of(mac)
+        field(&mut bytes, &[record.subject.as_bytes()]);
+        field(&mut bytes, &[record.outcome.as_bytes()]);
+        field(&mut bytes, &[record.detail.as_bytes()]);
+        field(&mut bytes, &[record.request.as_bytes()]);
+        Link::of(self.0.clone().chain_update(bytes))
     }
 }
 
 /// Adds a field, which may be in parts, with its length.
-fn field(mac: &mut Hmac<Sha256>, parts: &[&[u8]]) {
+fn field(bytes: &mut Vec<u8>, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
-    mac.update(&(length as u64).to_be_bytes());
-    parts.iter().for_each(|part| mac.update(part));
+    bytes.extend_from_slice(&(length as u64).to_be_bytes());
+    parts.iter().for_each(|part| bytes.extend_from_slice(part));
 }
 
 /// What a row of `audit_head` is about.
@@ -112,11 +113,11 @@ impl Mark {
             Mark::Head => b"head",
             Mark::Anchor => b"anchor",
         };
-        let mut mac = key.0.clone();
-        field(&mut mac, &[label]);
-        field(&mut mac, &[&at.seq.to_be_bytes()]);
-        field(&mut mac, &[at.link.as_str().as_bytes()]);
-        mac
+        let mut bytes = Vec::with_capacity(128);
+        field(&mut bytes, &[label]);
+        field(&mut bytes, &[&at.seq.to_be_bytes()]);
+        field(&mut bytes, &[at.link.as_str().as_bytes()]);
+        key.0.clone().chain_update(bytes)
     }
 
     /// The position in a row, if it is under our key.
@@ -319,7 +320,7 @@ pub(super) fn placeless(entry: AuditEntry) -> AuditRecord {
         at,
         actor: without_nul(actor),
         action: action.into(),
-        person: person.map(|person| person.to_string()),
+        person: person.map(PersonId::text),
         subject: without_nul(subject),
         outcome: outcome.into(),
         detail: match detail {

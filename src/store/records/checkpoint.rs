@@ -32,6 +32,8 @@ impl Checkpoints {
     pub(super) fn start(place: Place) -> io::Result<Self> {
         let (stop, stopped) = channel::<()>();
         let work = move || {
+            // Whoever serves logins goes first. On Linux it is the nice value of the calling thread; without it, this works as well.
+            let _ = rustix::process::nice(5);
             let (mut kept, mut failed) = (None, false);
             while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
                 match checkpoint(kept.take(), &place) {

@@ -8,7 +8,7 @@ use super::outbox;
 use super::query::{Query, Script, places};
 use super::rounds::{ACCEPT, Charge, End, Round};
 use super::transaction::Transaction;
-use super::{Inner, Records, chain, damaged, number};
+use super::{Inner, Records, damaged, number};
 use crate::base::Timestamp;
 use crate::domain::factor::{CodeDigest, FactorId};
 use crate::domain::person::PersonId;
@@ -234,9 +234,9 @@ pub(super) async fn is_active(connection: &mut Connection, person: PersonId) -> 
 }
 
 impl Records {
-    /// Takes a settlement that changes nothing in the file, which then need not be waited for ([`super::notes`]); whether
-    /// this was one: somebody known is let in without a passcode, and nothing was counted against them.
-    fn note(&self, end: &Settlement) -> bool {
+    /// Takes a settlement that changes nothing in the file, which then need not be waited for ([`super::notes`]), or gives it
+    /// back. This is one: somebody known is let in without a passcode, and nothing was counted against them.
+    fn note(&self, mut end: Box<Settlement>) -> std::result::Result<(), Box<Settlement>> {
         let Inner { notes, accounts, counters, .. } = &*self.0;
         let person = end.person.filter(|_| {
             end.audit.outcome == ACCEPT
@@ -245,21 +245,31 @@ impl Records {
                 && end.joins.is_none()
                 && end.message.is_none()
         });
-        let Some(person) = person.filter(|_| notes.is_open()) else { return false };
+        let Some(person) = person.filter(|_| notes.is_open()) else { return Err(end) };
         // Locked a moment ago, they are not let in: memory knows it before the lock is answered.
-        accounts.witness.trusts()
+        let unwritten = accounts.witness.trusts()
             && accounts.is_active(person) == Some(true)
-            && counters.settle_unwritten(&accounts.witness, person, (&end.clear, &end.refund))
-            && notes.take(chain::placeless(end.audit.clone()))
+            && counters.settle_unwritten(&accounts.witness, person, (&end.clear, &end.refund));
+        if !unwritten {
+            return Err(end);
+        }
+        match notes.take(end.audit) {
+            Ok(()) => Ok(()),
+            Err(audit) => {
+                end.audit = audit;
+                Err(end)
+            }
+        }
     }
 }
 
 #[async_trait]
 impl Logins for Records {
     async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled> {
-        if self.note(&settlement) {
-            return Ok(Settled::Done);
-        }
+        let settlement = match self.note(settlement) {
+            Ok(()) => return Ok(Settled::Done),
+            Err(settlement) => settlement,
+        };
         let sealed =
             settlement.message.as_ref().map(|(message, _)| outbox::sealed(self, message)).transpose()?;
         let end = Some(Box::new(End { settlement, sealed }));

@@ -5,6 +5,8 @@
 //! is who came in by the password alone in the last moment. As soon as a write fails, or takes
 //! too long, no more are taken, and everybody waits for a commit until one succeeds; what was taken stays and is written then.
 
+use super::chain::placeless;
+use crate::domain::audit::AuditEntry;
 use crate::store::AuditRecord;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -29,7 +31,7 @@ pub(super) struct Notes {
 
 #[derive(Debug, Default)]
 struct Kept {
-    waiting: Vec<AuditRecord>,
+    waiting: Vec<AuditEntry>,
     /// Taken by the writer and not committed yet.
     under_way: usize,
     /// Since when one waits for its commit.
@@ -57,20 +59,20 @@ impl Notes {
         self.lock().is_open()
     }
 
-    /// Takes one that has no place in the chain yet; whether it was taken.
-    pub(super) fn take(&self, record: AuditRecord) -> bool {
+    /// Takes one, or gives it back.
+    pub(super) fn take(&self, entry: AuditEntry) -> Result<(), AuditEntry> {
         let mut kept = self.lock();
         if !kept.is_open() {
-            return false;
+            return Err(entry);
         }
-        kept.waiting.push(record);
+        kept.waiting.push(entry);
         kept.oldest.get_or_insert_with(Instant::now);
         let count = kept.waiting.len();
         drop(kept);
         if count == 1 || count == ENOUGH {
             self.bell.notify_one();
         }
-        true
+        Ok(())
     }
 
     /// Whether there are some that were not committed yet.
@@ -100,14 +102,13 @@ impl Notes {
 
     /// Hands over what waits, after what was handed over and not committed.
     pub(super) fn hand_over(&self, notes: &mut Vec<AuditRecord>) {
-        let mut kept = self.lock();
-        if notes.is_empty() {
+        let entries = {
             // Quickly: logins wait for the lock.
-            std::mem::swap(notes, &mut kept.waiting);
-        } else {
-            notes.append(&mut kept.waiting);
-        }
-        kept.under_way = notes.len();
+            let mut kept = self.lock();
+            kept.under_way = notes.len() + kept.waiting.len();
+            std::mem::take(&mut kept.waiting)
+        };
+        notes.extend(entries.into_iter().map(placeless));
     }
 
     /// What was handed over is committed, or the writer has kept it.
@@ -126,11 +127,9 @@ impl Notes {
 mod tests {
     use super::*;
     use crate::base::Timestamp;
-    use crate::domain::audit::AuditEntry;
-    use crate::store::records::chain::placeless;
 
-    fn note() -> AuditRecord {
-        placeless(AuditEntry {
+    fn note() -> AuditEntry {
+        AuditEntry {
             at: Timestamp::from_millis(0),
             actor: String::new(),
             action: "login",
@@ -139,29 +138,29 @@ mod tests {
             outcome: "accept",
             detail: "".into(),
             request: String::new(),
-        })
+        }
     }
 
     #[test]
     fn none_is_taken_before_a_commit_after_a_failure_while_one_is_late_or_at_the_end() {
         let (notes, mut written) = (Notes::default(), Vec::new());
-        assert!(!notes.take(note()), "nothing was committed yet");
+        assert!(notes.take(note()).is_err(), "nothing was committed yet");
         notes.ended(true);
-        assert!(notes.take(note()));
+        assert!(notes.take(note()).is_ok());
         notes.lock().oldest = Instant::now().checked_sub(LATE * 2);
-        assert!(!notes.take(note()), "the commit is late");
+        assert!(notes.take(note()).is_err(), "the commit is late");
         notes.hand_over(&mut written);
         assert!(!notes.is_open(), "and still is while it is under way");
         notes.ended(true);
-        assert!(notes.take(note()));
+        assert!(notes.take(note()).is_ok());
         notes.ended(false);
-        assert!(!notes.take(note()), "a commit failed");
+        assert!(notes.take(note()).is_err(), "a commit failed");
         notes.hand_over(&mut written);
         assert_eq!((written.len(), notes.are_pending()), (2, true));
         notes.ended(true);
         assert!(notes.is_open() && !notes.are_pending());
         notes.close();
-        assert!(!notes.take(note()), "nobody would write it");
+        assert!(notes.take(note()).is_err(), "nobody would write it");
     }
 
     #[test]
@@ -171,11 +170,11 @@ mod tests {
         // However slow the machine is, none is late.
         for _ in 0..MOST {
             notes.lock().oldest = None;
-            assert!(notes.take(note()));
+            assert!(notes.take(note()).is_ok());
         }
         notes.lock().oldest = None;
-        assert!(!notes.take(note()));
+        assert!(notes.take(note()).is_err());
         notes.hand_over(&mut written);
-        assert!(!notes.take(note()), "what is under way counts");
+        assert!(notes.take(note()).is_err(), "what is under way counts");
     }
 }
