@@ -37,12 +37,13 @@ argon2() {
 }
 
 # twice NAME PORT INFLIGHTS RADLOAD-ARGUMENTS…: finds the peak of the daemon among the numbers in flight, then asks for twice
-# that. The server has the first core and the clients have the second, so that the load does not take from the server.
+# that, from as many ports: answers for one port are cheaper together. The server has the first core and the clients have the
+# second, so that the load does not take from the server.
 twice() {
     local name=$1 port=$2 inflight rate peak=0 at=0 load status
     side B "127.0.0.1:$port" "$daemon"
     for inflight in $3; do
-        turns "$name-$inflight" B "${@:4}" --inflight "$inflight" --warmup 1 --duration "$seconds"
+        turns "$name-$inflight" B "${@:4}" --sockets 256 --inflight "$inflight" --warmup 1 --duration "$seconds"
         rate=$(jq -s 'map(.per_second) | sort | .[length / 2 | floor] | round' "$results/$name-$inflight"/B-*.json)
         if [ "$rate" -gt "$peak" ]; then peak=$rate at=$inflight; fi
     done

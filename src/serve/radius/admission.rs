@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 /// Full batches in succession after which the queue is looked at.
 pub(super) const SUSPICIOUS: u32 = 32;
-/// How often. A look costs some hundred microseconds, and the kernel translates a filter anew for each change.
+/// How often, at first. A look costs some hundred microseconds, and the kernel translates a filter anew for each change.
 const PACE: Duration = Duration::from_millis(20);
 /// A queue with this much room, in octets. A smaller one fills sooner and is looked at more often.
 const ROOM: u32 = 2 << 20;
@@ -24,6 +24,10 @@ const TARGET: f64 = 0.4;
 /// How much of the share changes with the queue's distance from there, and with what it has grown by since the last look.
 const DISTANCE: f64 = 0.5;
 const GROWTH: f64 = 1.0;
+/// A share that changes by less than this is right for what arrives: the next look has twice as much time, up to so many times
+/// in succession.
+const CALM: f64 = 0.1;
+const CALMEST: u32 = 2;
 /// Some are always taken.
 const LEAST: f64 = 1.0 / 64.0;
 
@@ -39,13 +43,25 @@ pub(super) struct Admission {
     thinned: usize,
     looked: Instant,
     pace: Duration,
+    /// How often in succession the share was right.
+    calm: u32,
     /// How full the queue was then.
     fullness: f64,
 }
 
 impl Admission {
     pub(super) const fn new(now: Instant, suspicious: u32) -> Self {
-        Self { share: 1.0, suspicious, full: 0, read: 0, thinned: 0, looked: now, pace: PACE, fullness: 0.0 }
+        Self {
+            share: 1.0,
+            suspicious,
+            full: 0,
+            read: 0,
+            thinned: 0,
+            looked: now,
+            pace: PACE,
+            calm: 0,
+            fullness: 0.0,
+        }
     }
 
     /// Whether all are taken.
@@ -83,10 +99,6 @@ impl Admission {
     pub(super) fn adjust(&mut self, queue: Option<Backlog>) -> Option<f64> {
         let before = self.share;
         let thins = std::mem::take(&mut self.thinned) * 2 >= std::mem::take(&mut self.read);
-        if let Some(Backlog { room, .. }) = queue {
-            let room = u32::try_from(room).unwrap_or(ROOM).min(ROOM);
-            self.pace = PACE.mul_f64(f64::from(room) / f64::from(ROOM)).max(QUICKEST);
-        }
         // The kernel's list can miss a socket while others come and go. If it always does, all are taken in the end.
         let fullness = queue.map_or(0.0, |queue| queue.fullness);
         let grown =
@@ -95,6 +107,11 @@ impl Admission {
             let factor = 1.0 + DISTANCE * (TARGET - fullness) - GROWTH * grown;
             let factor = if thins { factor.clamp(0.5, 2.0) } else { 2.0 };
             self.share = (self.share * factor).clamp(LEAST, 1.0);
+            self.calm = if (factor - 1.0).abs() < CALM { (self.calm + 1).min(CALMEST) } else { 0 };
+        }
+        if let Some(Backlog { room, .. }) = queue {
+            let room = u32::try_from(room).unwrap_or(ROOM).min(ROOM);
+            self.pace = PACE.mul_f64(f64::from(room) / f64::from(ROOM)).max(QUICKEST) * (1 << self.calm);
         }
         #[expect(clippy::float_cmp, reason = "the same, and not nearly the same")]
         (self.share != before).then_some(self.share)
@@ -163,13 +180,26 @@ mod tests {
 
     #[test]
     fn smaller_queue_is_looked_at_more_often() {
-        let mut admission = queue_after(4.0, 100).1;
+        let mut admission = queue_after(4.0, 3).1;
         let next = |admission: &Admission| admission.next().map(|next| next - admission.looked);
         assert_eq!(next(&admission), Some(PACE));
         for (room, pace) in [(ROOM / 4, PACE / 4), (ROOM / 64, QUICKEST), (ROOM * 2, PACE)] {
+            admission.fullness = 0.0;
             admission.adjust(Some(Backlog { room: room as usize, ..backlog(0.5) }));
             assert_eq!(next(&admission), Some(pace));
         }
+    }
+
+    #[test]
+    fn queue_that_stays_as_it_is_is_looked_at_less_often_until_it_changes() {
+        let mut admission = queue_after(4.0, 3).1;
+        let mut after = |fullness| {
+            admission.adjust(Some(backlog(fullness)));
+            admission.pace
+        };
+        after(TARGET);
+        let paces = [TARGET, TARGET + 0.05, TARGET, TARGET, 0.9, TARGET, TARGET].map(&mut after);
+        assert_eq!(paces, [PACE * 2, PACE * 4, PACE * 4, PACE * 4, PACE, PACE, PACE * 2]);
     }
 
     #[test]

@@ -18,6 +18,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const ENOUGH: usize = 1024;
 /// So many may wait; who comes then waits for a commit.
 const MOST: usize = 4096;
+/// Where so many are written together, more come than there is time for: whoever writes them gives way to nobody.
+pub(super) const HURRY: usize = MOST / 2;
 /// As long as that a commit may take; who comes then waits for it.
 const LATE: Duration = Duration::from_millis(250);
 

@@ -9,6 +9,7 @@ use super::batch::{Batch, Ran};
 use super::chain::Chain;
 use super::connection::{Connection, Row};
 use super::counters::Shared;
+use super::notes::HURRY;
 use super::query::{Query, Script};
 use super::rounds::{self, Reads};
 use crate::domain::person::PersonId;
@@ -105,8 +106,8 @@ impl Transaction {
         let later = async {
             self.jobs(batch).await?;
             self.clear_counters();
-            let awaited = !early || !batch.rounds.is_empty();
-            self.write_notes(&mut batch.notes, awaited).map_err(reason)?;
+            let gives_way = early && batch.rounds.is_empty() && batch.notes.len() < HURRY;
+            self.write_notes(&mut batch.notes, gives_way).map_err(reason)?;
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;
             }
@@ -191,14 +192,14 @@ impl Transaction {
         Ok(())
     }
 
-    /// Gives notes their places in the chain and writes them. Where nobody waits for this batch, who serves logins goes first every
-    /// now and then: on few cores they would stand still for as long as it takes.
-    fn write_notes(&mut self, notes: &mut [AuditRecord], awaited: bool) -> Result<()> {
+    /// Gives notes their places in the chain and writes them. Where nobody waits for this batch it gives way now and then: on few cores,
+    /// those who serve logins would stand still for as long as it takes.
+    fn write_notes(&mut self, notes: &mut [AuditRecord], gives_way: bool) -> Result<()> {
         let Connection::Sqlite(lite) = &self.connection else { return Ok(()) };
         for part in notes.chunks_mut(PART) {
             part.iter_mut().for_each(|note| self.chain.place(note));
             audit::insert_each(lite, part)?;
-            if !awaited {
+            if gives_way {
                 std::thread::yield_now();
             }
         }
