@@ -16,6 +16,8 @@ mod certificates;
 mod challenges;
 #[path = "wifi/device.rs"]
 mod device;
+#[path = "wifi/endings.rs"]
+mod endings;
 #[path = "wifi/methods.rs"]
 mod methods;
 #[path = "wifi/secrets.rs"]

@@ -45,12 +45,21 @@ pub struct Client {
 pub struct ClientEap {
     /// Methods allowed.
     pub methods: Vec<EapMethod>,
+    /// Whether the configuration says which, and not the default.
+    pub named: bool,
     /// Whether passwords of devices are taken.
     pub device_passwords: bool,
     /// The policy where the device cannot be asked back.
     pub unasked: ClientPolicy,
     /// Digest of name and policy: a TLS session is resumed only where they are the same.
     pub scope: [u8; 32],
+}
+
+impl ClientEap {
+    /// Whether the configuration names methods for this client.
+    pub const fn is_named(&self) -> bool {
+        self.named && !self.methods.is_empty()
+    }
 }
 
 /// All clients by prefix, and their names.
@@ -126,7 +135,7 @@ fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
     let policy = policies(section, "client.group");
     let (name, policy) = (name?, policy?);
     Some(Client {
-        eap: eap(&name, &policy, methods?, devices?),
+        eap: eap(&name, &policy, (methods?, section.written("eap").is_some()), devices?),
         name,
         secret: secret?,
         require_message_authenticator: require_message_authenticator?,
@@ -158,13 +167,18 @@ pub(super) fn policies(section: &Section<'_>, groups: &'static str) -> Option<Cl
     Some(ClientPolicy { default: default?, groups })
 }
 
-fn eap(name: &str, policy: &ClientPolicy, methods: Vec<EapMethod>, device_passwords: bool) -> ClientEap {
+fn eap(
+    name: &str,
+    policy: &ClientPolicy,
+    (methods, named): (Vec<EapMethod>, bool),
+    device_passwords: bool,
+) -> ClientEap {
     let mut unasked = policy.clone();
     let all = unasked.groups.iter_mut().map(|(_, policy)| policy).chain([&mut unasked.default]);
     all.for_each(|policy| policy.challenge = false);
     // What a policy prints as is all that it is, and nothing of it is secret.
     let scope = Sha256::digest(format!("{name}\0{policy:?}{device_passwords}")).into();
-    ClientEap { methods, device_passwords, unasked, scope }
+    ClientEap { methods, named, device_passwords, unasked, scope }
 }
 
 fn shared_secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<SharedSecret> {

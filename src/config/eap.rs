@@ -4,8 +4,9 @@ use super::files::{Files, LONGEST, contents};
 use super::report::At;
 use super::section::Section;
 use super::wsapi::{self, Identity};
-use crate::base::{Clock, SystemClock, Timestamp};
-use crate::eap::{InnerMethod, NameKind, Settings};
+use super::{Client, ClientEap};
+use crate::base::{Clock, PrefixMap, SystemClock, Timestamp};
+use crate::eap::{InnerMethod, NameKind, Settings, witnessed};
 use crate::wire::eap::Method;
 use crate::wire::x509::{Facts, list_validity};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -58,6 +59,41 @@ pub struct Eap {
 }
 
 impl Eap {
+    /// What may stand in a tunnel at a client, in the order in which it is offered.
+    pub fn inner_at(&self, client: &ClientEap) -> Vec<InnerMethod> {
+        let taken = |inner: &InnerMethod| client.device_passwords || *inner != InnerMethod::Mschapv2;
+        self.inner.iter().copied().filter(taken).collect()
+    }
+
+    /// Methods that a client can be offered, in that order: those that are allowed at both, and have what they need.
+    pub fn methods_at(&self, client: &ClientEap) -> Vec<Method> {
+        let inner = self.inner_at(client);
+        let fits = |method: &Method| client.methods.contains(method) && self.settings.offers(*method, &inner);
+        self.methods.iter().copied().filter(fits).collect()
+    }
+
+    /// What to do about a client at which nobody can log in by EAP, although methods are allowed there.
+    fn passed_over(&self, client: &Client) -> Option<String> {
+        let wanted = &client.eap.methods;
+        if wanted.is_empty() || !self.methods_at(&client.eap).is_empty() {
+            return None;
+        }
+        let device = match self.inner.contains(&InnerMethod::Mschapv2) {
+            true => "`device_passwords = true` there",
+            false => "`mschapv2` in `inner` of [eap] with `device_passwords = true` there",
+        };
+        let lacks = |method: &Method| match *method {
+            method if !self.methods.contains(&method) => "to be in `methods` of [eap]".to_owned(),
+            Method::TLS => "`client_ca_file` in [eap]".to_owned(),
+            Method::PEAP => format!("{device}, or `gtc` in `inner` of [eap]"),
+            _ => format!("{device}, or `gtc` or `pap` in `inner` of [eap]"),
+        };
+        let needs = wanted.iter().map(|method| format!("`{}` needs {}", method.name(), lacks(method)));
+        let needs = needs.collect::<Vec<_>>().join("; ");
+        let name = &client.name;
+        Some(format!("client `{name}` can be offered no EAP method: {needs}; or set `eap = []` there"))
+    }
+
     /// What is to be said of the server's certificates, and of the lists of revoked ones.
     pub fn warnings(&self, now: Timestamp) -> Vec<String> {
         let which = match self.first_to_end {
@@ -83,6 +119,20 @@ impl Eap {
             _ => None,
         });
         certificate.into_iter().chain(lists).collect()
+    }
+}
+
+/// Warns of clients at which nobody can log in by EAP, although the configuration says so.
+pub(super) fn warn_of_clients(clients: &PrefixMap<Arc<Client>>, eap: Option<&Eap>, files: &Files<'_>) {
+    for (_, client) in clients.iter() {
+        let warning = match eap {
+            Some(eap) => eap.passed_over(client),
+            None => client.eap.is_named().then(|| {
+                let name = &client.name;
+                format!("client `{name}` names EAP methods, and there is no EAP: set `certificate_file` and its key in [eap], or take `eap` out there")
+            }),
+        };
+        warning.into_iter().for_each(|warning| files.warn(warning));
     }
 }
 
@@ -253,7 +303,7 @@ fn client_verifier(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Cl
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     match builder.build() {
-        Ok(verifier) => Some(Some(Clients { verifier, bytes, lists_end, lists_due })),
+        Ok(verifier) => Some(Some(Clients { verifier: witnessed(verifier), bytes, lists_end, lists_due })),
         Err(error) => {
             let message = format!("client certificates cannot be verified: {error}");
             section.error(

@@ -54,6 +54,9 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let (clients, names) = client::clients(root, files);
     let replies = reply::replies(root, &dictionary, &names);
     let eap = eap::eap(&root.table("eap"), files);
+    if let (Some(clients), Some(eap)) = (&clients, &eap) {
+        eap::warn_of_clients(clients, eap.as_ref(), files);
+    }
     let texts = login::texts(&root.table("login"));
     let throttle = login::throttle(&root.table("throttle"));
     let (password, new_passwords) = password::password(&root.table("password"), files);

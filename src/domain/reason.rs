@@ -124,6 +124,8 @@ reasons! {
     EapMethod = "eap-method",
     /// Reject: the EAP conversation broke off, or is not known here.
     EapBroken = "eap-broken",
+    /// Reject: what was shown inside EAP was right, and the device did not go on to the end.
+    EapUnfinished = "eap-unfinished",
     /// Reject: no username, or one that cannot exist.
     UsernameInvalid = "username-invalid",
     /// Reject: nothing was typed.

@@ -1,11 +1,12 @@
 //! One conversation, from the identity to Success or Failure. The drawing is at the top of the module.
 //!
-//! A response with another identifier than the last request's is ignored (RFC 3748 §4.1), so is what is no EAP. Whatever breaks a
-//! method ends the conversation: nothing is tried a second time inside one.
+//! A response with another identifier than the last request's is ignored (RFC 3748 §4.1), so is one by another method (RFC 4137 §5.4), and
+//! what is no EAP: whoever gets a stray packet in ends nothing by it. Whatever breaks a method ends the conversation: nothing is tried
+//! a second time inside one.
 
 mod decided;
 
-use super::engine::{Handshake, Rustls};
+use super::engine::{Handshake, Rustls, TlsFailure};
 use super::inner::Inner;
 use super::peap::{Peap, PeapInside};
 use super::question::{Ended, Place, Question, Step};
@@ -37,8 +38,8 @@ enum State {
     AwaitDecision(Question),
     /// MSCHAPv2 was decided and its peer told: it has to agree before it is let in.
     AwaitAgreement(Option<Claim>),
-    /// The last of ours is on its way to a peer that is let in, or told how it went.
-    Closing(bool),
+    /// The last of ours is on its way to a peer that is let in, whose session is worth this; or is told that it is not.
+    Closing(Option<Claim>),
     /// An alert is on its way.
     AwaitFailure(Ended),
     Over,
@@ -75,7 +76,7 @@ impl Conversation {
         place: Place,
         identifier: u8,
     ) -> (Self, Step) {
-        methods.retain(|method| settings.has(*method) && place.has_inside(*method));
+        methods.retain(|method| settings.offers(*method, &place.inner));
         let mtu = place.mtu.filter(|mtu| *mtu >= SMALLEST).unwrap_or(usize::MAX);
         let packet = mtu.min(settings.packet);
         let mut conversation = Self {
@@ -116,38 +117,44 @@ impl Conversation {
 
     /// Whether taking this response may be the arithmetic of public keys, which takes a hundred times as long as anything else.
     pub fn is_costly(&self, response: &[u8]) -> bool {
+        let found = || self.ledger.as_ref().is_some_and(|ledger| ledger.has_found());
+        let tls13 = || self.tunnel.as_ref().is_some_and(Tunnel::is_tls13);
         let costly = match self.state {
             State::AwaitMethod => true,
             // In TLS 1.3 only a certificate of the peer is left then, and where a session was found nothing is.
-            State::AwaitHandshake => {
-                let found = self.ledger.as_ref().is_some_and(|ledger| ledger.has_found());
-                let tls13 = self.tunnel.as_ref().is_some_and(Tunnel::is_tls13);
-                !found && (!tls13 || self.method == Some(Method::TLS))
-            }
+            State::AwaitHandshake => !found() && (!tls13() || self.method == Some(Method::TLS)),
             _ => false,
         };
-        costly && response.len() > LONG
+        costly && response.len() > LONG && self.awaited(response).is_some()
+    }
+
+    /// The method of a response that was asked for, and what it says.
+    fn awaited<'r>(&self, response: &'r [u8]) -> Option<(Method, &'r [u8])> {
+        let packet = Packet::decode(response).ok()?;
+        let (Code::Response, Some(method)) = (packet.code, packet.method) else { return None };
+        let wanted = match (&self.state, method) {
+            (State::Over | State::AwaitDecision(_), _) => false,
+            (State::AwaitMethod, Method::NAK) => true,
+            _ => Some(method) == self.method,
+        };
+        (wanted && packet.identifier == self.identifier).then_some((method, packet.data))
     }
 
     /// Takes a response.
     pub fn receive(&mut self, bytes: &[u8]) -> Step {
-        let Ok(packet) = Packet::decode(bytes) else { return Step::Ignore };
-        let (Code::Response, Some(method)) = (packet.code, packet.method) else { return Step::Ignore };
-        if packet.identifier != self.identifier {
-            return Step::Ignore;
-        }
+        let Some((method, data)) = self.awaited(bytes) else { return Step::Ignore };
         self.octets = self.octets.saturating_add(bytes.len());
         if self.octets > self.settings.octets || self.rounds >= self.settings.rounds {
             return self.fail(Ended::TooLong);
         }
-        match (&self.state, method) {
-            (State::AwaitMethod, Method::NAK) => self.begin(Some(packet.data)),
-            (State::Over | State::AwaitDecision(_), _) => Step::Ignore,
-            (_, method) if Some(method) == self.method => {
-                self.step(packet.data).unwrap_or_else(|ended| self.broken(ended))
-            }
-            _ => self.fail(Ended::Unexpected("a response by another method")),
+        if method == Method::NAK {
+            return self.begin(Some(data));
         }
+        if matches!(self.state, State::AwaitMethod) {
+            // From now on it wants no other.
+            self.state = State::AwaitHandshake;
+        }
+        self.step(data).unwrap_or_else(|ended| self.broken(ended))
     }
 
     /// Begins the first method that the peer wants.
@@ -228,12 +235,12 @@ impl Conversation {
         }
         let message = heard == Heard::Message;
         match std::mem::replace(&mut self.state, State::Over) {
-            State::AwaitMethod | State::AwaitHandshake if message => self.handshake(),
+            State::AwaitHandshake if message => self.handshake(),
             State::AwaitQuiet if !message => self.begin_inside(),
             State::AwaitInner if message => self.inside(),
             State::AwaitAgreement(claim) => self.agreed(claim, message),
-            State::Closing(success) if !message || matches!(self.inside, Inside::Peap(_)) => {
-                self.close(success, message)
+            State::Closing(claim) if !message || matches!(self.inside, Inside::Peap(_)) => {
+                self.close(claim, message)
             }
             _ => Err(Ended::Unexpected("this response is not what was asked for")),
         }
@@ -281,7 +288,10 @@ impl Conversation {
 
     /// The name in the peer's certificate: of the first kind that it has.
     fn certificate_name(&self) -> Option<String> {
-        let names = Names::of(self.tunnel.as_ref()?.peer_certificate()?)?;
+        self.name_of(&Names::of(self.tunnel.as_ref()?.peer_certificate()?)?)
+    }
+
+    fn name_of(&self, names: &Names) -> Option<String> {
         let first = |kind: &NameKind| {
             let list = match kind {
                 NameKind::Upn => &names.upn,
@@ -292,6 +302,19 @@ impl Conversation {
             list.first().cloned()
         };
         self.settings.names.iter().find_map(first)
+    }
+
+    /// Whom a certificate says it is for that was refused. Anybody can make one that says so.
+    pub fn claimed(&self, why: &Ended) -> Option<String> {
+        let certificate = match why {
+            Ended::Nameless => self.tunnel.as_ref()?.peer_certificate()?,
+            Ended::Tunnel(TunnelError::Tls(TlsFailure::Certificate { shown, .. })) => shown.as_deref()?,
+            _ => return None,
+        };
+        let names = Names::of(certificate)?;
+        let Names { upn, email, dns, common } = &names;
+        let any = || [upn, email, common, dns].into_iter().flatten().next().cloned();
+        self.name_of(&names).or_else(any)
     }
 
     /// When the peer's certificate ends.

@@ -1,5 +1,6 @@
 //! TLS as a machine over buffers: records in, records out. [`TlsEngine`] is all that the methods know of it.
 
+use super::witness;
 use crate::base::Secret;
 use crate::wire::eap::Method;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
@@ -25,8 +26,13 @@ pub enum Handshake {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFailure {
     /// The peer's certificate is missing, or not to be believed.
-    #[error("certificate of the peer: {0}")]
-    Certificate(String),
+    #[error("certificate of the peer: {why}")]
+    Certificate {
+        /// Why.
+        why: String,
+        /// The certificate in DER, if one was shown. Anybody could have made it.
+        shown: Option<Vec<u8>>,
+    },
     /// The peer has refused: it trusts another authority, or wants another name.
     #[error("the peer refused: {0}")]
     Refused(String),
@@ -39,9 +45,10 @@ impl From<rustls::Error> for TlsFailure {
     fn from(error: rustls::Error) -> Self {
         let text = error.to_string();
         match error {
-            rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
-                TlsFailure::Certificate(text)
+            rustls::Error::InvalidCertificate(_) => {
+                TlsFailure::Certificate { why: text, shown: witness::refused() }
             }
+            rustls::Error::NoCertificatesPresented => TlsFailure::Certificate { why: text, shown: None },
             rustls::Error::AlertReceived(_) => TlsFailure::Refused(text),
             _ => TlsFailure::Protocol(text),
         }

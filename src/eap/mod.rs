@@ -23,12 +23,14 @@ pub mod sessions;
 mod tests;
 mod ttls;
 mod tunnel;
+mod witness;
 
 pub use conversation::Conversation;
 pub use engine::{Handshake, TlsEngine, TlsFailure};
 pub use question::{Answer, Ended, Place, Question, Step};
 pub use sessions::{Claim, Sessions};
 pub use tunnel::TunnelError;
+pub use witness::witnessed;
 
 use crate::base::Timestamp;
 use crate::wire::eap::Method;
@@ -85,9 +87,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether there is what a method needs: EAP-TLS wants an authority.
-    fn has(&self, method: Method) -> bool {
-        self.tls_of(method).is_some()
+    /// Whether a method can be offered where this may stand in a tunnel: EAP-TLS wants an authority, and PEAP knows EAP alone.
+    pub fn offers(&self, method: Method, inner: &[InnerMethod]) -> bool {
+        let inside = match method {
+            Method::TTLS => !inner.is_empty(),
+            Method::PEAP => inner.iter().any(|inner| *inner != InnerMethod::Pap),
+            _ => true,
+        };
+        inside && self.tls_of(method).is_some()
     }
 
     /// TLS of a method.

@@ -4,10 +4,9 @@ use super::InnerMethod;
 use super::sessions::{Claim, Sessions};
 use super::tunnel::TunnelError;
 use crate::base::{Secret, Timestamp};
-use crate::domain::factor::FactorId;
+use crate::domain::login::Shown;
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
-use crate::wire::eap::Method;
 use crate::wire::mschap::Exchange;
 use std::fmt;
 use std::sync::Arc;
@@ -57,8 +56,8 @@ pub enum Answer {
         person: Arc<Person>,
         /// Why.
         reason: Reason,
-        /// The factor that they showed, if they did.
-        factor: Option<FactorId>,
+        /// The factors that they showed.
+        factors: Shown,
         /// What proves to a peer of MSCHAPv2 that the server knows the password.
         proof: Option<String>,
     },
@@ -132,15 +131,4 @@ pub struct Place {
     pub now: Timestamp,
     /// Octets of an EAP packet that fit where the peer is, if known.
     pub mtu: Option<usize>,
-}
-
-impl Place {
-    /// Whether anything may stand inside this method's tunnel. PEAP knows EAP alone.
-    pub(super) fn has_inside(&self, method: Method) -> bool {
-        match method {
-            Method::TTLS => !self.inner.is_empty(),
-            Method::PEAP => self.inner.iter().any(|inner| *inner != InnerMethod::Pap),
-            _ => true,
-        }
-    }
 }

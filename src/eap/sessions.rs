@@ -6,7 +6,7 @@
 //! life counts from the login, however often it is resumed.
 
 use crate::base::{Secret, Timestamp};
-use crate::domain::factor::FactorId;
+use crate::domain::login::Shown;
 use crate::domain::person::PersonId;
 use crate::domain::reason::Reason;
 use crate::wire::eap::Method;
@@ -33,8 +33,8 @@ pub struct Claim {
     pub version: i64,
     /// By what they were let in.
     pub reason: Reason,
-    /// The factor that they showed, if they did: a passcode's, or the device's password.
-    pub factor: Option<FactorId>,
+    /// The factors that they showed: without one of them it is void.
+    pub factors: Shown,
     /// Their username.
     pub username: String,
     /// When the session ends.
@@ -217,7 +217,7 @@ mod tests {
             person,
             version: 1,
             reason: Reason::PasswordOnly,
-            factor: None,
+            factors: Shown::default(),
             username: "ann".to_owned(),
             until: NOW + Duration::from_secs(60),
         }

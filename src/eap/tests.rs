@@ -129,6 +129,8 @@ struct Run {
     end: Step,
     device: ClientConnection,
     questions: Vec<String>,
+    /// Sessions that there were when it was decided.
+    early: usize,
     /// The longest packet that the server sent.
     longest: usize,
 }
@@ -143,7 +145,7 @@ fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes):
     let mut device = ClientConnection::new(Arc::clone(config), NAME.try_into().unwrap()).unwrap();
     let (mut conversation, mut step) = world.start(&[method]);
     let (mut heard, mut queue, mut told) = (Vec::new(), std::collections::VecDeque::new(), false);
-    let (mut questions, mut longest) = (Vec::new(), 0);
+    let (mut questions, mut longest, mut early) = (Vec::new(), 0, 0);
     loop {
         let bytes = match step {
             Step::Request(bytes) => bytes,
@@ -152,13 +154,14 @@ fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes):
                 let accepted = Answer::Accepted {
                     person: person(),
                     reason: Reason::PasswordOnly,
-                    factor: None,
+                    factors: Default::default(),
                     proof: None,
                 };
                 step = conversation.decided(if yes { accepted } else { Answer::Refused });
+                early = world.sessions.len();
                 continue;
             }
-            end => return Run { end, device, questions, longest },
+            end => return Run { end, device, questions, early, longest },
         };
         longest = longest.max(bytes.len());
         let packet = Packet::decode(&bytes).unwrap();
@@ -267,6 +270,14 @@ fn methods_are_offered_once_and_another_identifier_is_ignored() {
         matches!(conversation.receive(&respond(&second, Method::NAK, &[21])), Step::Ignore),
         "it is over"
     );
+}
+
+#[test]
+fn session_is_kept_when_the_last_of_ours_has_arrived_and_not_before() {
+    let world = World::new(1200);
+    let run = ttls(&world, &world.device(&version::TLS13), 1000, true);
+    assert!(matches!(run.end, Step::Success { .. }));
+    assert_eq!((run.early, world.sessions.len()), (0, 1), "its ticket was on its way");
 }
 
 #[test]

@@ -235,7 +235,7 @@ impl Closing<'_> {
     }
 
     fn verdict(self, settled: Settled, opened: Option<Open>) -> Verdict {
-        let factor = self.ending.accept.map(|proof| proof.factor());
+        let factors = [self.ending.accept.map(|proof| proof.factor()), self.ending.pin];
         let decision = match settled {
             Settled::Replayed => self.replayed(),
             Settled::Limited(limit) => {
@@ -245,7 +245,7 @@ impl Closing<'_> {
             _ => self.ending.decision,
         };
         match decision {
-            Decision::Accept { person, reason } => Verdict::Accept { person, reason, factor },
+            Decision::Accept { person, reason } => Verdict::Accept { person, reason, factors },
             Decision::Reject { message, reason } => Verdict::Reject { message, reason },
             Decision::Challenge { prompt, ask, reason, .. } => {
                 let state = opened.map(|opened| opened.state).unwrap_or([0; STATE_LENGTH]);

@@ -14,7 +14,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::factor::FactorId;
 use crate::domain::login::{
-    Account, Action, Ask, Context, Event, How, Login, Offer, Opening, Vouched, offers,
+    Account, Action, Ask, Context, Event, How, Login, Offer, Opening, Shown, Vouched, offers,
 };
 use crate::domain::method::Reach;
 use crate::domain::passcode::{self, Window};
@@ -114,8 +114,8 @@ pub enum Verdict {
         person: Arc<Person>,
         /// Why.
         reason: Reason,
-        /// The factor whose passcode it was, if there was one.
-        factor: Option<FactorId>,
+        /// The factors that were shown.
+        factors: Shown,
     },
     /// Ask.
     Challenge {

@@ -18,7 +18,7 @@ mod notices;
 pub mod once;
 pub mod portal;
 pub mod reach;
-mod refused;
+pub mod refused;
 pub mod sync;
 pub mod tokens;
 pub mod trail;

@@ -140,6 +140,7 @@ impl<B> World<B> {
             version: 1,
             client: "vpn".into(),
             first: First::Password,
+            pin: None,
             rounds: 1,
             expires: now + LIFETIME,
         };

@@ -133,6 +133,49 @@ fn session_rests_on_what_may_stand_in_a_tunnel_and_on_how_people_are_named() {
 }
 
 #[test]
+fn client_that_can_be_offered_no_method_is_a_warning_that_says_what_to_do() {
+    let dir = world(GOOD);
+    let said = |client: &str, eap: &str| {
+        write(dir.path(), "doorward.toml", &format!("{KEYS}{CLIENT}{client}\n[eap]\n{eap}\n"));
+        let warnings = load_with(dir.path(), &[]).unwrap().warnings;
+        warnings.into_iter().filter(|warning| warning.contains("EAP")).collect::<Vec<_>>()
+    };
+    for (client, eap, needs) in [
+        ("", "methods = [\"tls\"]", "`tls` needs `client_ca_file` in [eap]"),
+        ("eap = [\"tls\"]", "", "`tls` needs `client_ca_file` in [eap]"),
+        (
+            "eap = [\"peap\"]",
+            "inner = [\"mschapv2\", \"pap\"]",
+            "`peap` needs `device_passwords = true` there, or `gtc` in `inner` of [eap]",
+        ),
+        (
+            "eap = [\"peap\"]",
+            "inner = [\"pap\"]",
+            "`peap` needs `mschapv2` in `inner` of [eap] with `device_passwords = true` there, or `gtc` in `inner`",
+        ),
+        ("eap = [\"peap\"]", "methods = [\"ttls\"]", "`peap` needs to be in `methods` of [eap]"),
+    ] {
+        let warnings = said(client, &format!("{GOOD}{eap}"));
+        let [warning] = warnings.as_slice() else { panic!("{client} {eap}: {warnings:?}") };
+        assert!(warning.starts_with("client `vpn` can be offered no EAP method: "), "{warning}");
+        assert!(warning.contains(needs) && warning.ends_with("or set `eap = []` there"), "{warning}");
+    }
+    let fine = [
+        ("", ""),
+        ("eap = []", "methods = [\"tls\"]"),
+        ("eap = [\"tls\"]", "client_ca_file = \"other.pem\""),
+        ("eap = [\"peap\"]\ndevice_passwords = true", "inner = [\"mschapv2\"]"),
+        ("eap = [\"tls\", \"ttls\"]", ""),
+    ];
+    for (client, eap) in fine {
+        assert_eq!(said(client, &format!("{GOOD}{eap}")), [""; 0], "{client} {eap}");
+    }
+    let warnings = said("eap = [\"tls\"]", "");
+    assert!(warnings.len() == 1 && warnings[0].contains("set `certificate_file`"), "{warnings:?}");
+    assert_eq!(said("", ""), [""; 0], "nobody has asked for it");
+}
+
+#[test]
 fn what_cannot_work_is_told_with_its_place() {
     let key = "private_key_file = \"server.key\"";
     for (eap, message) in [

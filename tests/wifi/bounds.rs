@@ -80,11 +80,10 @@ fn state_belongs_to_its_round_and_its_client_and_a_repetition_gets_the_same_requ
         (first.eap.clone(), present.clone()),
         "it was lost on the way"
     );
-    nas.state = old;
-    assert!(
-        refuses(&nas.exchange(&response(first.identifier(), Method::TTLS, &[0x40, 9]))),
-        "another response"
-    );
+    // Another response by an old State is silently discarded: the next answer is to something else.
+    nas.state.clone_from(&old);
+    nas.send(&response(first.identifier(), Method::TTLS, &[0x40, 9]));
+    nas.send(&response(start.identifier(), Method::TTLS, &[0x40, 9]));
     let mut elsewhere = Nas::at(&world, "127.0.0.2");
     elsewhere.state.clone_from(&present);
     assert!(refuses(&elsewhere.exchange(&response(first.identifier(), Method::TTLS, &[0x40, 9]))));
@@ -93,6 +92,29 @@ fn state_belongs_to_its_round_and_its_client_and_a_repetition_gets_the_same_requ
     nas.state = present;
     let next = nas.exchange(&response(first.identifier(), Method::TTLS, &[0x40, 9]));
     assert_eq!(next.code, Code::ACCESS_CHALLENGE, "the conversation itself goes on");
+    // By now the first response is two rounds back, and the same holds for it.
+    let present = std::mem::replace(&mut nas.state, old);
+    nas.send(&part);
+    nas.state = present;
+    let last = nas.exchange(&response(next.identifier(), Method::TTLS, &[0x40, 9]));
+    assert_eq!(last.code, Code::ACCESS_CHALLENGE, "the only answer of two");
+    assert_eq!(world.daemon.counter("eap-malformed"), 3);
+}
+
+// RFC 4137 §5.4
+#[test]
+fn response_by_another_method_ends_nothing() {
+    let world = impatient();
+    let mut nas = Nas::new(&world);
+    let start = nas.start(Method::TTLS);
+    nas.send(&response(start.identifier(), Method::PEAP, &[0x40, 1]));
+    let next = nas.exchange(&response(start.identifier(), Method::TTLS, &[0x40, 1]));
+    assert_eq!(next.code, Code::ACCESS_CHALLENGE, "the only answer of two");
+    // The method has begun, and no other is wanted any more.
+    nas.send(&response(next.identifier(), Method::NAK, &[Method::PEAP.0]));
+    let last = nas.exchange(&response(next.identifier(), Method::TTLS, &[0x40, 1]));
+    assert_eq!(last.code, Code::ACCESS_CHALLENGE, "the only answer of two");
+    assert_eq!((last.eap[4], world.daemon.counter("eap-malformed")), (Method::TTLS.0, 2));
 }
 
 #[test]

@@ -84,8 +84,25 @@ fn revoked_certificate_is_refused_and_the_trail_tells() {
     let world = World::new();
     let (pem, key) = (&world.env["EAP_REVOKED_CERT"], &world.env["EAP_REVOKED_KEY"]);
     refused(&world, (Path::new(pem), Path::new(key)), "Revoked");
-    let trail = world.daemon.json(&["audit", "list"]).to_string();
-    assert!(trail.contains("certificate-refused"), "{trail}");
+    let claims = format!("certificate-refused claims \"{}@example.edu\"", world.env["LOGIN_USER"]);
+    assert_eq!(refusals(&world), [claims.clone(), claims]);
+}
+
+/// What the trail says of certificates that were refused: they were nobody's logins, whatever they say.
+fn refusals(world: &World) -> Vec<String> {
+    let trail = world.daemon.json(&["audit", "list"]);
+    let text = |entry: &serde_json::Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
+    let all = trail["entries"].as_array().unwrap().iter();
+    let refused = all.filter(|entry| text(entry, "detail").starts_with("certificate-refused"));
+    let detail = |entry: &serde_json::Value| {
+        assert_eq!(
+            (text(entry, "subject"), text(entry, "outcome")),
+            ("anonymous@example.edu".into(), "reject".into())
+        );
+        assert!(entry["person"].is_null(), "{entry}");
+        text(entry, "detail")
+    };
+    refused.map(detail).collect()
 }
 
 #[test]
@@ -95,6 +112,7 @@ fn certificate_of_another_authority_or_expired_or_for_servers_is_refused() {
     let other = Authority::new();
     let (pem, key) = other.issue(&world, &user, |_| {});
     refused(&world, (&pem, &key), "UnknownIssuer");
+    assert_eq!(refusals(&world)[1], format!("certificate-refused claims {user:?}"), "by TLS 1.2, too");
     // From now on it is the one that vouches for people.
     world.write("other-ca.pem", &other.pem);
     world.configure(&[("eap", "crl_file = \"\""), ("eap", "client_ca_file = \"other-ca.pem\"")]);

@@ -90,7 +90,7 @@ fn response_by_eap_must_be_to_the_challenge_that_was_sent_and_comes_once() {
         };
         assert_eq!(end.code, Code::ACCESS_REJECT);
     }
-    assert_eq!((world.decided("wrong-device-password"), world.decided("eap-broken")), (1, 1));
+    assert_eq!((world.decided("wrong-device-password"), world.decided("eap-unfinished")), (1, 1));
 }
 
 // Whoever guesses by EAP inside a tunnel knows then, and need not go on.

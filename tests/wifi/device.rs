@@ -9,6 +9,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVer
 use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// What came back.
 #[derive(Debug)]
@@ -77,11 +78,32 @@ impl Nas {
     pub(crate) fn hear(&mut self, authenticator: [u8; 16]) -> Reply {
         let mut buffer = [0; 4096];
         let length = self.socket.recv(&mut buffer).expect("an answer");
-        let (packet, signed) = verify_response(&authenticator, &buffer[..length], &secret()).unwrap();
+        self.read(&authenticator, &buffer[..length])
+    }
+
+    fn read(&mut self, authenticator: &[u8; 16], bytes: &[u8]) -> Reply {
+        let (packet, signed) = verify_response(authenticator, bytes, &secret()).unwrap();
         assert!(signed);
         self.state = packet.first(AttributeType::STATE).map(|state| state.value.to_vec());
         let eap = packet.eap_message().unwrap().expect("every answer carries EAP");
-        Reply { code: packet.code(), eap, bytes: buffer[..length].to_vec() }
+        Reply { code: packet.code(), eap, bytes: bytes.to_vec() }
+    }
+
+    /// Sends it again and again, as a NAS does that hears nothing, until there is an answer to one of them.
+    pub(crate) fn insist(&mut self, eap: &[u8]) -> Reply {
+        let (mut sent, begin) = (Vec::new(), Instant::now());
+        let mut buffer = [0; 4096];
+        loop {
+            assert!(begin.elapsed() < PATIENCE, "no answer");
+            sent.push(self.send(eap));
+            self.socket.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+            let heard = self.socket.recv(&mut buffer);
+            self.socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            let Ok(length) = heard else { continue };
+            let bytes = &buffer[..length];
+            let fits = |authenticator: &&[u8; 16]| verify_response(authenticator, bytes, &secret()).is_some();
+            return self.read(sent.iter().find(fits).expect("an answer to one of them"), bytes);
+        }
     }
 
     pub(crate) fn exchange(&mut self, eap: &[u8]) -> Reply {
@@ -210,6 +232,18 @@ impl Ttls {
     /// The response that brings a password, to be sent by hand.
     pub(crate) fn password_response(&mut self, user: &str, password: &str) -> Vec<u8> {
         self.write_password(user, password);
+        self.written()
+    }
+
+    /// The same of an EAP packet for the tunnel.
+    pub(crate) fn inner_response(&mut self, eap: &[u8]) -> Vec<u8> {
+        let mut avps = Vec::new();
+        push_avp(&mut avps, 0, Avp::EAP_MESSAGE, eap);
+        self.tls.writer().write_all(&avps).unwrap();
+        self.written()
+    }
+
+    fn written(&mut self) -> Vec<u8> {
         let mut records = vec![0];
         while self.tls.wants_write() {
             self.tls.write_tls(&mut records).unwrap();

@@ -94,6 +94,7 @@ impl Login<'_> {
             (First::Client, _) => Reason::PasscodeOnly,
         };
         let mut ending = self.ending(reason);
+        ending.pin = self.pin_of(first);
         match proof {
             Some(Matched::Factor(proof)) => ending.accept = Some(proof),
             Some(Matched::Sent(id, expires)) => ending.code = Some((id, expires)),

@@ -3,7 +3,7 @@
 use super::answer::Offer;
 use super::{Action, Login, Opening, Reason, Timestamp, Username};
 use crate::domain::contact::Destination;
-use crate::domain::factor::{CodeDigest, FactorKind, Proof};
+use crate::domain::factor::{CodeDigest, FactorId, FactorKind, Proof};
 use crate::domain::method::Channel;
 use crate::domain::person::{Person, PersonId};
 use crate::domain::sent::CodeId;
@@ -34,6 +34,9 @@ pub struct Pending {
     pub client: String,
     /// What was right before it.
     pub first: First,
+    /// The PIN, if that was it: another one by now, and it is void.
+    #[serde(default)]
+    pub pin: Option<FactorId>,
     /// Challenges sent so far.
     pub rounds: u8,
     /// When it ends.
@@ -120,6 +123,8 @@ pub struct Ending {
     pub person: Option<PersonId>,
     /// What must be accepted for the decision to hold.
     pub accept: Option<Proof>,
+    /// The PIN that was right before it, if one was asked for.
+    pub pin: Option<FactorId>,
     /// The sent code that must be used up for it to hold, and when it is over anyway.
     pub code: Option<(CodeId, Timestamp)>,
     /// Digest of a YubiKey's password that its validation server has accepted, if the server told no position: it must not
@@ -208,6 +213,7 @@ impl Login<'_> {
             decision,
             person: self.account.as_ref().map(|account| account.person.id),
             accept: None,
+            pin: None,
             code: None,
             otp: None,
             send: None,
@@ -261,6 +267,7 @@ impl Login<'_> {
                 version,
                 client: self.context.client.to_owned(),
                 first,
+                pin: self.pin_of(first),
                 rounds,
                 expires: self.context.now + policy.challenge_lifetime,
             },

@@ -37,7 +37,7 @@ pub use device::Recognised;
 pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
 pub use how::How;
 use reading::spellings;
-pub use steps::{Account, Action, Context, Event, Opening, Vouched};
+pub use steps::{Account, Action, Context, Event, Opening, Shown, Vouched};
 
 use super::factor::{FactorId, Proof};
 use super::person::{Status, Username};
@@ -176,7 +176,10 @@ impl<'a> Login<'a> {
             // What was right before must still be what the client asks first.
             let fits = match self.policy().kind {
                 LoginKind::Password | LoginKind::PasswordAndPasscode => pending.first == First::Password,
-                LoginKind::PinAndPasscode => pending.first == First::Pin,
+                LoginKind::PinAndPasscode => {
+                    let pin = self.pin_of(pending.first);
+                    pin.is_some() && (pending.pin.is_none() || pending.pin == pin)
+                }
                 LoginKind::Passcode => true,
             };
             if !same || !fits || pending.expires <= self.context.now {

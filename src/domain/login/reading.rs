@@ -1,7 +1,7 @@
 //! What the person has, and the ways in which the typed string can be read.
 
 use super::answer::Offer;
-use super::{Context, Login, LoginKind, Matched, Opening};
+use super::{Context, First, Login, LoginKind, Matched, Opening};
 use crate::base::Secret;
 use crate::domain::factor::{Factor, FactorId, FactorKind, Material};
 use crate::domain::method::Method;
@@ -53,6 +53,11 @@ impl Login<'_> {
             Material::Pin { hash } => Some((factor.id, hash.clone())),
             _ => None,
         })
+    }
+
+    /// The PIN's id, if that is what was right.
+    pub(super) fn pin_of(&self, first: First) -> Option<FactorId> {
+        self.pin().filter(|_| first == First::Pin).map(|(id, _)| id)
     }
 
     /// Ways to read the typed string as ending in a passcode of `factor`, as far as this round allows them.

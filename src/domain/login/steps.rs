@@ -76,6 +76,9 @@ pub enum Opening {
     Vouched(Vouched),
 }
 
+/// The factors that somebody has shown: that of the passcode, or the device's password, and the PIN.
+pub type Shown = [Option<FactorId>; 2];
+
 /// What vouches for a person where nothing is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Vouched {
@@ -89,8 +92,8 @@ pub enum Vouched {
         version: i64,
         /// By what they were let in then: it must still be enough.
         reason: Reason,
-        /// The factor that they showed, if they did: without it the session is void too.
-        factor: Option<FactorId>,
+        /// The factors that they showed: without one of them the session is void too.
+        factors: Shown,
     },
 }
 

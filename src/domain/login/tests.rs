@@ -385,6 +385,9 @@ fn pin_and_passcode_need_both() {
     assert_eq!(world.first("2946000000").reason(), Reason::WrongPin);
     let challenge = world.first("2946");
     assert_eq!(world.answer(challenge.pending(), &world.code()).reason(), Reason::PinAndPasscode);
+    world.account.as_mut().unwrap().factors[1].id = FactorId::from_uuid(uuid::Uuid::nil());
+    let answered = world.answer(challenge.pending(), &world.code());
+    assert_eq!(answered.reason(), Reason::StateInvalid, "another PIN since the challenge");
     world.account.as_mut().unwrap().factors.retain(|f| f.kind == FactorKind::Pin);
     assert_eq!(world.first("2946").reason(), Reason::NotEnrolled, "a PIN is never enough alone");
 }

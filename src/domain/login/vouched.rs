@@ -10,9 +10,12 @@ impl Login<'_> {
         let Some(account) = &self.account else { return self.reject(Reason::UnknownPerson) };
         let reason = match vouched {
             Vouched::Certificate => Reason::Certificate,
-            Vouched::Session { person, version, reason, factor }
+            Vouched::Session { person, version, reason, factors }
                 if (person, version) == (account.person.id, account.person.version)
-                    && factor.is_none_or(|factor| account.factors.iter().any(|own| own.id == factor))
+                    && factors
+                        .iter()
+                        .flatten()
+                        .all(|shown| account.factors.iter().any(|own| own.id == *shown))
                     && self.is_enough(account, reason) =>
             {
                 Reason::SessionResumed

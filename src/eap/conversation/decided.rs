@@ -1,7 +1,7 @@
 //! From the answer to the end: the peer is told, in TLS or in the tunnel, before it is let in.
 
 use super::{Conversation, Inside, State};
-use crate::domain::factor::FactorId;
+use crate::domain::login::Shown;
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
 use crate::eap::inner::Inner;
@@ -17,8 +17,8 @@ impl Conversation {
             return Step::Ignore;
         };
         let step = match answer {
-            Answer::Accepted { person, reason, factor, proof } => {
-                let claim = self.claim(question, &person, (reason, factor));
+            Answer::Accepted { person, reason, factors, proof } => {
+                let claim = self.claim(question, &person, (reason, factors));
                 self.decided_well(claim, proof.as_deref())
             }
             Answer::Ask(prompt) => self.prompt(&prompt),
@@ -47,7 +47,7 @@ impl Conversation {
         self.void();
         let Inside::Peap(inside) = &mut self.inside else { return Err(Ended::Refused) };
         let result = inside.result(false);
-        self.state = State::Closing(false);
+        self.state = State::Closing(None);
         self.through_tunnel(&result)
     }
 
@@ -61,12 +61,7 @@ impl Conversation {
     }
 
     /// What a session is worth that begins with this answer.
-    fn claim(
-        &self,
-        question: Question,
-        person: &Person,
-        (reason, factor): (Reason, Option<FactorId>),
-    ) -> Claim {
+    fn claim(&self, question: Question, person: &Person, (reason, factors): (Reason, Shown)) -> Claim {
         // One that was resumed stays what it was: its life counts from the login.
         if let Question::Session(claim) = question {
             return claim;
@@ -81,7 +76,7 @@ impl Conversation {
             }
             _ => end,
         };
-        Claim { person, version, reason, factor, username, until }
+        Claim { person, version, reason, factors, username, until }
     }
 
     fn decided_well(&mut self, claim: Claim, proof: Option<&str>) -> Result<Step, Ended> {
@@ -90,7 +85,7 @@ impl Conversation {
                 self.state = State::AwaitAgreement(Some(claim));
                 self.through_tunnel(&told)
             }
-            None => self.accepted(&claim),
+            None => self.accepted(claim),
         }
     }
 
@@ -109,22 +104,18 @@ impl Conversation {
             Inside::Nothing => false,
         };
         match claim {
-            Some(claim) if agreed => self.accepted(&claim),
+            Some(claim) if agreed => self.accepted(claim),
             Some(_) => Err(Ended::Unexpected("the peer does not believe that the server knows the password")),
             None => self.refused(),
         }
     }
 
-    fn accepted(&mut self, claim: &Claim) -> Result<Step, Ended> {
+    fn accepted(&mut self, claim: Claim) -> Result<Step, Ended> {
         let resumed = self.is_resumed();
         let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
-        self.state = State::Closing(true);
-        // What can be resumed is on its way to the peer only now.
-        if let Some(ledger) = &self.ledger {
-            ledger.commit(claim);
-        }
         if let Inside::Peap(inside) = &mut self.inside {
             let result = inside.result(true);
+            self.state = State::Closing(Some(claim));
             return self.through_tunnel(&result);
         }
         // That nothing more follows (RFC 9190 §2.5, RFC 9427 §2.3).
@@ -132,28 +123,33 @@ impl Conversation {
             tunnel.write(&[0])?;
         }
         if tunnel.flush() {
+            self.state = State::Closing(Some(claim));
             return Ok(self.part());
         }
-        self.succeed()
+        self.succeed(&claim)
     }
 
     /// The peer has the last of ours.
-    pub(super) fn close(&mut self, success: bool, message: bool) -> Result<Step, Ended> {
-        let Inside::Peap(inside) = &mut self.inside else { return self.succeed() };
+    pub(super) fn close(&mut self, claim: Option<Claim>, message: bool) -> Result<Step, Ended> {
+        let Some(claim) = claim else { return Err(Ended::Refused) };
+        let Inside::Peap(inside) = &mut self.inside else { return self.succeed(&claim) };
         let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
         let plain = tunnel.read();
         let agreed = matches!(inside.receive(plain.expose())?, Peap::Result(true));
-        match (success, message && agreed) {
-            (true, true) => self.succeed(),
-            (true, false) => Err(Ended::Unexpected("the peer does not agree that it went well")),
-            (false, _) => Err(Ended::Refused),
+        if message && agreed {
+            return self.succeed(&claim);
         }
+        Err(Ended::Unexpected("the peer does not agree that it went well"))
     }
 
-    fn succeed(&mut self) -> Result<Step, Ended> {
+    fn succeed(&mut self, claim: &Claim) -> Result<Step, Ended> {
         let Some(tunnel) = &self.tunnel else { return Err(Ended::NoMethod) };
         let key = tunnel.key()?;
         self.state = State::Over;
+        // A peer that went away before, or did not agree, resumes nothing.
+        if let Some(ledger) = &self.ledger {
+            ledger.commit(claim);
+        }
         Ok(Step::Success { eap: success(self.identifier), key })
     }
 }

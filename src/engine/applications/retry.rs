@@ -55,6 +55,7 @@ impl Applications {
             // No client has a space in its name.
             client: format!("{} {transaction}", asking.client.name),
             first: First::Client,
+            pin: None,
             rounds: 0,
             expires,
         };

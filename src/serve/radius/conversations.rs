@@ -3,11 +3,14 @@
 //!
 //! A State is the conversation's place and what was drawn anew for this round: an older one is known as a repetition if the
 //! same response comes with it, and worth nothing else. It belongs to the client that it was sent to.
+//!
+//! What a response has led to stays with the conversation until somebody can be told: the request that brought it may be over by
+//! then, and the next one that brings it is told.
 
 use crate::domain::login::How;
 use crate::domain::person::Person;
 use crate::domain::reason::Reason;
-use crate::eap::Conversation;
+use crate::eap::{Conversation, Step};
 use crate::engine::login::State;
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Octets of a place, and of what is new in each round.
 const PLACE: usize = 16;
@@ -36,6 +40,8 @@ pub(super) struct Open {
     pub(super) peer: IpAddr,
     /// Outer identity, for the log.
     pub(super) identity: String,
+    /// Calling-Station-Id, for the log.
+    pub(super) station: String,
     /// Who it is inside the tunnel, once that was said.
     pub(super) username: Option<String>,
     /// By what it was decided last.
@@ -49,17 +55,28 @@ pub(super) struct Open {
     pub(super) login: Option<State>,
     /// What the login machine has decided.
     pub(super) decided: Option<Decided>,
+    /// What the last response has led to, until somebody is there to be told.
+    pub(super) came: Option<Step>,
     /// It was told that this one failed.
     pub(super) reported: bool,
+    /// The same stands in the trail.
+    pub(super) noted: bool,
 }
 
 /// What was decided.
 #[derive(Debug)]
 pub(super) enum Decided {
-    /// Let in, and why.
-    Accepted(Arc<Person>, Reason),
-    /// Refused.
-    Refused(Reason),
+    /// Let in.
+    Accepted {
+        /// Whom.
+        person: Arc<Person>,
+        /// Why.
+        reason: Reason,
+        /// The request in which that was decided.
+        request: Uuid,
+    },
+    /// Refused, and in which request.
+    Refused(Reason, Uuid),
 }
 
 #[derive(Debug)]
@@ -78,6 +95,8 @@ pub(super) enum Found {
     Repeated(Vec<u8>, RoundState),
     /// It is being decided.
     Busy,
+    /// The conversation is there, and waits for something else.
+    Stray,
     /// Nothing.
     Unknown,
 }
@@ -131,18 +150,24 @@ impl Conversations {
         self.lock().slots.len()
     }
 
-    /// Takes in a new one, and those out that are over or too many, which are given back.
+    /// Takes those out that are over.
+    pub(super) fn expire(&self, now: Instant, lifetime: Duration) -> Vec<Open> {
+        self.lock().expire(now, lifetime)
+    }
+
+    /// Takes in a new one, and those out that are over or too many, which are given back. None is taken in where all others are in
+    /// somebody's hands.
     pub(super) fn begin(
         self: &Arc<Self>,
         open: New,
         random: [u8; PLACE],
         (limit, lifetime): (usize, Duration),
-    ) -> (Held, Vec<Open>) {
-        let New { conversation, client, peer, identity, now } = open;
+    ) -> (Option<Held>, Vec<Open>) {
+        let New { conversation, client, peer, identity, station, now } = open;
         let mut table = self.lock();
         let mut out = table.expire(now, lifetime);
         while table.slots.len() >= limit {
-            let Some(silent) = table.make_room() else { break };
+            let Some(silent) = table.make_room() else { return (None, out) };
             out.push(*silent);
         }
         table.slots.insert(random, Slot::Busy);
@@ -154,6 +179,7 @@ impl Conversations {
             client,
             peer,
             identity,
+            station,
             username: None,
             how: How::Nothing,
             since: now,
@@ -161,9 +187,12 @@ impl Conversations {
             last: None,
             login: None,
             decided: None,
+            came: None,
             reported: false,
+            noted: false,
         };
-        (Held { table: Arc::clone(self), place: random, open: Some(Box::new(open)), before: None }, out)
+        let open = Some(Box::new(open));
+        (Some(Held { table: Arc::clone(self), place: random, open, before: None }), out)
     }
 
     /// Takes out the one that a response of this client belongs to.
@@ -190,11 +219,13 @@ impl Conversations {
         let present = bool::from(open.state.ct_eq(&state));
         let repeated =
             open.last.as_ref().filter(|last| last.response == digest && bool::from(last.state.ct_eq(&state)));
-        match (present, repeated) {
-            (_, Some(last)) if !last.request.is_empty() => {
+        // One that was taken and has no answer yet is the only one of its round (RFC 3748 §4.1).
+        let taken = open.last.as_ref().is_some_and(|last| last.request.is_empty());
+        match repeated {
+            Some(last) if !last.request.is_empty() => {
                 return Found::Repeated(last.request.clone(), open.state);
             }
-            (false, None) => return Found::Unknown,
+            None if taken || !present => return Found::Stray,
             _ => {}
         }
         let undecided = repeated.is_some();
@@ -217,6 +248,7 @@ pub(super) struct New {
     pub(super) client: String,
     pub(super) peer: IpAddr,
     pub(super) identity: String,
+    pub(super) station: String,
     pub(super) now: Instant,
 }
 
@@ -304,10 +336,12 @@ impl Held {
         state
     }
 
-    /// What was taken was none that was asked for: as if it had not come.
-    pub(super) fn ignore(mut self) {
-        if let Some(open) = &mut self.open {
-            open.last = self.before.take();
+    /// Has the conversation take a response, and keeps what comes of it. One that was not asked for is as if it had not come.
+    pub(super) fn receive(&mut self, response: &[u8]) {
+        let Some(open) = &mut self.open else { return };
+        match open.conversation.receive(response) {
+            Step::Ignore => open.last = self.before.take(),
+            step => open.came = Some(step),
         }
     }
 
@@ -320,7 +354,9 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let mut table = self.table.lock();
-        match self.open.take() {
+        // A mistake may have left it in the midst of something.
+        let whole = self.open.take().filter(|_| !std::thread::panicking());
+        match whole {
             Some(open) => table.put(self.place, open, Instant::now()),
             None => {
                 table.slots.remove(&self.place);
@@ -328,3 +364,6 @@ impl Drop for Held {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -195,6 +195,8 @@ impl Server {
     ) -> Result<Self, BindError> {
         let addresses = config.load().radius.listen.clone();
         let shell = Arc::new(Shell::new(config, counters, Arc::clone(&gatekeeper.meters)));
+        let wifi = Arc::downgrade(&shell.wifi);
+        tokio::spawn(wifi::sweep(wifi, Arc::clone(&gatekeeper), Arc::clone(&shell.config)));
         let mut server = Self { shell, gatekeeper, listeners: Vec::new(), leaving: Vec::new(), handed };
         for address in addresses {
             server.listen(address)?;

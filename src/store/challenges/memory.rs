@@ -212,8 +212,15 @@ mod tests {
         state[..super::super::HANDLE_LENGTH].fill(person);
         let person = PersonId::from_uuid(uuid::Uuid::from_u128(u128::from(person)));
         let expires = Timestamp::from_secs(100 + i64::from(number));
-        let pending =
-            Pending { person, version: 1, client: "vpn".into(), first: First::Password, rounds: 1, expires };
+        let pending = Pending {
+            person,
+            version: 1,
+            client: "vpn".into(),
+            first: First::Password,
+            pin: None,
+            rounds: 1,
+            expires,
+        };
         NewChallenge { state, pending, code: None }
     }
 

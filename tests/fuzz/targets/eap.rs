@@ -227,7 +227,12 @@ fn tunnel(
 fn answer(how: u8, exchange: bool) -> Answer {
     let proof = exchange.then(|| "S=0123456789ABCDEF0123456789ABCDEF01234567".to_owned());
     match how % 3 {
-        0 => Answer::Accepted { person: person(), reason: Reason::PasswordOnly, factor: None, proof },
+        0 => Answer::Accepted {
+            person: person(),
+            reason: Reason::PasswordOnly,
+            factors: Default::default(),
+            proof,
+        },
         1 => Answer::Ask("Enter a passcode:".to_owned()),
         _ => Answer::Refused,
     }
