@@ -72,6 +72,15 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
         files.warn("gateways cost money, and codes.daily_cost sets no cap to it".to_owned());
     }
     let mailbox = mailbox::mailbox(&root.table("mailbox"), files);
+    if let (Some(clients), Some(factors)) = (&clients, &factors)
+        && let Some((_, client)) = clients.iter().find(|(_, client)| client.eap.device_passwords)
+        && factors.devices_per_person == 0
+    {
+        files.warn(format!(
+            "client `{}` takes passwords of devices, and no new ones are made: set `per_person` in [device_passwords], such as to 8",
+            client.name
+        ));
+    }
     let directories = directory::directories(root, files);
     let portal = portal::portal(&root.table("portal"), files);
     let api = api::api(root, files, &names);
