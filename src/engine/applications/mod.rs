@@ -58,6 +58,8 @@ pub struct Asking<'a> {
     pub request: &'a str,
     /// Where the person is, as far as it is known.
     pub origin: &'a str,
+    /// It is where the application is: so many codes may be sent for people of whom it does not say more.
+    pub crowd: Option<u32>,
 }
 
 impl Asking<'_> {

@@ -297,6 +297,7 @@ impl Turn<'_> {
             vouched: None,
             state: None,
             origin: self.calling_station,
+            crowd: None,
             reach: None,
             join: None,
         }
