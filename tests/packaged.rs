@@ -144,6 +144,24 @@ fn has_every_document(machine: &Machine) {
     assert_eq!(sorted(&there), sorted(&String::from_utf8(listed.stdout).unwrap()));
 }
 
+/// `systemctl reload` fails, in the words of `doorward check`, and the service goes on as it was.
+fn configuration_that_is_wrong_is_told_by_systemctl_and_not_taken_over(machine: &Machine) {
+    machine.shell(
+        "printf '[codes]\\nper_persn = 3\\n' > /etc/doorward/conf.d/wrong.toml
+         chgrp doorward /etc/doorward/conf.d/wrong.toml && chmod 0640 /etc/doorward/conf.d/wrong.toml",
+    );
+    let reload = || machine.run(&["systemctl", "reload", "doorward.service"]);
+    let refused = reload();
+    assert!(!refused.status.success(), "{refused:?}");
+    let said = machine.journal();
+    assert!(said.contains("the old one stays") && said.contains("did you mean `per_person`?"), "{said}");
+    let state = machine
+        .shell("systemctl is-active doorward.service; systemctl show --value -p StatusText doorward.service");
+    assert!(state.starts_with("active\n") && state.contains("the last reload was refused"), "{state}");
+    machine.shell("rm /etc/doorward/conf.d/wrong.toml");
+    assert!(reload().status.success(), "{}", machine.journal());
+}
+
 /// They are handed over as those of RADIUS are, also where the service was stopped, and where the machine was booted anew.
 fn sockets_of_portal_and_administration_stay_open(machine: &Machine) {
     let portal = || {
@@ -221,12 +239,15 @@ fn package_is_installed_serves_is_upgraded_and_purged() {
          chgrp doorward /etc/doorward/conf.d/roles.toml && chmod 0640 /etc/doorward/conf.d/roles.toml
          systemctl reload doorward.service",
     );
-    // systemd 252 does not wait for the end of a reload.
-    let clerk_sees = || machine.run(&["runuser", "-u", "clerk", "--", "doorward", "status"]).status.success();
-    until("the role of the clerk", || clerk_sees().then_some(()));
-    let refused = machine.run(&["runuser", "-u", "clerk", "--", "doorward", "audit", "list"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("(clerk)"), "{refused:?}");
+    let as_clerk =
+        |words: &[&str]| machine.run(&[&["runuser", "-u", "clerk", "--", "doorward"], words].concat());
+    assert!(as_clerk(&["status"]).status.success(), "a reload is waited for");
+    for words in [&["audit", "list"][..], &["reload"]] {
+        let refused = as_clerk(words);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("(clerk)"), "{refused:?}");
+    }
     has_every_document(&machine);
+    configuration_that_is_wrong_is_told_by_systemctl_and_not_taken_over(&machine);
 
     let first = main();
     machine.succeed(&["systemctl", "reload", "doorward.service"]);

@@ -15,6 +15,7 @@ mod output;
 mod passwords;
 mod progress;
 mod status;
+mod reload;
 mod sync;
 mod tokens;
 mod watch;
@@ -70,6 +71,8 @@ enum Command {
     /// Check a configuration and print every error in it.
     Check(CheckArgs),
     /// Log in over RADIUS as a NAS would, and show the answer.
+    /// Have the running daemon take the changed configuration over, and wait; exit status 1, with what is wrong, where it does not.
+    Reload,
     Try(TryArgs),
     /// People of the embedded directory.
     #[command(subcommand)]
@@ -239,6 +242,10 @@ fn report(error: &anyhow::Error, json: bool) -> ExitCode {
                 let _ = writeln!(stderr, "  line {}: {what}", line["line"]);
             }
         }
+            let problems = body.pointer("/error/problems").and_then(|problems| problems.as_array());
+            for problem in problems.into_iter().flatten().filter_map(|problem| problem.as_str()) {
+                let _ = writeln!(stderr, "{}", problem.trim_end());
+            }
         _ => {
             let _ = writeln!(stderr, "doorward: {error:#}");
         }
@@ -318,13 +325,13 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Sync(command) => admin.sync(command).await,
         Command::Watch(args) => admin.watch(args).await,
         _ => admin.status().await,
+        Command::Reload => admin.reload().await,
     }
 }
 
 /// The socket named, or that of the configuration, or the usual one.
 fn socket(global: &Global) -> PathBuf {
-    let configured =
-        || Some(crate::config::load(&global.config, crate::app::environment()).ok()?.admin.socket);
+    let configured = || crate::config::admin_socket(&global.config, crate::app::environment());
     let usual = || PathBuf::from("/run/doorward/admin.sock");
     global.socket.clone().or_else(configured).unwrap_or_else(usual)
 }

@@ -3,7 +3,7 @@
 use super::{Running, password_rules};
 use crate::app::confinement::sends_by_program;
 use crate::config::Config;
-use crate::serve::radius::{BindError, Server};
+use crate::serve::radius::Server;
 use crate::store::StoreError;
 use crate::store::seal::Keyring;
 use std::sync::Arc;
@@ -42,20 +42,21 @@ impl Running {
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
     }
 
-    /// Takes a new configuration over; what could not be bound is returned, the rest holds.
-    pub async fn reload(&mut self, new: Config) -> Vec<BindError> {
+    /// Takes a new configuration over; what of it could not be is returned, the rest holds.
+    pub async fn reload(&mut self, new: Config) -> Vec<String> {
+        let mut left = Vec::new();
         if let Err(error) = self.take_keys(&new).await {
-            tracing::error!("the old [keys] stay: {error}");
+            left.push(format!("the old [keys] stay: {error}"));
         }
-        self.outside.reload(&new);
+        left.extend(self.outside.reload(&new));
         match password_rules(&new) {
             Ok(rules) => self.rules.store(Arc::new(rules)),
-            Err(error) => tracing::error!("the old rules for new passwords stay: {error}"),
+            Err(error) => left.push(format!("the old rules for new passwords stay: {error}")),
         }
         self.config.store(Arc::new(new));
-        let errors = self.radius.reload();
+        left.extend(self.radius.reload().iter().map(ToString::to_string));
         self.addresses.store(Arc::new(shown(&self.radius)));
-        errors
+        left
     }
 
     /// The key that seals stays until `doorward keys rotate`.
@@ -94,8 +95,9 @@ impl Running {
     /// Stops in order: what is asked over HTTP, no new requests of RADIUS, those under way, then the store. Returns how many were
     /// cut off.
     pub async fn stop(mut self) -> usize {
-        // Who watches does not hold the stop up.
+        // Who watches does not hold the stop up, nor who waits for a reload that will not be.
         self.meters.feed.close();
+        drop(self.orders);
         let drain = self.config.load().radius.drain_timeout;
         // RADIUS is answered meanwhile.
         let over = async {

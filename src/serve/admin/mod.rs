@@ -13,6 +13,7 @@ mod keys;
 mod mailboxes;
 mod outbox;
 mod people;
+mod reload;
 mod socket;
 mod sync;
 mod tokens;
@@ -21,6 +22,7 @@ mod turn;
 mod types;
 mod watch;
 
+pub use reload::{Order, Reloaded};
 pub use socket::{Handle as Running, SocketError, folder, serve};
 
 use crate::config::Config;
@@ -35,7 +37,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::{get, post, put};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use utoipa::OpenApi;
 
 /// What every call can reach.
@@ -57,6 +59,8 @@ pub struct State {
     pub keys: Arc<KeyRoom>,
     /// One place, for whoever imports.
     pub imports: Arc<Semaphore>,
+    /// To whoever runs the daemon.
+    pub reload: mpsc::Sender<Order>,
     /// Looks at everything.
     pub observer: Arc<dyn Observe>,
 }
@@ -107,6 +111,7 @@ pub struct State {
         keys::list,
         keys::rotate,
         trail::list,
+        reload::reload,
         trail::verify,
         trail::export,
         trail::status,
@@ -173,6 +178,7 @@ fn router(state: State) -> Router {
         .route("/v1/keys/rotate", post(keys::rotate))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/audit/verify", get(trail::verify))
         .route("/v1/audit/export", get(trail::export))
         .route("/v1/status", get(trail::status))
