@@ -70,6 +70,7 @@ pub async fn run(mut running: Running, mut signals: Signals, path: &Path, filter
     watchdog.iter_mut().for_each(|each| each.set_missed_tick_behavior(MissedTickBehavior::Delay));
     let status = |running: &Running| format!("RADIUS is served at {}", running.served());
     notify.ready(&status(&running));
+    running.left_over_keys().await.iter().for_each(|said| tracing::warn!("{said}"));
     loop {
         match signals.next(&mut running.orders, watchdog.as_mut()).await {
             Next::Stop => break,
@@ -114,6 +115,7 @@ async fn reload(running: &mut Running, path: &Path, filter: &Filter) -> Reloaded
     let mut left: Vec<_> =
         filter.set(&new.log.filter).err().map(|error| format!("{error:#}")).into_iter().collect();
     left.extend(running.reload(new).await);
+    warnings.extend(running.left_over_keys().await);
     warnings.iter().for_each(|said| tracing::warn!("{said}"));
     left.iter().for_each(|said| tracing::error!("{said}"));
     tracing::info!("configuration reloaded");

@@ -155,6 +155,7 @@ pub async fn serve(config: Config, stores: Stores, how: How) -> Result<Running> 
         handed: Arc::clone(&handed),
         http: Arc::clone(&http),
         outbox: stores.records.outbox(),
+        client_keys: stores.records.client_keys(),
         config: Arc::clone(&config),
         started: SystemClock.now(),
         confined,

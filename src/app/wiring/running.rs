@@ -2,7 +2,9 @@
 
 use super::{Running, password_rules};
 use crate::app::confinement::sends_by_program;
+use crate::base::{Clock, SystemClock};
 use crate::config::Config;
+use crate::engine::applications::left_over;
 use crate::serve::radius::Server;
 use crate::store::StoreError;
 use crate::store::seal::Keyring;
@@ -12,6 +14,8 @@ use tokio::time::timeout;
 
 /// What a stop takes beside waiting.
 const MARGIN: Duration = Duration::from_secs(15);
+/// With a store that does not answer, for what is only told.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn shown(radius: &Server) -> Vec<String> {
     radius.addresses().iter().map(ToString::to_string).collect()
@@ -57,6 +61,13 @@ impl Running {
         left.extend(self.radius.reload().iter().map(ToString::to_string));
         self.addresses.store(Arc::new(shown(&self.radius)));
         left
+    }
+
+    /// What to do about keys of applications that the configuration does not name; nothing where they cannot be read.
+    pub async fn left_over_keys(&self) -> Vec<String> {
+        let keys = timeout(PATIENCE, self.stores.records.client_keys().list()).await;
+        let keys = keys.ok().and_then(Result::ok).unwrap_or_default();
+        left_over(&self.config.load().api, &keys, SystemClock.now())
     }
 
     /// The key that seals stays until `doorward keys rotate`.

@@ -16,7 +16,7 @@ mod people;
 mod retry;
 
 pub use check::{Answered, Asked, Order, kinds};
-pub use client::{KEY_PREFIX, ShownKey, new_key};
+pub use client::{KEY_PREFIX, ShownKey, left_over, new_key};
 pub use people::{Confirmed, ListedToken, Ways, no_device, serial, token_id};
 
 use super::desk::{Actor, Desk, DeskError};
