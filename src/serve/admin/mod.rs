@@ -78,6 +78,7 @@ pub struct State {
         people::add,
         people::import,
         people::show,
+        people::logins,
         people::password,
         people::lock,
         people::unlock,
@@ -110,8 +111,8 @@ pub struct State {
         backups::begin,
         keys::list,
         keys::rotate,
-        trail::list,
         reload::reload,
+        trail::list,
         trail::verify,
         trail::export,
         trail::status,
@@ -146,6 +147,7 @@ fn router(state: State) -> Router {
         .route("/v1/people", get(people::list).post(people::add))
         .route("/v1/people/import", post(people::import).layer(DefaultBodyLimit::max(IMPORT)))
         .route("/v1/people/{username}", get(people::show))
+        .route("/v1/people/{username}/logins", get(people::logins))
         .route("/v1/people/{username}/password", put(people::password))
         .route("/v1/people/{username}/lock", post(people::lock))
         .route("/v1/people/{username}/unlock", post(people::unlock))
@@ -176,9 +178,9 @@ fn router(state: State) -> Router {
         .route("/v1/backups", post(backups::begin))
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/rotate", post(keys::rotate))
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))
-        .route("/v1/reload", post(reload::reload))
         .route("/v1/audit/verify", get(trail::verify))
         .route("/v1/audit/export", get(trail::export))
         .route("/v1/status", get(trail::status))
