@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking")]
 
+#[path = "admin/logins.rs"]
+mod logins;
+#[path = "admin/reload.rs"]
+mod reload;
 mod support;
 
 use doorward::app::client::{Client, ClientError, Send};
@@ -20,7 +24,10 @@ fn calls(user: &str, id: &str) -> Vec<(Method, String, Option<Value>, [bool; 3])
     vec![
         (Method::GET, "people".into(), None, everyone),
         (Method::GET, person(""), None, everyone),
+        (Method::GET, person("/logins"), None, everyone),
         (Method::GET, person("/factors"), None, everyone),
+        // By whom the daemon runs as, whatever the role: they could send it a signal.
+        (Method::POST, "reload".into(), None, everyone),
         (Method::GET, "outbox".into(), None, everyone),
         (Method::GET, person("/mailbox"), None, admin_only),
         (Method::GET, "clients".into(), None, everyone),

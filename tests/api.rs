@@ -17,6 +17,8 @@ mod doors;
 mod duo;
 #[path = "api/fuzzed.rs"]
 mod fuzzed;
+#[path = "api/left.rs"]
+mod left;
 #[path = "api/reference.rs"]
 mod reference;
 #[path = "api/rounds.rs"]

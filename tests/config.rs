@@ -151,6 +151,36 @@ fn unwise_settings_are_warnings() {
 }
 
 #[test]
+fn secret_of_an_example_is_warned_of_where_somebody_else_could_use_it() {
+    let example =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("conf/doorward.toml")).unwrap();
+    let warned = |secret: &str, network: &str| {
+        let text =
+            format!("{KEYS}[[client]]\nname = \"vpn\"\nnetworks = [\"{network}\"]\nsecret = {secret}\n");
+        let warnings = good(&text).warnings;
+        warnings.iter().any(|said| said.contains("client `vpn` is that of an example"))
+    };
+    let client = example.split_once("[[client]]").unwrap().1;
+    let of_client = client.lines().find_map(|line| line.strip_prefix("#secret = ")).unwrap();
+    assert!(warned(of_client, "192.0.2.1") && warned(of_client, "127.0.0.1"), "{of_client}");
+    let demonstration = "\"demo-radius-shared-secret\"";
+    assert!(warned(demonstration, "192.0.2.1") && !warned(demonstration, "127.0.0.0/8"));
+    assert!(!warned("\"a-secret-of-some-length\"", "192.0.2.1"));
+}
+
+#[test]
+fn device_passwords_that_nobody_can_have_are_warned_of() {
+    let with = |more: &str| good(&format!("{KEYS}{CLIENT}{more}")).warnings;
+    let warnings = with("device_passwords = true\n");
+    assert!(
+        warnings.len() == 1 && warnings[0].contains("set `per_person` in [device_passwords]"),
+        "{warnings:?}"
+    );
+    assert_eq!(with("device_passwords = true\n[device_passwords]\nper_person = 2\n"), Vec::<String>::new());
+    assert_eq!(with("[device_passwords]\nper_person = 2\n"), Vec::<String>::new());
+}
+
+#[test]
 fn variables_are_read_as_toml_or_else_as_text() {
     let dir = folder(KEYS);
     let load = |name: &str, value: &str| load_with(dir.path(), &[(name, value)]).unwrap();

@@ -132,6 +132,36 @@ fn daemon_confines_itself_and_serves_where_it_cannot(machine: &Machine) {
     ));
 }
 
+/// All that the documents name and tell people to copy, and the pictures in them.
+fn has_every_document(machine: &Machine) {
+    let listed = Command::new("find").args(["docs", "-type", "f"]).current_dir(ROOT).output().unwrap();
+    let sorted = |text: &str| {
+        let mut files: Vec<_> = text.lines().map(str::to_owned).collect();
+        files.sort();
+        files
+    };
+    let there = machine.shell("cd /usr/share/doc/doorward && test -s README.md && find docs -type f");
+    assert_eq!(sorted(&there), sorted(&String::from_utf8(listed.stdout).unwrap()));
+}
+
+/// `systemctl reload` fails, in the words of `doorward check`, and the service goes on as it was.
+fn configuration_that_is_wrong_is_told_by_systemctl_and_not_taken_over(machine: &Machine) {
+    machine.shell(
+        "printf '[codes]\\nper_persn = 3\\n' > /etc/doorward/conf.d/wrong.toml
+         chgrp doorward /etc/doorward/conf.d/wrong.toml && chmod 0640 /etc/doorward/conf.d/wrong.toml",
+    );
+    let reload = || machine.run(&["systemctl", "reload", "doorward.service"]);
+    let refused = reload();
+    assert!(!refused.status.success(), "{refused:?}");
+    let said = machine.journal();
+    assert!(said.contains("the old one stays") && said.contains("did you mean `per_person`?"), "{said}");
+    let state = machine
+        .shell("systemctl is-active doorward.service; systemctl show --value -p StatusText doorward.service");
+    assert!(state.starts_with("active\n") && state.contains("the last reload was refused"), "{state}");
+    machine.shell("rm /etc/doorward/conf.d/wrong.toml");
+    assert!(reload().status.success(), "{}", machine.journal());
+}
+
 /// They are handed over as those of RADIUS are, also where the service was stopped, and where the machine was booted anew.
 fn sockets_of_portal_and_administration_stay_open(machine: &Machine) {
     let portal = || {
@@ -209,13 +239,15 @@ fn package_is_installed_serves_is_upgraded_and_purged() {
          chgrp doorward /etc/doorward/conf.d/roles.toml && chmod 0640 /etc/doorward/conf.d/roles.toml
          systemctl reload doorward.service",
     );
-    // systemd 252 does not wait for the end of a reload.
-    let clerk_sees = || machine.run(&["runuser", "-u", "clerk", "--", "doorward", "status"]).status.success();
-    until("the role of the clerk", || clerk_sees().then_some(()));
-    let refused = machine.run(&["runuser", "-u", "clerk", "--", "doorward", "audit", "list"]);
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("(clerk)"), "{refused:?}");
-    // What the documents tell people to copy is there.
-    machine.shell("cd /usr/share/doc/doorward/docs && test -s fail2ban.conf && test -s alerts.yml && test -s grafana.json");
+    let as_clerk =
+        |words: &[&str]| machine.run(&[&["runuser", "-u", "clerk", "--", "doorward"], words].concat());
+    assert!(as_clerk(&["status"]).status.success(), "a reload is waited for");
+    for words in [&["audit", "list"][..], &["reload"]] {
+        let refused = as_clerk(words);
+        assert!(String::from_utf8_lossy(&refused.stderr).contains("(clerk)"), "{refused:?}");
+    }
+    has_every_document(&machine);
+    configuration_that_is_wrong_is_told_by_systemctl_and_not_taken_over(&machine);
 
     let first = main();
     machine.succeed(&["systemctl", "reload", "doorward.service"]);
@@ -285,9 +317,8 @@ fn package_of_the_other_kind_is_installed_serves_and_is_removed() {
         machine.succeed(&[&lent[..], &["/mnt/lent/rpm", "--nodeps", "--noplugins"], words].concat())
     };
     rpm(&["-i", "/mnt/doorward.rpm"]);
-    machine.shell(
-        "test -s /usr/share/man/man5/doorward.toml.5* && test -s /usr/share/doc/doorward/docs/install.md",
-    );
+    machine.shell("test -s /usr/share/man/man5/doorward.toml.5*");
+    has_every_document(&machine);
     assert_eq!(machine.shell("stat -c '%U:%G %a' /etc/doorward/doorward.toml"), "root:doorward 640\n");
     // By hand here, as docs/install.md says.
     std::fs::write(machine.given.join("clients.toml"), CLIENTS).unwrap();

@@ -69,6 +69,15 @@ fn manager_is_told_when_it_serves_reloads_lives_and_stops() {
         reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC=")?.parse().ok()).unwrap();
     assert!(since > 0);
     manager.next("READY=1\n");
+    std::fs::create_dir(dir.path().join("demo/conf.d")).unwrap();
+    std::fs::write(dir.path().join("demo/conf.d/wrong.toml"), "[codes]\nper_persn = 3\n").unwrap();
+    let mut reload = Command::new(DOORWARD);
+    let reload =
+        reload.arg("--socket").arg(dir.path().join("demo/admin.sock")).arg("reload").output().unwrap();
+    assert_eq!(reload.status.code(), Some(1), "{reload:?}");
+    manager.next("RELOADING=1\n");
+    let ready = manager.next("READY=1\n");
+    assert!(ready.contains("the last reload was refused"), "{ready}");
     signal(Signal::SIGTERM);
     // More than systemd usually allows, if the configuration does.
     let stopping = manager.next("STOPPING=1\n");

@@ -110,6 +110,8 @@ pub struct ApiClient {
     pub realms: Vec<String>,
     /// Requests in a second.
     pub rate: u32,
+    /// Codes that may be sent in `codes.window` for people of whom it does not say where they are, by each of its addresses.
+    pub codes_per_origin: u32,
     /// What it asks of people.
     pub policy: ClientPolicy,
 }
@@ -291,6 +293,7 @@ fn client(section: &Section<'_>, authorities: bool) -> Option<ApiClient> {
     let decoding = section.choice("decoding", &ways);
     let realms = section.texts("realms");
     let rate = section.number("rate", 1..=100_000);
+    let codes_per_origin = section.number("codes_per_origin", 1..=1_000_000);
     let policy = policies(section, "api_client.group");
     let client = ApiClient {
         name: name?,
@@ -302,6 +305,7 @@ fn client(section: &Section<'_>, authorities: bool) -> Option<ApiClient> {
         decoding: decoding?,
         realms: realms?.into_iter().map(|(realm, _)| realm.to_lowercase()).collect(),
         rate: rate?,
+        codes_per_origin: codes_per_origin?,
         policy: policy?,
     };
     contradictions(section, &client, authorities);

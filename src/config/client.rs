@@ -21,6 +21,10 @@ use std::time::Duration;
 /// Shared secrets shorter than this can be found by trying (RFC 2865 §3 wants at least 16 octets).
 const SECRET_LENGTH: usize = 16;
 
+/// Secrets that everybody can read: that of the examples in `conf` and `docs`, and that of the demonstration.
+const EXAMPLE: &[u8] = b"a-long-random-text";
+const DEMONSTRATION: &[u8] = b"demo-radius-shared-secret";
+
 /// `[[client]]`: a NAS, or a network of them.
 #[derive(Debug, Clone)]
 pub struct Client {
@@ -81,7 +85,7 @@ pub(super) fn clients(
             names.push(name);
         }
         let networks = networks(&section, &mut prefixes, files);
-        if let Some(client) = client(&section, files) {
+        if let Some(client) = client(&section, files, &networks) {
             let client = Arc::new(client);
             for network in networks {
                 map.insert(network, Arc::clone(&client));
@@ -125,9 +129,9 @@ fn networks(section: &Section<'_>, seen: &mut HashMap<IpNet, At>, files: &Files<
     networks
 }
 
-fn client(section: &Section<'_>, files: &Files<'_>) -> Option<Client> {
+fn client(section: &Section<'_>, files: &Files<'_>, networks: &[IpNet]) -> Option<Client> {
     let name = section.text("name").map(|(name, _)| name);
-    let secret = shared_secret(section, files, name.as_deref().unwrap_or_default());
+    let secret = shared_secret(section, files, name.as_deref().unwrap_or_default(), networks);
     let require_message_authenticator = section.boolean("require_message_authenticator");
     let limit_proxy_state = section.boolean("limit_proxy_state");
     let methods = super::eap::methods(section, "eap");
@@ -181,8 +185,25 @@ fn eap(
     ClientEap { methods, named, device_passwords, unasked, scope }
 }
 
-fn shared_secret(section: &Section<'_>, files: &Files<'_>, name: &str) -> Option<SharedSecret> {
+fn shared_secret(
+    section: &Section<'_>,
+    files: &Files<'_>,
+    name: &str,
+    networks: &[IpNet],
+) -> Option<SharedSecret> {
     let (secret, at) = files::secret(section, files, &format!("client `{name}`"))?;
+    let published = match secret.expose().as_slice() {
+        EXAMPLE => true,
+        // On this machine it is the demonstration.
+        DEMONSTRATION => networks.iter().any(|network| !network.addr().is_loopback()),
+        _ => false,
+    };
+    if published {
+        files.warn(format!(
+            "the shared secret of client `{name}` is that of an example, which everybody can read: make one of its own, such as with \
+             `head -c 24 /dev/urandom | base64`"
+        ));
+    }
     let Ok(secret) = SharedSecret::new(secret) else {
         section.error(at, "the shared secret is empty", "at least 16 random characters");
         return None;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::base::{Clock, SystemClock};
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -24,12 +24,7 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
     let Some(entries) = super::tree::read(path, variables.into_iter(), &mut errors) else {
         return Err(errors);
     };
-    let base = path.parent().unwrap_or(Path::new(""));
-    let base = if base.is_absolute() {
-        base.to_owned()
-    } else {
-        std::env::current_dir().unwrap_or_default().join(base)
-    };
+    let base = folder(path);
     let sink: Sink = Rc::new(RefCell::new(errors));
     let files = Files { base: &base, credentials: credentials.as_deref(), warnings: RefCell::default() };
     let config = resolve(&Section::new("", &entries, At::DEFAULT, &sink), &files);
@@ -42,6 +37,25 @@ pub fn load(path: &Path, env: impl Iterator<Item = (String, String)>) -> Result<
         }
         _ => Err(errors),
     }
+}
+
+/// The folder of a configuration, which relative paths in it count from.
+fn folder(path: &Path) -> PathBuf {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    if folder.is_absolute() {
+        folder.to_owned()
+    } else {
+        std::env::current_dir().unwrap_or_default().join(folder)
+    }
+}
+
+/// Where the admin socket is, also by a configuration that is wrong elsewhere: who asks the daemon what is wrong must find it. `None`:
+/// the file cannot be read.
+pub fn admin_socket(path: &Path, env: impl Iterator<Item = (String, String)>) -> Option<PathBuf> {
+    let mut errors = Errors::default();
+    let entries = super::tree::read(path, env, &mut errors)?;
+    let sink: Sink = Rc::new(RefCell::new(errors));
+    Section::new("", &entries, At::DEFAULT, &sink).table("admin").path("socket", &folder(path))
 }
 
 fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
@@ -61,6 +75,15 @@ fn resolve(root: &Section<'_>, files: &Files<'_>) -> Option<Config> {
     let throttle = login::throttle(&root.table("throttle"));
     let (password, new_passwords) = password::password(&root.table("password"), files);
     let factors = login::factors(root);
+    if let (Some(clients), Some(factors)) = (&clients, &factors)
+        && let Some((_, client)) = clients.iter().find(|(_, client)| client.eap.device_passwords)
+        && factors.devices_per_person == 0
+    {
+        files.warn(format!(
+            "client `{}` takes passwords of devices, and no new ones are made: set `per_person` in [device_passwords], such as to 8",
+            client.name
+        ));
+    }
     let deadline = radius.as_ref().map(|radius| radius.request_deadline);
     let yubico = yubico::yubico(&root.table("yubico"), files, deadline);
     let wsapi = wsapi::wsapi(&root.table("wsapi"), files);

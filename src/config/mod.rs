@@ -46,7 +46,7 @@ pub use gateway::{
     Slot,
 };
 pub use keys::{Documented, documented, reference};
-pub use load::load;
+pub use load::{admin_socket, load};
 pub use login::Factors;
 pub use mailbox::{GraphSettings, LdapMailboxSettings, MailboxFilter, MailboxKind, MailboxSettings};
 pub use message::Codes;

@@ -82,6 +82,25 @@ impl Errors {
         self.items.iter().map(move |item| (place(item), item.message.as_str(), item.hint.as_str()))
     }
 
+    /// Each as it is shown: what is wrong, its line and a caret.
+    pub fn shown(&self) -> Vec<String> {
+        self.items.iter().map(|item| self.item(item).unwrap_or_default()).collect()
+    }
+
+    fn item(&self, item: &Item) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        writeln!(text, "error: {}", item.message)?;
+        if let Some((at, source)) = item.at.and_then(|at| Some((at, self.sources.get(at.source)?))) {
+            let (number, ..) = locate(&source.text, at.start);
+            let (line, column, width) = self.line(at, source);
+            let margin = " ".repeat(number.to_string().len());
+            let caret = format!("{}{} {}", " ".repeat(column - 1), "^".repeat(width), item.hint);
+            writeln!(text, "{margin}--> {}", self.place(at))?;
+            writeln!(text, "{margin} |\n{number} | {line}\n{margin} | {}", caret.trim_end())?;
+        }
+        Ok(text)
+    }
+
     pub(super) fn add_source(&mut self, source: Source) -> usize {
         self.sources.push(source);
         self.sources.len() - 1
@@ -207,17 +226,7 @@ fn locate(text: &str, offset: usize) -> (usize, usize, usize) {
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for item in &self.items {
-            writeln!(f, "error: {}", item.message)?;
-            if let Some((at, source)) = item.at.and_then(|at| Some((at, self.sources.get(at.source)?))) {
-                let (number, ..) = locate(&source.text, at.start);
-                let (line, column, width) = self.line(at, source);
-                let margin = " ".repeat(number.to_string().len());
-                let mut caret = String::new();
-                write!(caret, "{}{} {}", " ".repeat(column - 1), "^".repeat(width), item.hint)?;
-                writeln!(f, "{margin}--> {}", self.place(at))?;
-                writeln!(f, "{margin} |\n{number} | {line}\n{margin} | {}", caret.trim_end())?;
-            }
-            writeln!(f)?;
+            writeln!(f, "{}", self.item(item)?)?;
         }
         match self.items.len() {
             1 => writeln!(f, "1 error"),

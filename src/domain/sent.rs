@@ -41,6 +41,10 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// What a round of the login machine is for.
+    pub const ROUNDS: [Self; 6] =
+        [Self::Login, Self::Portal, Self::Reset, Self::Activation, Self::Contact, Self::HelpDesk];
+
     /// The lower-case name.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -12,7 +12,7 @@ use crate::base::{Secret, Timestamp};
 use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::{Decision, Dispatch, Ending};
-use crate::domain::message::{Content, NewMessage};
+use crate::domain::message::{Content, NewMessage, SendLimits};
 use crate::domain::person::PersonId;
 use crate::domain::reason::Reason;
 use crate::domain::sent::{CodeId, Purpose, SentCode};
@@ -118,7 +118,7 @@ impl Closing<'_> {
             channel: *channel,
             masked: destination.masked.clone(),
             destination: digest,
-            origin: (!round.origin.is_empty()).then(|| digester.digest_origin(&counted(round.origin))),
+            origin: (!round.origin.is_empty()).then(|| digester.digest_origin(&counted(round))),
             cost: reach.cost(*channel, destination),
             content: Content {
                 to: destination.to.clone(),
@@ -177,7 +177,7 @@ impl Closing<'_> {
             audit: self.entry(&ending.decision),
             replayed: accepts.then(|| self.entry(&self.replayed())),
             limited: message.is_some().then(|| self.entry(&self.limited())),
-            message: message.map(|message| (message, config.codes.limits.clone())),
+            message: message.map(|message| (message, limits(config, self.round.crowd))),
             clear: ending.clear.clone(),
             refund: ending.refund.clone(),
             at: *at,
@@ -255,19 +255,58 @@ impl Closing<'_> {
     }
 }
 
-/// What messages are counted by that are asked for from there: an address as its share, and anything else as it is.
-fn counted(origin: &str) -> Cow<'_, str> {
-    origin.parse().map_or(Cow::Borrowed(origin), |address| share(address).to_string().into())
+/// What messages are counted by that are asked for from there: an address as its share, and anything else as it is. Those of an
+/// application that does not say where people are count apart from whoever else has its address.
+fn counted<'r>(round: &Round<'r>) -> Cow<'r, str> {
+    let place =
+        round.origin.parse().map_or(Cow::Borrowed(round.origin), |address| share(address).to_string().into());
+    if round.crowd.is_some() { format!("{} {place}", round.client).into() } else { place }
+}
+
+fn limits(config: &Config, crowd: Option<u32>) -> SendLimits {
+    let limits = config.codes.limits.clone();
+    SendLimits { per_origin: limits.per_origin.max(crowd.unwrap_or_default()), ..limits }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::policy::ClientPolicy;
+    use crate::engine::meters::{Front, Timing};
 
     #[test]
-    fn messages_are_counted_by_the_network_of_who_asks_for_them() {
-        assert_eq!(counted("2001:db8::5"), counted("2001:db8::6"));
-        assert_eq!(counted("203.0.113.9"), "203.0.113.9");
-        assert_eq!(counted("02-00-00-00-00-01"), "02-00-00-00-00-01");
+    fn messages_are_counted_by_the_network_of_who_asks_for_them_or_by_the_application() {
+        let policy = ClientPolicy::default();
+        let counted =
+            |client, origin, crowd| counted(&Round { origin, crowd, ..round(client, &policy) }).into_owned();
+        assert_eq!(counted("vpn", "2001:db8::5", None), counted("other", "2001:db8::6", None));
+        assert_eq!(counted("vpn", "203.0.113.9", None), "203.0.113.9");
+        assert_eq!(counted("vpn", "02-00-00-00-00-01", None), "02-00-00-00-00-01");
+        assert_eq!(counted("idp", "2001:db8::5", Some(9)), counted("idp", "2001:db8::6", Some(9)));
+        assert_ne!(counted("idp", "203.0.113.9", Some(9)), counted("idp", "203.0.113.9", None));
+        assert_ne!(counted("idp", "203.0.113.9", Some(9)), counted("mail", "203.0.113.9", Some(9)));
+    }
+
+    fn round<'r>(client: &'r str, policy: &'r ClientPolicy) -> Round<'r> {
+        Round {
+            request: "r1",
+            front: Front::Api,
+            timing: Timing::start(),
+            peer: None,
+            client,
+            outcomes: None,
+            purpose: Purpose::Login,
+            policy,
+            username: "anna",
+            typed: None,
+            vouched: None,
+            state: None,
+            origin: "",
+            crowd: None,
+            reach: None,
+            device: None,
+            language: None,
+            join: None,
+        }
     }
 }

@@ -95,6 +95,9 @@ pub struct Round<'a> {
     pub state: Option<&'a [u8]>,
     /// Where the person is, as the front knows it: Calling-Station-Id or address; may be empty.
     pub origin: &'a str,
+    /// It is where the front is asked from, for all who are behind that: so many codes may be sent for them, if that is more than
+    /// `codes.per_origin`.
+    pub crowd: Option<u32>,
     /// Where codes go, if not where the person is usually reached.
     pub reach: Option<&'a dyn Reach>,
     /// Language of the person, if the front knows it.

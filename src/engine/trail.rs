@@ -2,6 +2,8 @@
 //! fast as it is taken.
 
 use crate::base::Timestamp;
+use crate::domain::person::Person;
+use crate::domain::sent::Purpose;
 use crate::store::{Audit, AuditQuery, AuditRecord, Result};
 use crate::wire::{cef, syslog};
 use std::fmt::Write;
@@ -138,6 +140,31 @@ fn as_syslog(entry: &AuditRecord, host: &str) -> String {
         text: "audit",
     };
     message.line()
+}
+
+/// How the last logins of somebody ended, the newest first, at most so many. Nothing else of the trail: not what was done to their account, nor
+/// what somebody did who had the username before. Beyond a thousand entries nothing is looked for.
+pub async fn logins(audit: &dyn Audit, person: &Person, limit: usize) -> Result<Vec<AuditRecord>> {
+    const PAGES: usize = 5;
+    let id = person.id.to_string();
+    let is_login = |entry: &AuditRecord| {
+        let round = Purpose::ROUNDS.iter().any(|purpose| purpose.as_str() == entry.action);
+        round && entry.person.as_deref() == Some(&*id)
+    };
+    let (mut found, mut before) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let subject = Some(person.username.as_str().to_owned());
+        let page =
+            AuditQuery { before, limit: PAGE / 5, subject, newest_first: true, ..AuditQuery::default() };
+        let entries = audit.entries(&page).await?;
+        let Some(last) = entries.last() else { break };
+        before = Some(last.seq);
+        found.extend(entries.into_iter().filter(&is_login).take(limit - found.len()));
+        if found.len() >= limit {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// The number of the oldest entry, or of the newest.

@@ -297,8 +297,8 @@ fn list_of_nobody_is_that_of_somebody_with_nothing() {
 #[test]
 fn client_is_where_the_person_is_if_the_application_is_trusted() {
     let more = "[[api_client]]\nname = \"portal\"\nlogin = \"passcode\"\nmethods = [\"email\"]\ntrusted = true\n\
-                [[api_client]]\nname = \"kiosk\"\nlogin = \"passcode\"\nmethods = [\"email\"]\n";
-    // One code for each place and hour, whoever it is for.
+                [[api_client]]\nname = \"kiosk\"\nlogin = \"passcode\"\nmethods = [\"email\"]\ncodes_per_origin = 2\n";
+    // One code for each place, whoever it is for, and two for all of whom nobody says where they are.
     let world = World::of(more, "[codes]\nper_origin = 1\n", &[]);
     let (trusted, plain) = (world.key_of("portal"), world.key_of("kiosk"));
     let trigger = |key: &str, user: &str, client: &str| {
@@ -309,9 +309,11 @@ fn client_is_where_the_person_is_if_the_application_is_trusted() {
     assert_eq!(trigger(&trusted, "karim", "203.0.113.1"), "REJECT", "the same place");
     assert_eq!(trigger(&trusted, "karim", "203.0.113.2"), "CHALLENGE");
     assert_eq!(trigger(&plain, "amara", "203.0.113.3"), "CHALLENGE");
+    assert_eq!(trigger(&plain, "dalia", "203.0.113.3"), "CHALLENGE", "an application is no single place");
     assert_eq!(
         trigger(&plain, "bjorn", "203.0.113.4"),
         "REJECT",
         "what it says about places is not believed"
     );
+    assert_eq!(trigger(&trusted, "bjorn", "203.0.113.4"), "CHALLENGE");
 }

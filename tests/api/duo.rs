@@ -6,23 +6,23 @@ use crate::world::{Answer, World, wrong};
 use serde_json::Value;
 
 /// An application with its key in two parts.
-struct Duo<'w> {
+pub(crate) struct Duo<'w> {
     world: &'w World,
-    key: DuoKey,
+    pub(crate) key: DuoKey,
 }
 
-fn now() -> String {
+pub(crate) fn now() -> String {
     date(0)
 }
 
 impl<'w> Duo<'w> {
-    fn of(world: &'w World, application: &str) -> Self {
+    pub(crate) fn of(world: &'w World, application: &str) -> Self {
         let made = world.daemon.json(&["client", "add", application]);
         let text = |name: &str| made[name].as_str().unwrap().to_owned();
         Self { world, key: DuoKey { id: text("id"), secret: text("secret") } }
     }
 
-    fn send(&self, method: &str, path: &str, date: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) fn send(&self, method: &str, path: &str, date: &str, fields: &[(&str, &str)]) -> Answer {
         let host = self.world.url.strip_prefix("http://").unwrap();
         let fields = encoded(fields);
         let authorization = self.key.signs((method, host, path), date, &fields);

@@ -113,6 +113,7 @@ impl Gate {
             vouched: None,
             state: None,
             origin: "",
+            crowd: None,
             reach: None,
             device: None,
             language: None,

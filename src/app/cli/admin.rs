@@ -1,31 +1,17 @@
 //! Commands that call the admin socket.
 
-use super::commands::{Code, Enroll, Factor, KeyArgs, Person};
+use super::commands::{Code, Enroll, Factor, KeyArgs};
 use super::output::Output;
-use super::progress;
 use crate::app::client::{Client, Send};
 use crate::base::percent_encode as segment;
-use anyhow::{Context, Result};
+use anyhow::Result;
 use hyper::Method;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::process::ExitCode;
 
-/// Fields of a person.
-const PERSON: [(&str, &str); 10] = [
-    ("username", "username"),
-    ("name", "name"),
-    ("roles", "roles"),
-    ("groups", "groups"),
-    ("e-mail", "email"),
-    ("phone", "phone"),
-    ("status", "status"),
-    ("directory", "directory"),
-    ("entry", "dn"),
-    ("id", "id"),
-];
-
-const FACTOR: [(&str, &str); 9] = [
+/// Fields of a factor.
+pub(super) const FACTOR: [(&str, &str); 9] = [
     ("id", "id"),
     ("kind", "kind"),
     ("label", "label"),
@@ -49,95 +35,8 @@ impl Admin {
         self.client.call(Method::GET, path, Send::Nothing).await
     }
 
-    async fn post(&self, path: &str, body: Value) -> Result<Value> {
+    pub(super) async fn post(&self, path: &str, body: Value) -> Result<Value> {
         self.client.call(Method::POST, path, Send::Json(body)).await
-    }
-
-    pub(super) async fn person(&self, command: Person) -> Result<ExitCode> {
-        let out = self.output;
-        match command {
-            Person::List { matching, limit } => self.list(matching, limit).await?,
-            Person::Show { user } => {
-                let answer = self.get(&format!("people/{}", segment(&user))).await?;
-                out.show(&answer, |out, answer| {
-                    out.fields(&answer["person"], &PERSON)?;
-                    let accepted = answer.pointer("/acceptance/version").and_then(Value::as_str);
-                    out.line(&format!(
-                        "acceptable use: {}\n\nfactors:",
-                        accepted.unwrap_or("not accepted here")
-                    ))?;
-                    out.rows(&answer["factors"], &FACTOR)?;
-                    out.line("\nfailures in a row:")?;
-                    out.rows(
-                        &answer["failures"],
-                        &[("of", "counter"), ("count", "count"), ("no try before", "blocked_until")],
-                    )
-                })?;
-            }
-            Person::Add(new) => {
-                let password = if new.no_password { None } else { Some(out.secret("password")?) };
-                let body = json!({
-                    "username": new.user, "name": new.name, "roles": new.roles, "groups": new.groups,
-                    "email": new.email, "phone": new.phone, "password": password,
-                });
-                let answer = self.post("people", body).await?;
-                out.show(&answer, |out, person| out.fields(person, &PERSON))?;
-            }
-            Person::Import { file } => self.import(&file).await?,
-            Person::Passwd { user, as_person } => {
-                let present = if as_person { Some(out.present_secret("Present password")?) } else { None };
-                let body = Send::Json(json!({"present": present, "password": out.secret("password")?}));
-                let path = format!("people/{}/password", segment(&user));
-                let answer = self.client.call(Method::PUT, &path, body).await?;
-                out.show(&answer, |out, _| out.line(&format!("The password of {user} is changed.")))?;
-            }
-            Person::Lock { user } => {
-                let answer = self.post(&format!("people/{}/lock", segment(&user)), json!({})).await?;
-                out.show(&answer, |out, _| out.line(&format!("{user} is locked.")))?;
-            }
-            Person::Unlock { user } => {
-                let answer = self.post(&format!("people/{}/unlock", segment(&user)), json!({})).await?;
-                out.show(&answer, |out, _| {
-                    out.line(&format!("{user} is unlocked; the failure counters are at zero."))
-                })?;
-            }
-        }
-        Ok(ExitCode::SUCCESS)
-    }
-
-    /// Everyone, page by page.
-    async fn list(&self, matching: Option<String>, limit: u32) -> Result<()> {
-        let filter = matching.map(|text| format!("&matching={}", segment(&text))).unwrap_or_default();
-        let (mut people, mut after) = (Vec::new(), String::new());
-        let limit = usize::try_from(limit)?;
-        while people.len() < limit {
-            let page = (limit - people.len()).min(1000);
-            let answer = self.get(&format!("people?limit={page}&after={}{filter}", segment(&after))).await?;
-            let rows = answer["people"].as_array().cloned().unwrap_or_default();
-            let Some(last) = rows.last() else { break };
-            last["username"].as_str().unwrap_or_default().clone_into(&mut after);
-            people.extend(rows);
-        }
-        let fields = [
-            ("username", "username"),
-            ("name", "name"),
-            ("roles", "roles"),
-            ("groups", "groups"),
-            ("status", "status"),
-        ];
-        self.output.show(&json!({"people": people}), |out, answer| out.rows(&answer["people"], &fields))
-    }
-
-    async fn import(&self, file: &std::path::Path) -> Result<()> {
-        let bytes = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let toml = file.extension().is_some_and(|ending| ending == "toml");
-        let kind = if toml { "application/toml" } else { "text/csv" };
-        let (bar, sent) = progress::upload(bytes.len())?;
-        let answer = self.client.upload("people/import", (kind, bytes), sent).await;
-        bar.finish_and_clear();
-        let answer = answer?;
-        self.output
-            .show(&answer, |out, answer| out.line(&format!("{} people are imported.", answer["imported"])))
     }
 
     pub(super) async fn enroll(&self, command: Enroll) -> Result<ExitCode> {

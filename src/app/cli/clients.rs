@@ -41,7 +41,10 @@ impl Admin {
         match command {
             Command::List => {
                 let answer = self.get("clients").await?;
-                out.show(&answer, |out, answer| out.rows(&rows(answer), &FIELDS))?;
+                out.show(&answer, |out, answer| {
+                    out.rows(&rows(answer), &FIELDS)?;
+                    out.warnings(answer)
+                })?;
             }
             Command::Add { name } => {
                 let path = format!("clients/{}/keys", segment(&name));

@@ -72,7 +72,7 @@ fn configuration() -> Roff {
          `ms`, `s`, `m`, `h` or `d`.",
     ));
     roff.control("PP", []).text(inlines(
-        "`doorward check` prints every error with its place, and SIGHUP has the daemon read the files again.",
+        "`doorward check` prints every error with its place, and `doorward reload` has the running daemon take them over.",
     ));
     for config::Documented { section, about, keys } in config::documented() {
         roff.control("SH", [section]).text(inlines(about));

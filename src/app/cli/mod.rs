@@ -13,7 +13,9 @@ mod manual;
 mod outbox;
 mod output;
 mod passwords;
+mod person;
 mod progress;
+mod reload;
 mod status;
 mod sync;
 mod tokens;
@@ -69,11 +71,13 @@ enum Command {
     Demo(DemoArgs),
     /// Check a configuration and print every error in it.
     Check(CheckArgs),
+    /// Have the running daemon take the changed configuration over, and wait; exit status 1, with what is wrong, where it does not.
+    Reload,
     /// Log in over RADIUS as a NAS would, and show the answer.
     Try(TryArgs),
     /// People of the embedded directory.
     #[command(subcommand)]
-    Person(commands::Person),
+    Person(person::Person),
     /// Enroll a second factor.
     #[command(subcommand)]
     Enroll(commands::Enroll),
@@ -238,6 +242,10 @@ fn report(error: &anyhow::Error, json: bool) -> ExitCode {
                 let what = line["what"].as_str().unwrap_or_default();
                 let _ = writeln!(stderr, "  line {}: {what}", line["line"]);
             }
+            let problems = body.pointer("/error/problems").and_then(|problems| problems.as_array());
+            for problem in problems.into_iter().flatten().filter_map(|problem| problem.as_str()) {
+                let _ = writeln!(stderr, "{}", problem.trim_end());
+            }
         }
         _ => {
             let _ = writeln!(stderr, "doorward: {error:#}");
@@ -317,14 +325,14 @@ async fn call(admin: &admin::Admin, command: Command) -> anyhow::Result<ExitCode
         Command::Audit(command) => admin.audit(command).await,
         Command::Sync(command) => admin.sync(command).await,
         Command::Watch(args) => admin.watch(args).await,
+        Command::Reload => admin.reload().await,
         _ => admin.status().await,
     }
 }
 
 /// The socket named, or that of the configuration, or the usual one.
 fn socket(global: &Global) -> PathBuf {
-    let configured =
-        || Some(crate::config::load(&global.config, crate::app::environment()).ok()?.admin.socket);
+    let configured = || crate::config::admin_socket(&global.config, crate::app::environment());
     let usual = || PathBuf::from("/run/doorward/admin.sock");
     global.socket.clone().or_else(configured).unwrap_or_else(usual)
 }

@@ -100,6 +100,12 @@ impl Output {
         Ok(())
     }
 
+    /// What an answer warns of, a line each.
+    pub(super) fn warnings(self, answer: &Value) -> Result<()> {
+        let mut said = answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        said.try_for_each(|said| self.line(&format!("warning: {}", plain(said))))
+    }
+
     /// Something that exists already: typed once, or one line of standard input.
     pub(super) fn present_secret(self, what: &str) -> Result<String> {
         if self.asks {

@@ -30,7 +30,7 @@ use outside::Outside;
 use running::shown;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 
 /// What is kept, opened; cheap to clone.
@@ -71,6 +71,8 @@ pub struct Running {
     pub api: api::Running,
     addresses: Arc<ArcSwap<Vec<String>>>,
     stores: Stores,
+    /// Reloads that somebody waits for.
+    pub orders: mpsc::Receiver<admin::Order>,
     /// What follows directories and cleans up.
     background: JoinSet<()>,
 }
@@ -153,6 +155,7 @@ pub async fn serve(config: Config, stores: Stores, how: How) -> Result<Running> 
         handed: Arc::clone(&handed),
         http: Arc::clone(&http),
         outbox: stores.records.outbox(),
+        client_keys: stores.records.client_keys(),
         config: Arc::clone(&config),
         started: SystemClock.now(),
         confined,
@@ -161,7 +164,10 @@ pub async fn serve(config: Config, stores: Stores, how: How) -> Result<Running> 
     });
     let records = &stores.records;
     let keys = Arc::new(KeyRoom::new(records.master_keys(), records.audit(), Arc::new(SystemClock)));
+    // They are done one after the other.
+    let (reload, orders) = mpsc::channel(1);
     let state = admin::State {
+        reload,
         desk: engine.desk,
         outbox: stores.records.outbox(),
         imports: Arc::new(tokio::sync::Semaphore::new(1)),
@@ -204,6 +210,7 @@ pub async fn serve(config: Config, stores: Stores, how: How) -> Result<Running> 
         api,
         addresses,
         stores,
+        orders,
         background,
     })
 }

@@ -5,6 +5,7 @@ use super::outside::Redis;
 use crate::base::{Clock, SystemClock, Timestamp};
 use crate::config::Config;
 use crate::domain::message::MessageState;
+use crate::engine::applications::left_over;
 use crate::engine::health::{Confined, Followed, Level, Observe, Snapshot, State};
 use crate::engine::meters::Meters;
 use crate::engine::sync::Handle;
@@ -14,7 +15,7 @@ use crate::serve::radius::{Counters, Load};
 use crate::store::challenges::{MemoryChallenges, RedisState};
 use crate::store::directory::Embedded;
 use crate::store::yubico::ValidationServers;
-use crate::store::{Outbox, WriterState};
+use crate::store::{ClientKeyStatus, ClientKeys, Outbox, WriterState};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::sync::{Arc, OnceLock};
@@ -48,6 +49,7 @@ pub(super) struct Observer {
     /// Connections over HTTP, once they are served.
     pub(super) http: Arc<OnceLock<Vec<Places>>>,
     pub(super) outbox: Arc<dyn Outbox>,
+    pub(super) client_keys: Arc<dyn ClientKeys>,
     pub(super) config: Arc<ArcSwap<Config>>,
     pub(super) started: Timestamp,
     pub(super) confined: Confined,
@@ -77,6 +79,11 @@ impl Observer {
         let counts = timeout(PATIENCE, self.outbox.counts()).await.ok().and_then(Result::ok);
         *kept = Some((Instant::now(), counts.clone()));
         counts
+    }
+
+    /// Keys of applications; none where they cannot be read, which is told otherwise.
+    async fn client_keys(&self) -> Vec<ClientKeyStatus> {
+        timeout(PATIENCE, self.client_keys.list()).await.ok().and_then(Result::ok).unwrap_or_default()
     }
 
     /// How writing goes. Where it has failed it is tried once more, by one of those who look: whoever is not ready may get no requests
@@ -125,7 +132,8 @@ impl Observer {
 impl Observe for Observer {
     async fn look(&self) -> Snapshot {
         let config = self.config.load_full();
-        let (store, outbox, writer) = tokio::join!(self.store(), self.messages(), self.writer());
+        let (store, outbox, writer, keys) =
+            tokio::join!(self.store(), self.messages(), self.writer(), self.client_keys());
         let now = SystemClock.now();
         let followed = |handle: &Handle| Followed { progress: handle.progress(), servers: handle.servers() };
         let redis = self.redis.as_ref().map(|redis| match redis.state() {
@@ -136,6 +144,7 @@ impl Observe for Observer {
         // What has become of certificates since they were read.
         let ending = config.certificate_warnings(now).into_iter();
         warnings.extend(ending.filter(|warning| !config.warnings.contains(warning)));
+        warnings.extend(left_over(&config.api, &keys, now));
         Snapshot {
             version: env!("CARGO_PKG_VERSION"),
             started: self.started,

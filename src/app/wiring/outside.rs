@@ -36,17 +36,19 @@ impl Outside {
         })
     }
 
-    /// Takes a new configuration over. What cannot be stays as it was.
-    pub(super) fn reload(&self, new: &Config) {
+    /// Takes a new configuration over. What cannot be stays as it was, and is returned.
+    pub(super) fn reload(&self, new: &Config) -> Vec<String> {
+        let mut left = Vec::new();
         if let Err(error) = self.providers.reload(new) {
-            tracing::error!("the old [smtp] and [[gateway]] stay: {error}");
+            left.push(format!("the old [smtp] and [[gateway]] stay: {error}"));
         }
         if let Err(error) = self.validators.reload(new.yubico.as_ref()) {
-            tracing::error!("the old [yubico] stays: {error}");
+            left.push(format!("the old [yubico] stays: {error}"));
         }
         if let Err(error) = self.mailboxes.reload(new.mailbox.as_ref()) {
-            tracing::error!("the old [mailbox] stays: {error}");
+            left.push(format!("the old [mailbox] stays: {error}"));
         }
+        left
     }
 }
 

@@ -2,8 +2,10 @@
 
 use super::{Running, password_rules};
 use crate::app::confinement::sends_by_program;
+use crate::base::{Clock, SystemClock};
 use crate::config::Config;
-use crate::serve::radius::{BindError, Server};
+use crate::engine::applications::left_over;
+use crate::serve::radius::Server;
 use crate::store::StoreError;
 use crate::store::seal::Keyring;
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use tokio::time::timeout;
 
 /// What a stop takes beside waiting.
 const MARGIN: Duration = Duration::from_secs(15);
+/// With a store that does not answer, for what is only told.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn shown(radius: &Server) -> Vec<String> {
     radius.addresses().iter().map(ToString::to_string).collect()
@@ -42,20 +46,28 @@ impl Running {
         changed.into_iter().filter_map(|(changed, what)| changed.then_some(what)).collect()
     }
 
-    /// Takes a new configuration over; what could not be bound is returned, the rest holds.
-    pub async fn reload(&mut self, new: Config) -> Vec<BindError> {
+    /// Takes a new configuration over; what of it could not be is returned, the rest holds.
+    pub async fn reload(&mut self, new: Config) -> Vec<String> {
+        let mut left = Vec::new();
         if let Err(error) = self.take_keys(&new).await {
-            tracing::error!("the old [keys] stay: {error}");
+            left.push(format!("the old [keys] stay: {error}"));
         }
-        self.outside.reload(&new);
+        left.extend(self.outside.reload(&new));
         match password_rules(&new) {
             Ok(rules) => self.rules.store(Arc::new(rules)),
-            Err(error) => tracing::error!("the old rules for new passwords stay: {error}"),
+            Err(error) => left.push(format!("the old rules for new passwords stay: {error}")),
         }
         self.config.store(Arc::new(new));
-        let errors = self.radius.reload();
+        left.extend(self.radius.reload().iter().map(ToString::to_string));
         self.addresses.store(Arc::new(shown(&self.radius)));
-        errors
+        left
+    }
+
+    /// What to do about keys of applications that the configuration does not name; nothing where they cannot be read.
+    pub async fn left_over_keys(&self) -> Vec<String> {
+        let keys = timeout(PATIENCE, self.stores.records.client_keys().list()).await;
+        let keys = keys.ok().and_then(Result::ok).unwrap_or_default();
+        left_over(&self.config.load().api, &keys, SystemClock.now())
     }
 
     /// The key that seals stays until `doorward keys rotate`.
@@ -94,8 +106,9 @@ impl Running {
     /// Stops in order: what is asked over HTTP, no new requests of RADIUS, those under way, then the store. Returns how many were
     /// cut off.
     pub async fn stop(mut self) -> usize {
-        // Who watches does not hold the stop up.
+        // Who watches does not hold the stop up, nor who waits for a reload that will not be.
         self.meters.feed.close();
+        drop(self.orders);
         let drain = self.config.load().radius.drain_timeout;
         // RADIUS is answered meanwhile.
         let over = async {

@@ -93,6 +93,12 @@ pub(super) const KEYS: &[Key] = &[
     ),
     key(
         "api_client",
+        "codes_per_origin",
+        Some("600"),
+        "Codes that may be sent in `codes.window` for people of whom it does not say where they are (`client=`), 1 to 1000000: all who ask from one address of its own together. `codes.per_origin` counts in its place where that is more.",
+    ),
+    key(
+        "api_client",
         "login",
         Some("\"password+passcode\""),
         "What is typed first: `password`, `passcode` (the application has checked the password), `password+passcode` or `pin+passcode`.",

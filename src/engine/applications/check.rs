@@ -119,6 +119,7 @@ pub(super) fn round<'a>(
         typed: Some(typed),
         state: None,
         origin: asking.origin,
+        crowd: asking.crowd,
         reach: None,
         join: None,
         device: None,

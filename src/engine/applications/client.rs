@@ -7,6 +7,7 @@ use crate::domain::audit::AuditEntry;
 use crate::engine::desk::Actor;
 use crate::store::{ClientKey, ClientKeyStatus, Result};
 use crate::wire::privacyidea::token::Claims;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use subtle::ConstantTimeEq;
@@ -46,6 +47,24 @@ pub fn new_key(client: &str, random: &dyn Random, now: Timestamp) -> ClientKey {
     let secret = Secret::new(letters(random, SECRET));
     let status = ClientKeyStatus { id, client: client.to_owned(), created: now, expires: None };
     ClientKey { status, secret }
+}
+
+/// What to do about keys of applications that the configuration does not name, a sentence each. They do not count, and would again: a name
+/// that was given up may be given to another.
+pub fn left_over(api: &Api, keys: &[ClientKeyStatus], now: Timestamp) -> Vec<String> {
+    let mut left: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let counts = |key: &&ClientKeyStatus| key.expires.is_none_or(|end| end > now);
+    for key in keys.iter().filter(counts).filter(|key| api.client(&key.client).is_none()) {
+        left.entry(&key.client).or_default().push(&key.id);
+    }
+    let said = |(client, ids): (&str, Vec<&str>)| {
+        let ids = ids.join(", ");
+        format!(
+            "no [[api_client]] is called `{client}`, and it has keys ({ids}), which do not count, but would again under that name: \
+             end each with `doorward client revoke ID`, or name the application in the configuration"
+        )
+    };
+    left.into_iter().map(said).collect()
 }
 
 impl Applications {

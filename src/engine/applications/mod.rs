@@ -16,7 +16,7 @@ mod people;
 mod retry;
 
 pub use check::{Answered, Asked, Order, kinds};
-pub use client::{KEY_PREFIX, ShownKey, new_key};
+pub use client::{KEY_PREFIX, ShownKey, left_over, new_key};
 pub use people::{Confirmed, ListedToken, Ways, no_device, serial, token_id};
 
 use super::desk::{Actor, Desk, DeskError};
@@ -58,6 +58,8 @@ pub struct Asking<'a> {
     pub request: &'a str,
     /// Where the person is, as far as it is known.
     pub origin: &'a str,
+    /// It is where the application is: so many codes may be sent for people of whom it does not say more.
+    pub crowd: Option<u32>,
 }
 
 impl Asking<'_> {

@@ -245,6 +245,7 @@ pub(super) fn round<'a>(
         vouched: None,
         state: None,
         origin: &visit.address,
+        crowd: None,
         reach: asking.reach,
         language: Some(&visit.language),
         join: None,

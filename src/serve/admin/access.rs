@@ -24,7 +24,7 @@ pub(super) enum Permission {
     Look,
     /// Lock, unlock, revoke, resynchronise, hand out temporary codes.
     Help,
-    /// Add people, set passwords, enroll.
+    /// Add people, set passwords, enroll, reload.
     Manage,
     /// Read the audit trail.
     Audit,
@@ -58,8 +58,12 @@ impl Peer {
         if let Some(rule) = admin.roles.iter().find(fits) {
             return Some(rule.role);
         }
-        let own = self.uid == 0 || self.uid == Uid::effective().as_raw();
-        own.then_some(AdminRole::Administrator)
+        self.is_own().then_some(AdminRole::Administrator)
+    }
+
+    /// Root, or the daemon's own user.
+    fn is_own(self) -> bool {
+        self.uid == 0 || self.uid == Uid::effective().as_raw()
     }
 
     /// Primary group, and those of the system's group database.
@@ -102,6 +106,16 @@ impl Caller {
     pub(super) fn may(&self, state: &State, permission: Permission) -> bool {
         let role = self.peer.role(&state.config.load().admin);
         role.is_some_and(|role| permission.belongs_to(role))
+    }
+
+    /// Goes on if they are an administrator, or could send the daemon a signal for it, whatever role a rule gives them: the service manager
+    /// asks as the daemon's own user.
+    pub(super) async fn must_or_signal(&self, state: &State, action: &'static str) -> Result<(), Failure> {
+        if self.peer.is_own() {
+            tracing::info!(id = %self.actor.request, actor = %self.actor.name, action, "admin call");
+            return Ok(());
+        }
+        self.must(state, Permission::Manage, action, "").await
     }
 
     /// Goes on if the role allows it; a refusal is audited.
@@ -177,6 +191,13 @@ mod tests {
         assert_eq!(stranger.role(&admin(&[])), None);
         assert_eq!(root.role(&admin(&[])), Some(AdminRole::Administrator));
         assert_eq!(root.role(&admin(&[(AdminRole::Auditor, 0, 9999)])), Some(AdminRole::Auditor));
+    }
+
+    #[test]
+    fn only_root_and_the_daemons_own_user_can_signal_it() {
+        let own = Uid::effective().as_raw();
+        assert!(Peer { uid: own, gid: 4_000_000 }.is_own() && Peer { uid: 0, gid: 4_000_000 }.is_own());
+        assert!(!Peer { uid: 4_000_000, gid: own }.is_own());
     }
 
     #[test]

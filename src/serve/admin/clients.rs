@@ -5,7 +5,7 @@ use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::types::{Application, ApplicationKey, ApplicationSecret, Applications, Rotation};
 use crate::config::Identify;
-use crate::engine::applications::ShownKey;
+use crate::engine::applications::{ShownKey, left_over};
 use crate::store::StoreError;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -51,6 +51,7 @@ pub(super) async fn list(With(state): With<State>, caller: Caller) -> Result<Jso
     };
     let config = state.config.load_full();
     let named = config.api.clients.iter().map(|client| (client.name.clone(), Some(way(client.identify))));
+    let warnings = left_over(&config.api, &keys, state.desk.clock.now());
     let mut clients: Vec<_> =
         named.map(|(name, identify)| Application { name, identify, keys: Vec::new() }).collect();
     for key in keys {
@@ -65,7 +66,7 @@ pub(super) async fn list(With(state): With<State>, caller: Caller) -> Result<Jso
         }
     }
     caller.note(&state, "client.list", "", "done", "").await?;
-    Ok(Json(Applications { clients }))
+    Ok(Json(Applications { clients, warnings }))
 }
 
 /// Makes one more key for an application.

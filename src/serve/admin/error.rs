@@ -26,6 +26,9 @@ pub(super) struct Detail {
     /// Errors of an imported file.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     lines: Vec<Line>,
+    /// What is wrong with a configuration, each as `doorward check` prints it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    problems: Vec<String>,
 }
 
 /// One error of an imported file.
@@ -58,7 +61,16 @@ impl std::fmt::Display for Failure {
 
 impl Failure {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, detail: Detail { code, message: message.into(), lines: Vec::new() } }
+        Self {
+            status,
+            detail: Detail { code, message: message.into(), lines: Vec::new(), problems: Vec::new() },
+        }
+    }
+
+    /// With each thing that is wrong.
+    pub(super) fn because(mut self, problems: Vec<String>) -> Self {
+        self.detail.problems = problems;
+        self
     }
 
     pub(super) const fn code(&self) -> &'static str {

@@ -13,6 +13,7 @@ mod keys;
 mod mailboxes;
 mod outbox;
 mod people;
+mod reload;
 mod socket;
 mod sync;
 mod tokens;
@@ -21,6 +22,7 @@ mod turn;
 mod types;
 mod watch;
 
+pub use reload::{Order, Reloaded};
 pub use socket::{Handle as Running, SocketError, folder, serve};
 
 use crate::config::Config;
@@ -35,7 +37,7 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use axum::routing::{get, post, put};
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use utoipa::OpenApi;
 
 /// What every call can reach.
@@ -57,6 +59,8 @@ pub struct State {
     pub keys: Arc<KeyRoom>,
     /// One place, for whoever imports.
     pub imports: Arc<Semaphore>,
+    /// To whoever runs the daemon.
+    pub reload: mpsc::Sender<Order>,
     /// Looks at everything.
     pub observer: Arc<dyn Observe>,
 }
@@ -74,6 +78,7 @@ pub struct State {
         people::add,
         people::import,
         people::show,
+        people::logins,
         people::password,
         people::lock,
         people::unlock,
@@ -106,6 +111,7 @@ pub struct State {
         backups::begin,
         keys::list,
         keys::rotate,
+        reload::reload,
         trail::list,
         trail::verify,
         trail::export,
@@ -141,6 +147,7 @@ fn router(state: State) -> Router {
         .route("/v1/people", get(people::list).post(people::add))
         .route("/v1/people/import", post(people::import).layer(DefaultBodyLimit::max(IMPORT)))
         .route("/v1/people/{username}", get(people::show))
+        .route("/v1/people/{username}/logins", get(people::logins))
         .route("/v1/people/{username}/password", put(people::password))
         .route("/v1/people/{username}/lock", post(people::lock))
         .route("/v1/people/{username}/unlock", post(people::unlock))
@@ -171,6 +178,7 @@ fn router(state: State) -> Router {
         .route("/v1/backups", post(backups::begin))
         .route("/v1/keys", get(keys::list))
         .route("/v1/keys/rotate", post(keys::rotate))
+        .route("/v1/reload", post(reload::reload))
         .route("/v1/outbox", get(outbox::list))
         .route("/v1/audit", get(trail::list))
         .route("/v1/audit/verify", get(trail::verify))

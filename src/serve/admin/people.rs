@@ -4,9 +4,12 @@ use super::State;
 use super::access::{Caller, Permission};
 use super::error::{Body, Failure};
 use super::turn::Turn;
-use super::types::{Imported, NewPassword, NewPerson, Overview, People, PeopleQuery, Person};
+use super::types::{
+    Imported, Login, Logins, LoginsQuery, NewPassword, NewPerson, Overview, People, PeopleQuery, Person,
+};
 use crate::base::Secret;
 use crate::engine::desk::{DeskError, PersonDetails};
+use crate::engine::trail;
 use crate::store::Page;
 use crate::store::directory::import::{self, Format};
 use axum::Json;
@@ -102,6 +105,25 @@ pub(super) async fn show(
         caller.audited(&state, "person.show", &username, state.desk.overview(&username).await).await?;
     caller.note(&state, "person.show", &username, "done", "").await?;
     Ok(Json(Overview::new(overview, state.desk.clock.now())))
+}
+
+/// How the last logins of a person ended, and why; nothing else of the audit trail.
+#[utoipa::path(get, path = "/v1/people/{username}/logins", params(("username" = String, Path), LoginsQuery), responses((status = 200, body = Logins), (status = "default", body = Body)))]
+pub(super) async fn logins(
+    With(state): With<State>,
+    caller: Caller,
+    Path(username): Path<String>,
+    wanted: Result<Query<LoginsQuery>, QueryRejection>,
+) -> Result<Json<Logins>, Failure> {
+    const ACTION: &str = "person.logins";
+    caller.must(&state, Permission::Look, ACTION, &username).await?;
+    let LoginsQuery { limit } = caller.audited(&state, ACTION, &username, query(wanted)).await?;
+    let person = caller.audited(&state, ACTION, &username, state.desk.person(&username).await).await?;
+    let limit = usize::from(limit.unwrap_or(20).min(200));
+    let found = trail::logins(&*state.desk.audit, &person, limit).await;
+    let found = caller.audited(&state, ACTION, &username, found).await?;
+    caller.note(&state, ACTION, &username, "done", "").await?;
+    Ok(Json(Logins { logins: found.into_iter().map(Login::from).collect() }))
 }
 
 /// Sets a password. Administrators only: the help desk never chooses one.

@@ -28,12 +28,15 @@ pub(super) struct Caller {
     pub(super) request: String,
     /// Where the person is, as far as it is known.
     pub(super) origin: String,
+    /// It is where the application is: so many codes may be sent for people of whom it does not say more.
+    pub(super) crowd: Option<u32>,
     pub(super) config: Arc<Config>,
 }
 
 impl Caller {
     pub(super) fn asking(&self) -> Asking<'_> {
-        Asking { config: &self.config, client: &self.client, request: &self.request, origin: &self.origin }
+        let Self { client, request, origin, crowd, config } = self;
+        Asking { config, client, request, origin, crowd: *crowd }
     }
 }
 
@@ -147,7 +150,8 @@ pub(super) async fn caller(state: &State, parts: &Parts) -> Result<Caller, Failu
         return Err(Failure::too_often());
     }
     let request = Uuid::now_v7().to_string();
-    Ok(Caller { client, request, origin: origin.address().to_string(), config })
+    let crowd = Some(client.codes_per_origin);
+    Ok(Caller { client, request, origin: origin.address().to_string(), crowd, config })
 }
 
 async fn identify(

@@ -133,7 +133,8 @@ async fn read(state: &State, request: Request) -> Result<Incoming, Refusal> {
     let person =
         fields.text("ipaddr").filter(|_| client.trusted).and_then(|text| text.parse::<IpAddr>().ok());
     let origin = person.unwrap_or(address).to_canonical().to_string();
-    let caller = Caller { client, request: Uuid::now_v7().to_string(), origin, config };
+    let crowd = person.is_none().then_some(client.codes_per_origin);
+    let caller = Caller { client, request: Uuid::now_v7().to_string(), origin, crowd, config };
     Ok(Incoming { caller, fields })
 }
 

@@ -64,6 +64,7 @@ pub(super) async fn read(state: &State, request: Request) -> Result<Incoming, Fa
         && let Ok(origin) = client.parse::<std::net::IpAddr>()
     {
         caller.origin = origin.to_canonical().to_string();
+        caller.crowd = None;
     }
     Ok(Incoming { caller, fields })
 }

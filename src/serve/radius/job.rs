@@ -89,6 +89,7 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Jo
         vouched: None,
         state: state.as_deref(),
         origin: &wanted.calling_station,
+        crowd: None,
         reach: None,
         language: None,
         join: None,

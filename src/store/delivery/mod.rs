@@ -3,7 +3,6 @@
 //! A provider says what became of a message as exactly as it can know, and errs on the side of [`Outcome::Unknown`]: a
 //! code that may be on its way is never sent a second time by somebody else.
 
-mod breaker;
 mod exec;
 mod http;
 mod said;
@@ -14,9 +13,9 @@ use crate::config::{Config, GatewayKind};
 use crate::domain::method::Channel;
 use crate::domain::sent::CodeId;
 use crate::domain::texts::Rendered;
+use crate::store::breaker::{Breaker, PROVIDERS};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use breaker::Breaker;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -153,28 +152,33 @@ impl Entry {
     pub async fn send(&self, message: &Message, longest_wait: Duration) -> Outcome {
         let rests =
             || Outcome::NotTaken("it failed several times in a row and rests for some seconds".to_owned());
-        if self.breaker().rests(Instant::now()) {
+        if self.breaker().rests(Instant::now(), self.sending()) {
             return rests();
         }
         let Ok(Ok(_turn)) = tokio::time::timeout(longest_wait, self.turns.acquire()).await else {
             return Outcome::NotTaken(BUSY.to_owned());
         };
         // Asked once it is this message's turn: those before it may have failed meanwhile.
-        if !self.breaker().admits(Instant::now()) {
+        if !self.breaker().admits(Instant::now(), self.sending()) {
             return rests();
         }
         // Providers keep their own deadline and know more when it is missed; this one holds whatever they do.
-        let sending = tokio::time::timeout(self.timeout + GRACE, self.provider.send(message));
+        let sending = tokio::time::timeout(self.sending(), self.provider.send(message));
         let late = || Outcome::Unknown("it did not answer in time".to_owned()).into();
         let Verdict { outcome, in_order } = sending.await.unwrap_or_else(|_| late());
         if in_order {
             self.breaker().succeeded();
-        } else if self.breaker().failed(Instant::now())
+        } else if self.breaker().failed(Instant::now(), false)
             && let Outcome::NotTaken(detail) | Outcome::Unknown(detail) = &outcome
         {
             tracing::warn!(provider = %self.name, "messages cannot be delivered by it at present: {detail}");
         }
         outcome
+    }
+
+    /// The longest that a provider has a message.
+    fn sending(&self) -> Duration {
+        self.timeout + GRACE
     }
 
     /// The longest that [`Self::send`] takes, if it waits for its turn no longer than [`Self::timeout`].
@@ -253,7 +257,7 @@ impl Providers {
             most: PLACES.max(4),
             places: Semaphore::new(PLACES.max(4)),
             turns: Semaphore::new(4),
-            breaker: Mutex::default(),
+            breaker: Mutex::new(Breaker::new(PROVIDERS)),
             provider,
         };
         let mut list = self.0.load().as_ref().clone();
@@ -275,7 +279,7 @@ fn entries(config: &Config) -> Result<Vec<Arc<Entry>>, DeliveryError> {
             most: PLACES.max(settings.connections),
             places: Semaphore::new(PLACES.max(settings.connections)),
             turns: Semaphore::new(settings.connections),
-            breaker: Mutex::default(),
+            breaker: Mutex::new(Breaker::new(PROVIDERS)),
             provider: Box::new(smtp::Smtp::new(settings)?),
         }));
     }
@@ -294,7 +298,7 @@ fn entries(config: &Config) -> Result<Vec<Arc<Entry>>, DeliveryError> {
             most: PLACES.max(gateway.connections),
             places: Semaphore::new(PLACES.max(gateway.connections)),
             turns: Semaphore::new(gateway.connections),
-            breaker: Mutex::default(),
+            breaker: Mutex::new(Breaker::new(PROVIDERS)),
             provider,
         }));
     }

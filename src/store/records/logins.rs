@@ -254,8 +254,8 @@ impl Records {
             return Err(end);
         }
         match notes.take(end.audit) {
-            Ok(()) => Ok(()),
-            Err(audit) => {
+            None => Ok(()),
+            Some(audit) => {
                 end.audit = audit;
                 Err(end)
             }

@@ -62,10 +62,11 @@ impl Notes {
     }
 
     /// Takes one, or gives it back.
-    pub(super) fn take(&self, entry: AuditEntry) -> Result<(), AuditEntry> {
+    #[must_use]
+    pub(super) fn take(&self, entry: AuditEntry) -> Option<AuditEntry> {
         let mut kept = self.lock();
         if !kept.is_open() {
-            return Err(entry);
+            return Some(entry);
         }
         kept.waiting.push(entry);
         kept.oldest.get_or_insert_with(Instant::now);
@@ -74,7 +75,7 @@ impl Notes {
         if count == 1 || count == ENOUGH {
             self.bell.notify_one();
         }
-        Ok(())
+        None
     }
 
     /// Whether there are some that were not committed yet.
@@ -146,23 +147,23 @@ mod tests {
     #[test]
     fn none_is_taken_before_a_commit_after_a_failure_while_one_is_late_or_at_the_end() {
         let (notes, mut written) = (Notes::default(), Vec::new());
-        assert!(notes.take(note()).is_err(), "nothing was committed yet");
+        assert!(notes.take(note()).is_some(), "nothing was committed yet");
         notes.ended(true);
-        assert!(notes.take(note()).is_ok());
+        assert!(notes.take(note()).is_none());
         notes.lock().oldest = Instant::now().checked_sub(LATE * 2);
-        assert!(notes.take(note()).is_err(), "the commit is late");
+        assert!(notes.take(note()).is_some(), "the commit is late");
         notes.hand_over(&mut written);
         assert!(!notes.is_open(), "and still is while it is under way");
         notes.ended(true);
-        assert!(notes.take(note()).is_ok());
+        assert!(notes.take(note()).is_none());
         notes.ended(false);
-        assert!(notes.take(note()).is_err(), "a commit failed");
+        assert!(notes.take(note()).is_some(), "a commit failed");
         notes.hand_over(&mut written);
         assert_eq!((written.len(), notes.are_pending()), (2, true));
         notes.ended(true);
         assert!(notes.is_open() && !notes.are_pending());
         notes.close();
-        assert!(notes.take(note()).is_err(), "nobody would write it");
+        assert!(notes.take(note()).is_some(), "nobody would write it");
     }
 
     #[test]
@@ -172,11 +173,11 @@ mod tests {
         // However slow the machine is, none is late.
         for _ in 0..MOST {
             notes.lock().oldest = None;
-            assert!(notes.take(note()).is_ok());
+            assert!(notes.take(note()).is_none());
         }
         notes.lock().oldest = None;
-        assert!(notes.take(note()).is_err());
+        assert!(notes.take(note()).is_some());
         notes.hand_over(&mut written);
-        assert!(notes.take(note()).is_err(), "what is under way counts");
+        assert!(notes.take(note()).is_some(), "what is under way counts");
     }
 }

@@ -9,7 +9,7 @@ use axum::http::{Method, Request};
 use doorward::config::{AdminRole, AdminRule};
 use doorward::engine::applications::Applications;
 use doorward::engine::keys::KeyRoom;
-use doorward::serve::admin::{State, document, offline};
+use doorward::serve::admin::{Order, Reloaded, State, document, offline};
 use doorward::store::mailbox::MailboxProvider;
 use http_body_util::BodyExt;
 use hyper::service::Service;
@@ -33,7 +33,14 @@ fn state(world: &World) -> State {
     world.config.store(Arc::new(config));
     let (gatekeeper, desk) = (Arc::new(world.gatekeeper(0)), Arc::new(world.desk()));
     let clock = Arc::clone(&desk.clock);
+    let (reload, mut orders) = tokio::sync::mpsc::channel::<Order>(1);
+    world.runtime.spawn(async move {
+        while let Some(order) = orders.recv().await {
+            let _ = order.send(Reloaded::default());
+        }
+    });
     State {
+        reload,
         applications: Arc::new(Applications::new(gatekeeper, Arc::clone(&desk), world.records.client_keys())),
         desk,
         config: Arc::clone(&world.config),
@@ -118,8 +125,9 @@ async fn ask(router: &TowerToHyperService<axum::Router>, uid: u32, text: &str) {
         4_000_002 => assert!(reads || !status.is_success(), "an auditor: {status} to {text:?}"),
         4_000_001 => {
             let path = path.split('?').next().unwrap_or_default();
-            let manages =
-                ["/password", "/import", "/keys", "/rotate", "/remove"].iter().any(|end| path.ends_with(end));
+            let manages = ["/password", "/import", "/keys", "/rotate", "/remove", "/reload"]
+                .iter()
+                .any(|end| path.ends_with(end));
             assert!(!manages || reads || !status.is_success(), "the help desk: {status} to {text:?}");
         }
         _ => {}

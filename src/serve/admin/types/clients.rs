@@ -7,6 +7,8 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::serve::admin) struct Applications {
     pub(in crate::serve::admin) clients: Vec<Application>,
+    /// What to do about keys that do not count, as sentences.
+    pub(in crate::serve::admin) warnings: Vec<String>,
 }
 
 /// An application.

@@ -1,4 +1,4 @@
-//! JSON about the master keys and backups.
+//! JSON about the master keys, backups and reloads.
 
 use crate::engine::keys::{KeyState, KnownKey};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,13 @@ use utoipa::ToSchema;
 pub(in crate::serve::admin) struct NewBackup {
     /// Where to.
     pub(in crate::serve::admin) file: String,
+}
+
+/// A configuration that serves.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::admin) struct Reload {
+    /// What takes effect only after a restart, and what is allowed but unwise, as sentences.
+    pub(in crate::serve::admin) warnings: Vec<String>,
 }
 
 /// The master keys.

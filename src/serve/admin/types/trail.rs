@@ -52,6 +52,49 @@ pub(in crate::serve::admin) struct Trail {
     pub(in crate::serve::admin) entries: Vec<AuditRecord>,
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(in crate::serve::admin) struct LoginsQuery {
+    /// At most so many, up to 200; 20 if it is missing.
+    #[param(maximum = 200)]
+    pub(in crate::serve::admin) limit: Option<u8>,
+}
+
+/// How somebody's logins ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::admin) struct Logins {
+    /// The newest first.
+    pub(in crate::serve::admin) logins: Vec<Login>,
+}
+
+/// How a login ended, or a step of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::admin) struct Login {
+    /// RFC 3339.
+    at: String,
+    /// By what, and at which client: `radius:vpn`.
+    door: String,
+    /// What for: `login`, `portal`, `reset`, `activation`, `contact`, `helpdesk`.
+    purpose: String,
+    /// `accept`, `challenge`, `reject`, `proven`.
+    outcome: String,
+    /// Why.
+    reason: String,
+}
+
+impl From<AuditRecord> for Login {
+    fn from(entry: AuditRecord) -> Self {
+        Self {
+            at: entry.at.to_string(),
+            door: entry.actor,
+            purpose: entry.action.into_owned(),
+            outcome: entry.outcome.into_owned(),
+            reason: entry.detail.into_owned(),
+        }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::serve::admin) struct Verified {
     /// Entries read.

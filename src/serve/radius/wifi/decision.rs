@@ -111,6 +111,7 @@ impl Ground {
             state: None,
             origin: &self.station,
             reach: None,
+            crowd: None,
             join: None,
         }
     }
