@@ -119,7 +119,7 @@ pub(super) async fn logins(
     caller.must(&state, Permission::Look, ACTION, &username).await?;
     let LoginsQuery { limit } = caller.audited(&state, ACTION, &username, query(wanted)).await?;
     let person = caller.audited(&state, ACTION, &username, state.desk.person(&username).await).await?;
-    let limit = usize::from(limit.unwrap_or(20).min(200));
+    let limit = usize::try_from(limit.unwrap_or(20).min(200)).unwrap_or_default();
     let found = trail::logins(&*state.desk.audit, &person, limit).await;
     let found = caller.audited(&state, ACTION, &username, found).await?;
     caller.note(&state, ACTION, &username, "done", "").await?;

@@ -57,8 +57,8 @@ pub(in crate::serve::admin) struct Trail {
 #[serde(deny_unknown_fields)]
 pub(in crate::serve::admin) struct LoginsQuery {
     /// At most so many, up to 200; 20 if it is missing.
-    #[param(maximum = 200)]
-    pub(in crate::serve::admin) limit: Option<u8>,
+    #[param(value_type = Option<u64>, maximum = 4_294_967_295u64)]
+    pub(in crate::serve::admin) limit: Option<u32>,
 }
 
 /// How somebody's logins ended.
