@@ -18,8 +18,6 @@ const PAUSE: Duration = Duration::from_millis(10);
 const ENOUGH: usize = 1024;
 /// So many may wait; who comes then waits for a commit.
 const MOST: usize = 4096;
-/// Where so many are written together, more come than there is time for: whoever writes them gives way to nobody.
-pub(super) const HURRY: usize = MOST / 2;
 /// As long as that a commit may take; who comes then waits for it.
 const LATE: Duration = Duration::from_millis(250);
 
@@ -76,6 +74,11 @@ impl Notes {
             self.bell.notify_one();
         }
         None
+    }
+
+    /// Whether more have come meanwhile than are written together: whoever writes gives way to nobody then.
+    pub(super) fn pile_up(&self) -> bool {
+        self.lock().waiting.len() >= ENOUGH
     }
 
     /// Whether there are some that were not committed yet.
@@ -177,7 +180,9 @@ mod tests {
         }
         notes.lock().oldest = None;
         assert!(notes.take(note()).is_some());
+        assert!(notes.pile_up());
         notes.hand_over(&mut written);
+        assert!(!notes.pile_up());
         assert!(notes.take(note()).is_some(), "what is under way counts");
     }
 }

@@ -9,7 +9,7 @@ use super::batch::{Batch, Ran};
 use super::chain::Chain;
 use super::connection::{Connection, Row};
 use super::counters::Shared;
-use super::notes::HURRY;
+use super::notes::Notes;
 use super::query::{Query, Script};
 use super::rounds::{self, Reads};
 use crate::domain::person::PersonId;
@@ -34,6 +34,8 @@ pub(super) struct Transaction {
     led: BTreeSet<String>,
     accounts: Arc<Accounts>,
     pub(super) counters: Arc<Shared>,
+    /// What comes meanwhile and is not waited for.
+    notes: Arc<Notes>,
     changes: Vec<Change>,
     /// Whether the jobs have surely changed the file, also where the audit trail does not say so.
     wrote: bool,
@@ -44,9 +46,15 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
-    pub(super) fn new(connection: Connection, chain: Chain, (accounts, counters): Memory) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        chain: Chain,
+        (accounts, counters): Memory,
+        notes: Arc<Notes>,
+    ) -> Self {
         let (led, changes) = (BTreeSet::new(), Vec::new());
-        Self { connection, chain, led, accounts, counters, changes, wrote: false, version: None, lost: false }
+        let (wrote, version, lost) = (false, None, false);
+        Self { connection, chain, led, accounts, counters, notes, changes, wrote, version, lost }
     }
 
     /// Goes on with another connection. Dropping the old one closes it and takes back what it had open.
@@ -106,7 +114,7 @@ impl Transaction {
         let later = async {
             self.jobs(batch).await?;
             self.clear_counters();
-            let gives_way = early && batch.rounds.is_empty() && batch.notes.len() < HURRY;
+            let gives_way = early && batch.rounds.is_empty();
             self.write_notes(&mut batch.notes, gives_way).map_err(reason)?;
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;
@@ -199,7 +207,7 @@ impl Transaction {
         for part in notes.chunks_mut(PART) {
             part.iter_mut().for_each(|note| self.chain.place(note));
             audit::insert_each(lite, part)?;
-            if gives_way {
+            if gives_way && !self.notes.pile_up() {
                 std::thread::yield_now();
             }
         }

@@ -70,7 +70,7 @@ impl Writer {
     ) -> std::io::Result<Self> {
         let file = !connection.is_postgres();
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let transaction = Transaction::new(connection, chain, memory);
+        let transaction = Transaction::new(connection, chain, memory, Arc::clone(&notes));
         let (ended, done) = oneshot::channel();
         let commits = Arc::<Commits>::default();
         let counts = Arc::clone(&commits);
