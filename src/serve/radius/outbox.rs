@@ -6,7 +6,7 @@
 use super::batch::{self, Arrival, BATCH};
 use super::socket::Socket;
 use nix::sys::socket::SockaddrStorage;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice};
 use std::net::SocketAddr;
 
 /// Octets of an answer that may be a part of a piece. Such a part must not become fragments: as many octets fit wherever IPv6 does,
@@ -30,8 +30,6 @@ pub(super) struct Outbox {
     answers: Vec<Answer>,
     /// Where the pieces of a call go.
     to: Vec<Option<SockaddrStorage>>,
-    /// Pieces of a call that were not sent.
-    failed: Vec<(usize, io::Error)>,
     /// The way does not take pieces.
     uncut: bool,
 }
@@ -68,7 +66,7 @@ impl Outbox {
         // One call names one source address and one length.
         for alike in answers.chunk_by(|one, next| (one.from, one.length) == (next.from, next.length)) {
             for part in alike.chunks(BATCH) {
-                self.send(socket, part, !self.uncut);
+                self.send(socket, part, socket.cuts() && !self.uncut);
             }
         }
         self.answers = answers;
@@ -83,10 +81,11 @@ impl Outbox {
             let bytes = answers.get(at).and_then(|one| self.bytes.get(one.begin..one.begin + one.length));
             IoSlice::new(bytes.unwrap_or_default())
         });
+        let together = |one: &Answer, next: &Answer| cut && one.to == next.to;
         let mut pieces: [&[IoSlice<'_>]; BATCH] = [&[]; BATCH];
         self.to.clear();
         let (mut begin, mut count) = (0, 0);
-        for piece in answers.chunk_by(|one, next| cut && one.to == next.to) {
+        for piece in answers.chunk_by(together) {
             if let (Some(place), Some(slices)) =
                 (pieces.get_mut(count), slices.get(begin..begin + piece.len()))
             {
@@ -97,13 +96,13 @@ impl Outbox {
         }
         let pieces = pieces.get(..count).unwrap_or_default();
         let length = if cut { u16::try_from(*length).unwrap_or(0) } else { 0 };
-        let failed = &mut self.failed;
+        let mut failed = Vec::new();
         batch::send(socket.as_raw_fd(), (*from, length), pieces, &self.to, |at, error| {
             failed.push((at, error))
         });
-        for (at, error) in std::mem::take(&mut self.failed) {
-            let mut pieces = answers.chunk_by(|one, next| cut && one.to == next.to);
-            let Some(piece @ [Answer { to, .. }, rest @ ..]) = pieces.nth(at) else { continue };
+        for (at, error) in failed {
+            let piece = answers.chunk_by(together).nth(at);
+            let Some(piece @ [Answer { to, .. }, rest @ ..]) = piece else { continue };
             if rest.is_empty() || error.kind() == ErrorKind::WouldBlock {
                 tracing::debug!(%to, %error, answers = piece.len(), "an answer could not be sent");
                 continue;

@@ -36,6 +36,8 @@ pub(super) struct Socket {
     inner: UdpSocket,
     local: SocketAddr,
     kind: Kind,
+    /// The kernel can cut a piece into datagrams.
+    cuts: bool,
 }
 
 impl Socket {
@@ -76,11 +78,11 @@ impl Socket {
         if shared {
             setsockopt(&socket, sockopt::ReusePort, &true)?;
         }
-        let kind = prepare(&socket, address)?;
+        let (kind, cuts) = prepare(&socket, address)?;
         socket.bind(&address.into())?;
         let inner = UdpSocket::from(socket);
         let local = inner.local_addr()?;
-        Ok(Self { inner, local, kind })
+        Ok(Self { inner, local, kind, cuts })
     }
 
     /// Takes over one that is bound. How much waits in it is for whoever has opened it to say, who may go beyond
@@ -94,8 +96,8 @@ impl Socket {
         {
             return Err(error);
         }
-        let kind = prepare(&socket, local)?;
-        Ok(Self { inner, local, kind })
+        let (kind, cuts) = prepare(&socket, local)?;
+        Ok(Self { inner, local, kind, cuts })
     }
 
     pub(super) fn local(&self) -> SocketAddr {
@@ -109,6 +111,11 @@ impl Socket {
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.inner.as_fd()
+    }
+
+    /// Whether the kernel can cut a piece into datagrams.
+    pub(super) fn cuts(&self) -> bool {
+        self.cuts
     }
 
     pub(super) fn as_raw_fd(&self) -> RawFd {
@@ -149,8 +156,9 @@ impl Socket {
     }
 }
 
-/// Sets what holds for all; how the addresses of datagrams are told.
-fn prepare(socket: &socket2::Socket, address: SocketAddr) -> io::Result<Kind> {
+/// Sets what holds for all; how the addresses of datagrams are told, and whether the kernel cuts pieces: one before 4.18 would send them
+/// as one datagram, and knows the option as little as it heeds what goes with a piece.
+fn prepare(socket: &socket2::Socket, address: SocketAddr) -> io::Result<(Kind, bool)> {
     let any = address.ip().is_unspecified();
     let kind = match address {
         SocketAddr::V4(_) if any => Kind::V4Any,
@@ -165,7 +173,8 @@ fn prepare(socket: &socket2::Socket, address: SocketAddr) -> io::Result<Kind> {
     }
     socket.set_send_buffer_size(KERNEL_BUFFER)?;
     socket.set_nonblocking(true)?;
-    Ok(kind)
+    let cuts = setsockopt(socket, sockopt::UdpGsoSegment, &0).is_ok();
+    Ok((kind, cuts))
 }
 
 /// Gives the program to the set of sockets that this one is of.
