@@ -3,6 +3,7 @@
 //! Time and randomness are traits so that tests inject them; the ranks that only decide (`wire`, `domain`, `eap`) never ask the system.
 
 pub mod clock;
+pub mod drawn;
 pub mod meter;
 pub mod percent;
 pub mod prefix;
@@ -10,7 +11,8 @@ pub mod qr;
 pub mod rng;
 pub mod secret;
 
-pub use clock::{Clock, ManualClock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, SystemClock, Timestamp, ticks};
+pub use drawn::DrawnState;
 pub use percent::{percent_decode, percent_encode};
 pub use prefix::PrefixMap;
 pub use rng::{OsRandom, Random, SeededRandom};

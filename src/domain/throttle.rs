@@ -2,6 +2,7 @@
 
 use super::factor::FactorId;
 use crate::base::Timestamp;
+use smallvec::SmallVec;
 use std::time::Duration;
 
 /// What a failure counter counts. Each has its own failures: plain password guesses do not use up the tries of a
@@ -35,6 +36,9 @@ impl Counter {
         }
     }
 }
+
+/// Counters of one attempt: hardly ever more than these.
+pub type CounterList = SmallVec<[Counter; 3]>;
 
 /// How many failures are free, how delays grow and where it stops.
 #[derive(Debug, Clone, PartialEq, Eq)]

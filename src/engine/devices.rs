@@ -110,7 +110,7 @@ impl Gatekeeper {
         exchange: Exchange,
     ) -> std::result::Result<DeviceVerdict, Undecided> {
         let mut lap = Lap::start(&self.meters, round.timing);
-        let context = self.context(config, &round);
+        let context = self.context(config, &round, self.clock.now());
         let (mut login, action) = Login::start_device(context, round.username, exchange);
         lap.machine();
         let (verdict, _) = self.drive(config, &round, (&mut login, action), lap).await?;

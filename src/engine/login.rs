@@ -173,7 +173,12 @@ pub enum Undecided {
 
 impl Gatekeeper {
     /// What is the same for every round at a client.
-    pub(super) fn context<'a>(&'a self, config: &'a Config, round: &Round<'a>) -> Context<'a> {
+    pub(super) fn context<'a>(
+        &'a self,
+        config: &'a Config,
+        round: &Round<'a>,
+        now: Timestamp,
+    ) -> Context<'a> {
         Context {
             client: round.client,
             purpose: round.purpose,
@@ -187,7 +192,7 @@ impl Gatekeeper {
             digester: &self.digester,
             device: round.device,
             realms: &config.realms,
-            now: self.clock.now(),
+            now,
         }
     }
 
@@ -198,7 +203,7 @@ impl Gatekeeper {
         round: &Round<'_>,
         account: Option<Arc<Account>>,
     ) -> Result<Vec<Offer>, Reason> {
-        offers(self.context(config, round), account)
+        offers(self.context(config, round, self.clock.now()), account)
     }
 
     /// Decides one round, and reports what was decided. If it cannot, the State that was answered counts as if it had not been.
@@ -255,8 +260,8 @@ impl Gatekeeper {
                 Err(_) => Opening::Lost,
             },
         };
-        let context = self.context(config, round);
-        let (mut login, action) = Login::start(context, round.username, round.typed.clone(), opening);
+        let context = self.context(config, round, now);
+        let (mut login, action) = Login::start(context, round.username, round.typed.as_ref(), opening);
         lap.machine();
         self.drive(config, round, (&mut login, action), lap).await
     }

@@ -7,6 +7,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::person::{PersonId, Username};
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
+use crate::domain::throttle::CounterList;
 use crate::store::Settlement;
 use uuid::Uuid;
 
@@ -54,8 +55,8 @@ impl Gatekeeper {
             once: Vec::new(),
             joins: None,
             message: None,
-            clear: Vec::new(),
-            refund: Vec::new(),
+            clear: CounterList::new(),
+            refund: CounterList::new(),
             at,
             audit,
             replayed: None,

@@ -8,6 +8,7 @@
 use super::login::{Gatekeeper, Round};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Login;
+use crate::domain::throttle::CounterList;
 use crate::store::Settlement;
 use crate::store::challenges::NewChallenge;
 
@@ -42,7 +43,7 @@ impl Gatekeeper {
             once: Vec::new(),
             joins: None,
             message: None,
-            clear: Vec::new(),
+            clear: CounterList::new(),
             refund,
             at,
             audit,

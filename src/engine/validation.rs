@@ -7,6 +7,7 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::factor::{FactorKind, Material, Proof};
 use crate::domain::reason::Reason;
+use crate::domain::throttle::CounterList;
 use crate::domain::token::{Token, TokenState};
 use crate::domain::yubikey;
 use crate::store::{Audit, Logins, Result, Settled, Settlement, Tokens};
@@ -145,8 +146,8 @@ impl KeyDesk {
             once: vec![mark],
             joins: None,
             message: None,
-            clear: Vec::new(),
-            refund: Vec::new(),
+            clear: CounterList::new(),
+            refund: CounterList::new(),
             at: asked.at,
             audit: entry,
             replayed: None,

@@ -7,7 +7,7 @@ use crate::domain::factor::Proof;
 use crate::domain::message::{Limit, NewMessage, SendLimits};
 use crate::domain::person::PersonId;
 use crate::domain::sent::CodeId;
-use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
+use crate::domain::throttle::{Counter, CounterList, Failures, Gate, Throttle};
 use async_trait::async_trait;
 
 /// One failure counter as listed.
@@ -50,17 +50,17 @@ pub struct Settlement {
     /// A message to be sent, if the limits allow it.
     pub message: Option<(Box<NewMessage>, SendLimits)>,
     /// Counters to reset: what was verified right.
-    pub clear: Vec<Counter>,
+    pub clear: CounterList,
     /// Counters to lower by one: charged, but then not tried.
-    pub refund: Vec<Counter>,
+    pub refund: CounterList,
     /// When.
     pub at: Timestamp,
     /// Audit entry of the decision.
     pub audit: AuditEntry,
     /// Audit entry to write instead when `accept` or `once` fails.
-    pub replayed: Option<AuditEntry>,
+    pub replayed: Option<Box<AuditEntry>>,
     /// Audit entry to write instead when `message` is over a limit; counters are cleared and refunded all the same.
-    pub limited: Option<AuditEntry>,
+    pub limited: Option<Box<AuditEntry>>,
 }
 
 /// What became of a settlement.

@@ -90,7 +90,7 @@ impl Login<'_> {
         if policy.one_round || !policy.challenge {
             return None;
         }
-        Choice::parse(self.typed.expose())
+        Choice::parse(self.typed())
     }
 
     /// Answers a choice: by asking for the passcode of that method, or by sending one.

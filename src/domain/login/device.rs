@@ -9,7 +9,7 @@ use crate::base::Secret;
 use crate::domain::device::MOST;
 use crate::domain::factor::{FactorId, Material, Proof};
 use crate::domain::person::Username;
-use crate::domain::throttle::{Counter, Gate};
+use crate::domain::throttle::{Counter, CounterList, Gate};
 use crate::wire::mschap::{Exchange, NtHash, Proven};
 use std::fmt;
 
@@ -38,16 +38,16 @@ impl fmt::Debug for Trial {
 
 impl<'a> Login<'a> {
     /// Begins a login by a device's password, of which an exchange of MSCHAPv2 is shown.
-    pub fn start_device(context: Context<'a>, username: &str, exchange: Exchange) -> (Self, Action) {
+    pub fn start_device(context: Context<'a>, username: &'a str, exchange: Exchange) -> (Self, Action) {
         let mut login = Self {
             context,
-            username: username.to_owned(),
-            typed: Secret::new(Vec::new()),
+            username,
+            typed: None,
             opening: Opening::First,
             state: State::AwaitAccount,
             account: None,
-            charged: Vec::new(),
-            device: Some(Trial { exchange, recognised: None }),
+            charged: CounterList::new(),
+            device: Some(Box::new(Trial { exchange, recognised: None })),
         };
         let action = match Username::parse(&context.realms.canonical(username)) {
             Ok(name) => Action::LookUp(name),

@@ -7,7 +7,7 @@ use crate::domain::factor::{CodeDigest, FactorId, FactorKind, Proof};
 use crate::domain::method::Channel;
 use crate::domain::person::{Person, PersonId};
 use crate::domain::sent::CodeId;
-use crate::domain::throttle::Counter;
+use crate::domain::throttle::{Counter, CounterList};
 use std::sync::Arc;
 
 /// What was right before the passcode.
@@ -135,21 +135,21 @@ pub struct Ending {
     /// Name of the device whose password it was.
     pub device: Option<String>,
     /// Counters to reset.
-    pub clear: Vec<Counter>,
+    pub clear: CounterList,
     /// Counters that were charged but not tried.
-    pub refund: Vec<Counter>,
+    pub refund: CounterList,
 }
 
 impl Ending {
     /// Resets a counter: what it counts was right.
-    pub(super) fn cleared(mut self, counter: Counter) -> Self {
+    pub(super) fn cleared(mut self: Box<Self>, counter: Counter) -> Box<Self> {
         self.refund.retain(|other| *other != counter);
         self.clear.push(counter);
         self
     }
 
     /// Replaces the text of a refusal.
-    pub(super) fn says(mut self, text: &str) -> Self {
+    pub(super) fn says(mut self: Box<Self>, text: &str) -> Box<Self> {
         if let Decision::Reject { message, .. } = &mut self.decision {
             text.clone_into(message);
         }
@@ -187,14 +187,14 @@ impl Login<'_> {
         self.settle(ending)
     }
 
-    pub(super) fn settle(&mut self, ending: Ending) -> Action {
+    pub(super) fn settle(&mut self, ending: Box<Ending>) -> Action {
         self.state = super::State::Over;
-        Action::Settle(Box::new(ending))
+        Action::Settle(ending)
     }
 
     /// An ending for `reason`: an accept where it is one, else a refusal with the text that tells nothing.
     /// Everything charged is refunded until a caller clears or keeps it.
-    pub(super) fn ending(&self, reason: Reason) -> Ending {
+    pub(super) fn ending(&self, reason: Reason) -> Box<Ending> {
         let accepts = matches!(
             reason,
             Reason::PasswordOnly
@@ -209,7 +209,8 @@ impl Login<'_> {
             Some(account) if accepts => Decision::Accept { person: Arc::clone(&account.person), reason },
             _ => Decision::Reject { reason, message: self.context.texts.failed.clone() },
         };
-        Ending {
+        // It is large, so it is made where it stays.
+        Box::new(Ending {
             decision,
             person: self.account.as_ref().map(|account| account.person.id),
             accept: None,
@@ -218,9 +219,9 @@ impl Login<'_> {
             otp: None,
             send: None,
             device: None,
-            clear: Vec::new(),
+            clear: CounterList::new(),
             refund: self.charged.clone(),
-        }
+        })
     }
 
     /// Asks for a passcode.
@@ -321,7 +322,10 @@ impl Login<'_> {
 
     /// Whom a username belongs to is nobody's business: the same for every log line.
     pub fn subject(&self) -> String {
-        match Username::parse(&self.context.realms.canonical(&self.username)) {
+        if let Some(account) = &self.account {
+            return account.person.username.as_str().to_owned();
+        }
+        match Username::parse(&self.context.realms.canonical(self.username)) {
             Ok(name) => name.as_str().to_owned(),
             Err(_) => "(invalid)".to_owned(),
         }

@@ -4,7 +4,7 @@ use super::{Action, First, Login, LoginKind, Matched, State};
 use crate::domain::factor::{Factor, FactorId, Material, Proof};
 use crate::domain::person::PersonId;
 use crate::domain::reason::Reason;
-use crate::domain::throttle::Counter;
+use crate::domain::throttle::{Counter, CounterList};
 use crate::domain::yubikey::{self, End, KeyOwner, Validation};
 use crate::wire::yubico::Otp;
 
@@ -31,7 +31,7 @@ impl Login<'_> {
     /// What the string is that a key of its owner may have typed, and whether nothing else stands in it.
     fn read_as_key(&self) -> (&[u8], bool) {
         let alone = self.tries() == LoginKind::Passcode;
-        let typed = self.typed.expose();
+        let typed = self.typed();
         (if alone { typed.trim_ascii() } else { typed }, alone)
     }
 
@@ -48,7 +48,7 @@ impl Login<'_> {
 
     /// What may be given back while nobody says whether the password of a key is good, and to whom: the key's own counter, and that
     /// of the password or PIN, which was right.
-    pub fn unvalidated(&self) -> Option<(PersonId, Vec<Counter>)> {
+    pub fn unvalidated(&self) -> Option<(PersonId, CounterList)> {
         let State::AwaitValidation(Asked { factor, counter, .. }) = &self.state else { return None };
         let person = self.account.as_ref()?.person.id;
         let right = [Some(Counter::Factor(*factor)), *counter].into_iter().flatten();

@@ -37,30 +37,31 @@ pub use device::Recognised;
 pub use ending::{Ask, Decision, Dispatch, Ending, First, Pending};
 pub use how::How;
 use reading::spellings;
-pub use steps::{Account, Action, Context, Event, Opening, Shown, Vouched};
+pub use steps::{Account, Action, Candidates, Context, Event, Opening, Shown, Vouched};
 
 use super::factor::{FactorId, Proof};
 use super::person::{Status, Username};
 use super::policy::{LoginKind, LoginPolicy};
 use super::reason::Reason;
 use super::sent::{CodeId, Purpose};
-use super::throttle::{Counter, Gate};
+use super::throttle::{Counter, CounterList, Gate};
 use crate::base::{Secret, Timestamp};
 use crate::wire::yubico::Otp;
+use smallvec::smallvec;
 use std::sync::Arc;
 
 /// A login under way.
 #[derive(Debug)]
 pub struct Login<'a> {
     context: Context<'a>,
-    username: String,
-    typed: Secret<Vec<u8>>,
+    username: &'a str,
+    typed: Option<&'a Secret<Vec<u8>>>,
     opening: Opening,
     state: State,
     account: Option<Arc<Account>>,
-    charged: Vec<Counter>,
+    charged: CounterList,
     /// What a device shows, where this is about its password.
-    device: Option<device::Trial>,
+    device: Option<Box<device::Trial>>,
 }
 
 #[derive(Debug)]
@@ -112,26 +113,25 @@ impl<'a> Login<'a> {
     /// Begins a round. `typed` is the revealed User-Password; `None` when the request had none.
     pub fn start(
         context: Context<'a>,
-        username: &str,
-        typed: Option<Secret<Vec<u8>>>,
+        username: &'a str,
+        typed: Option<&'a Secret<Vec<u8>>>,
         opening: Opening,
     ) -> (Self, Action) {
-        let has_password = typed.is_some();
         let mut login = Self {
             context,
-            username: username.to_owned(),
-            typed: typed.unwrap_or_else(|| Secret::new(Vec::new())),
+            username,
+            typed,
             opening,
             state: State::AwaitAccount,
             account: None,
-            charged: Vec::new(),
+            charged: CounterList::new(),
             device: None,
         };
         let refusal = match login.opening {
             Opening::Lost => Some(Reason::StateInvalid),
             Opening::Vouched(_) => None,
-            _ if !has_password => Some(Reason::ProtocolUnsupported),
-            _ if login.typed.expose().is_empty() => Some(Reason::EmptyPassword),
+            _ if typed.is_none() => Some(Reason::ProtocolUnsupported),
+            _ if login.typed().is_empty() => Some(Reason::EmptyPassword),
             _ => None,
         };
         let action = match (refusal, Username::parse(&context.realms.canonical(username))) {
@@ -155,6 +155,16 @@ impl<'a> Login<'a> {
             (State::AwaitKeyOwner(refusal), Event::KeyOwner(owner)) => self.owner_known(refusal, owner),
             _ => self.reject(Reason::StateInvalid),
         }
+    }
+
+    /// What was typed; nothing, if nothing was.
+    fn typed(&self) -> &'a [u8] {
+        self.typed.map_or(&[], |typed| typed.expose())
+    }
+
+    /// The same, for work that may outlive the login.
+    fn copied(&self) -> Secret<Vec<u8>> {
+        Secret::new(self.typed().to_vec())
     }
 
     fn policy(&self) -> &'a LoginPolicy {
@@ -248,7 +258,7 @@ impl<'a> Login<'a> {
             LoginKind::Passcode => Gate::Open,
         };
         let factors = self.charged.iter().filter(|counter| **counter != Counter::Password);
-        let open: Vec<_> = factors.filter(|counter| shut(counter) == Gate::Open).copied().collect();
+        let open: CounterList = factors.filter(|counter| shut(counter) == Gate::Open).copied().collect();
         let stopped = self.charged.iter().any(|counter| shut(counter) == Gate::Stopped);
         let all_shut =
             !self.charged.is_empty() && self.charged.iter().all(|counter| shut(counter) != Gate::Open);
@@ -266,7 +276,7 @@ impl<'a> Login<'a> {
         let code_shaped = charged.iter().any(|counter| *counter != Counter::Password);
         let reading = Reading { proof, word: None, code_shaped, refuse };
         match self.tries() {
-            LoginKind::Password => self.check_password(reading, vec![self.typed.clone()]),
+            LoginKind::Password => self.check_password(reading, smallvec![self.copied()]),
             LoginKind::PasswordAndPasscode => self.read_password(reading, split),
             LoginKind::PinAndPasscode => self.read_pin(reading, split),
             LoginKind::Passcode => self.passcode_read(reading),
@@ -276,18 +286,18 @@ impl<'a> Login<'a> {
     fn read_password(&mut self, mut reading: Reading, prefix: Option<Vec<u8>>) -> Action {
         let candidates = match prefix {
             Some(prefix) => spellings(&prefix, &self.policy().separators),
-            None => match answer::word_at_end(self.typed.expose(), &self.policy().separators) {
+            None => match answer::word_at_end(self.typed(), &self.policy().separators) {
                 Some((password, choice)) if !password.is_empty() => {
                     reading.word = Some(choice);
-                    vec![Secret::new(password.to_vec()), self.typed.clone()]
+                    smallvec![Secret::new(password.to_vec()), self.copied()]
                 }
-                _ => vec![self.typed.clone()],
+                _ => smallvec![self.copied()],
             },
         };
         self.check_password(reading, candidates)
     }
 
-    fn check_password(&mut self, reading: Reading, candidates: Vec<Secret<Vec<u8>>>) -> Action {
+    fn check_password(&mut self, reading: Reading, candidates: Candidates) -> Action {
         let known = reading.refuse.is_none();
         let person = self.account.as_ref().filter(|_| known).map(|account| Arc::clone(&account.person));
         self.state = State::AwaitPassword(reading);
@@ -298,7 +308,7 @@ impl<'a> Login<'a> {
         let pin = match prefix {
             // A PIN is digits, so a separator after it cannot be part of it.
             Some(prefix) => spellings(&prefix, &self.policy().separators).swap_remove(0),
-            None => self.typed.clone(),
+            None => self.copied(),
         };
         let hash = match self.pin() {
             Some((_, hash)) if reading.refuse.is_none() => Some(hash),

@@ -1,14 +1,15 @@
 //! What the person has, and the ways in which the typed string can be read.
 
 use super::answer::Offer;
-use super::{Context, First, Login, LoginKind, Matched, Opening};
+use super::{Candidates, Context, First, Login, LoginKind, Matched, Opening};
 use crate::base::Secret;
 use crate::domain::factor::{Factor, FactorId, FactorKind, Material};
 use crate::domain::method::Method;
 use crate::domain::passcode;
 use crate::domain::sent::SentCode;
-use crate::domain::throttle::Counter;
+use crate::domain::throttle::{Counter, CounterList};
 use crate::wire::yubico::Otp;
+use smallvec::smallvec;
 use subtle::ConstantTimeEq;
 
 impl Login<'_> {
@@ -21,18 +22,18 @@ impl Login<'_> {
     }
 
     /// The counters that the typed string may be about.
-    pub(super) fn counters(&self) -> Vec<Counter> {
+    pub(super) fn counters(&self) -> CounterList {
         if self.device.is_some() {
-            return vec![Counter::Devices];
+            return smallvec![Counter::Devices];
         }
         if self.context.purpose.is_open() {
-            return vec![Counter::Reset];
+            return smallvec![Counter::Reset];
         }
-        let Some(account) = &self.account else { return vec![Counter::Password] };
+        let Some(account) = &self.account else { return smallvec![Counter::Password] };
         let mut counters = match self.tries() {
-            LoginKind::Password => return vec![Counter::Password],
-            LoginKind::PasswordAndPasscode => vec![Counter::Password],
-            LoginKind::Passcode => Vec::new(),
+            LoginKind::Password => return smallvec![Counter::Password],
+            LoginKind::PasswordAndPasscode => smallvec![Counter::Password],
+            LoginKind::Passcode => CounterList::new(),
             LoginKind::PinAndPasscode => self.pin().map(|(id, _)| Counter::Factor(id)).into_iter().collect(),
         };
         let shaped = |factor: &&Factor| !self.splits(factor).is_empty();
@@ -63,7 +64,7 @@ impl Login<'_> {
     /// Ways to read the typed string as ending in a passcode of `factor`, as far as this round allows them.
     pub(super) fn splits(&self, factor: &Factor) -> Vec<passcode::Split<'_>> {
         let alone = self.tries() == LoginKind::Passcode;
-        let text = if alone { self.typed.expose().trim_ascii() } else { self.typed.expose() };
+        let text = if alone { self.typed().trim_ascii() } else { self.typed() };
         let mut splits = passcode::splits(text, factor);
         splits.retain(|split| split.prefix.is_empty() == alone);
         splits
@@ -72,7 +73,7 @@ impl Login<'_> {
     /// The code that was sent with the challenge, and what was typed, if that could be it.
     fn sent_code(&self) -> Option<(&SentCode, &str)> {
         let Opening::Answer { code: Some(code), .. } = &self.opening else { return None };
-        let typed = passcode::sent_shape(self.typed.expose())?;
+        let typed = passcode::sent_shape(self.typed())?;
         (typed.len() == usize::from(code.digits) && code.expires > self.context.now).then_some((code, typed))
     }
 
@@ -151,7 +152,7 @@ impl Login<'_> {
 
 /// The password or PIN before a passcode: without one separator at its end, or as it stands, in case the
 /// password itself ends in one.
-pub(super) fn spellings(prefix: &[u8], separators: &[char]) -> Vec<Secret<Vec<u8>>> {
+pub(super) fn spellings(prefix: &[u8], separators: &[char]) -> Candidates {
     let mut buffer = [0; 4];
     let without = separators.iter().find_map(|separator| {
         prefix.strip_suffix(separator.encode_utf8(&mut buffer).as_bytes()).filter(|rest| !rest.is_empty())

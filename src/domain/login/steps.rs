@@ -12,9 +12,10 @@ use crate::domain::person::{Person, PersonId, Username};
 use crate::domain::policy::{ClientPolicy, LoginTexts};
 use crate::domain::reason::Reason;
 use crate::domain::sent::{Purpose, SentCode};
-use crate::domain::throttle::{Counter, Gate};
+use crate::domain::throttle::{CounterList, Gate};
 use crate::domain::yubikey::{KeyOwner, Validation};
 use crate::wire::yubico::{Otp, PublicId};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// A person with everything a login needs.
@@ -97,6 +98,9 @@ pub enum Vouched {
     },
 }
 
+/// Spellings of a password, to be tried in their order.
+pub type Candidates = SmallVec<[Secret<Vec<u8>>; 2]>;
+
 /// What the engine must do next.
 #[derive(Debug)]
 #[must_use]
@@ -108,14 +112,14 @@ pub enum Action {
         /// Whose; `None` is the stranger.
         person: Option<PersonId>,
         /// The counters, without repeats.
-        counters: Vec<Counter>,
+        counters: CounterList,
     },
     /// Check the password: [`Event::Password`].
     CheckPassword {
         /// Whose; `None`: do the same work for nothing.
         person: Option<Arc<Person>>,
         /// Spellings to try in order.
-        candidates: Vec<Secret<Vec<u8>>>,
+        candidates: Candidates,
     },
     /// Check a PIN: [`Event::Pin`].
     CheckPin {

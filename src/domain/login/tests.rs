@@ -63,7 +63,7 @@ struct World {
 /// What a round did.
 struct Round {
     ending: Ending,
-    charged: Vec<Counter>,
+    charged: CounterList,
     checked: Vec<(bool, usize)>,
     asked: Vec<FactorId>,
     looked_for: Vec<PublicId>,
@@ -142,9 +142,9 @@ impl World {
     }
 
     fn round(&self, typed: &str, opening: Opening) -> Round {
-        let (mut login, mut action) =
-            Login::start(self.context(), "Alice", Some(Secret::from(typed)), opening);
-        let (mut charges, mut checked) = (Vec::new(), Vec::new());
+        let typed = Secret::from(typed);
+        let (mut login, mut action) = Login::start(self.context(), "Alice", Some(&typed), opening);
+        let (mut charges, mut checked) = (CounterList::new(), Vec::new());
         let (mut asked, mut looked_for) = (Vec::new(), Vec::new());
         loop {
             let event = match action {
@@ -218,7 +218,7 @@ fn password_and_code_in_one_string_are_accepted_with_and_without_separator() {
         let round = world.first(&typed);
         assert_eq!(round.reason(), Reason::PasswordAndPasscode, "{typed}");
         assert!(round.ending.accept.is_some());
-        assert_eq!(round.charged, [Counter::Password, Counter::Factor(totp().id)]);
+        assert_eq!(*round.charged, [Counter::Password, Counter::Factor(totp().id)]);
         assert_eq!(round.ending.clear, round.charged);
     }
 }
@@ -261,12 +261,12 @@ fn second_factor_that_is_not_allowed_here_does_not_make_a_password_enough() {
 fn challenge_is_answered_by_the_code_and_bound_to_person_client_and_time() {
     let world = World::both(vec![totp()]);
     let challenge = world.first("correct horse");
-    assert_eq!(challenge.ending.clear, [Counter::Password]);
+    assert_eq!(*challenge.ending.clear, [Counter::Password]);
     assert_eq!(challenge.text(), "Enter the passcode from your One-Time-Passcode App:");
     let pending = challenge.pending();
     let accepted = world.answer(pending.clone(), &world.code());
     assert_eq!(accepted.reason(), Reason::PasswordAndPasscode);
-    assert_eq!(accepted.charged, [Counter::Factor(totp().id)]);
+    assert_eq!(*accepted.charged, [Counter::Factor(totp().id)]);
     assert_eq!(world.answer(pending.clone(), "000000").reason(), Reason::WrongPasscode);
 
     let other_client = Pending { client: "wifi".into(), ..pending.clone() };
@@ -430,7 +430,7 @@ fn stranger_and_barred_person_cost_one_check_like_a_wrong_password() {
     world.account = None;
     let round = world.first("correct horse");
     assert_eq!((round.reason(), round.checked.as_slice()), (Reason::UnknownPerson, &[(false, 1)][..]));
-    assert_eq!(round.charged, [Counter::Password]);
+    assert_eq!(*round.charged, [Counter::Password]);
 }
 
 #[test]
@@ -442,7 +442,7 @@ fn shut_gate_refuses_even_the_right_password_and_code() {
         let round = world.first(&typed);
         assert_eq!((round.reason(), round.checked.as_slice()), (reason, &[(false, 1)][..]));
         assert_eq!(round.ending.accept, None);
-        assert_eq!(round.ending.refund, [Counter::Factor(totp().id)], "the code was not looked at");
+        assert_eq!(*round.ending.refund, [Counter::Factor(totp().id)], "the code was not looked at");
     }
     world.shut = vec![(Counter::Factor(totp().id), Gate::Stopped)];
     assert_eq!(world.first(&typed).ending.accept, None, "a stopped factor is not tried");
@@ -460,8 +460,8 @@ fn wrong_code_keeps_its_charges_and_a_password_that_ends_in_digits_gets_them_bac
     world.password = "horse000000";
     let right = world.first("horse000000");
     assert_eq!(right.reason(), Reason::PasscodeWanted);
-    assert_eq!(right.ending.refund, [Counter::Factor(totp().id)]);
-    assert_eq!(right.ending.clear, [Counter::Password]);
+    assert_eq!(*right.ending.refund, [Counter::Factor(totp().id)]);
+    assert_eq!(*right.ending.clear, [Counter::Password]);
 }
 
 #[test]
@@ -480,14 +480,15 @@ fn nothing_typed_or_no_password_attribute_is_refused_before_any_look_up() {
     assert_eq!(world.first("").reason(), Reason::EmptyPassword);
     let (_, action) = Login::start(world.context(), "alice", None, Opening::First);
     assert!(matches!(action, Action::Settle(e) if e.decision.reason() == Reason::ProtocolUnsupported));
-    let (_, action) = Login::start(world.context(), " ", Some(Secret::from("x")), Opening::First);
+    let (_, action) = Login::start(world.context(), " ", Some(&Secret::from("x")), Opening::First);
     assert!(matches!(action, Action::Settle(e) if e.decision.reason() == Reason::UsernameInvalid));
 }
 
 #[test]
 fn event_out_of_order_is_refused() {
     let world = World::both(vec![totp()]);
-    let (mut login, _) = Login::start(world.context(), "alice", Some(Secret::from("x")), Opening::First);
+    let typed = Secret::from("x");
+    let (mut login, _) = Login::start(world.context(), "alice", Some(&typed), Opening::First);
     let action = login.handle(Event::Password(PasswordVerdict::Right(0)));
     assert!(matches!(action, Action::Settle(e) if e.decision.outcome() == "reject"));
 }

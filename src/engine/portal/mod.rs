@@ -28,7 +28,7 @@ use crate::config::Config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Username};
-use crate::domain::throttle::Counter;
+use crate::domain::throttle::CounterList;
 use crate::store::mailbox::MailboxProvider;
 use crate::store::{Outbox, SecurityData, SessionKey, Sessions, Settled, Settlement, StoreError};
 use std::sync::Arc;
@@ -159,7 +159,7 @@ impl Portal {
     }
 
     /// Writes an entry, and resets counters with it.
-    pub(super) async fn write(&self, person: &Person, audit: AuditEntry, clear: Vec<Counter>) -> Result<()> {
+    pub(super) async fn write(&self, person: &Person, audit: AuditEntry, clear: CounterList) -> Result<()> {
         let settlement = Settlement {
             person: Some(person.id),
             accept: None,
@@ -167,7 +167,7 @@ impl Portal {
             joins: None,
             message: None,
             clear,
-            refund: Vec::new(),
+            refund: CounterList::new(),
             at: audit.at,
             audit,
             replayed: None,

@@ -12,7 +12,7 @@ use crate::domain::password::PasswordProblem;
 use crate::domain::person::{Person, Status};
 use crate::domain::question::QuestionId;
 use crate::domain::sent::Purpose;
-use crate::domain::throttle::{Counter, Gate};
+use crate::domain::throttle::{Counter, CounterList, Gate};
 use crate::store::StoreError;
 use crate::store::directory::ChangeError;
 use std::sync::Arc;
@@ -123,7 +123,7 @@ impl Portal {
         let right = right.map_err(|error| PortalError::Unavailable(error.to_string()))?;
         let mut entry = self.entry(visit, "reset.question", &person);
         entry.outcome = if right { "done" } else { "refused" };
-        let clear = if right { counters.to_vec() } else { Vec::new() };
+        let clear = if right { counters.as_slice().into() } else { CounterList::new() };
         self.write(&person, entry, clear).await?;
         if !right {
             return Ok(Answer::Wrong);
@@ -172,7 +172,8 @@ impl Portal {
     /// Failures at what anybody can try are forgotten when the password is set, and not before: a passcode that was right must not
     /// make room for more guesses at the next.
     pub(super) async fn spent(&self, visit: &Visit, person: &Person, action: &'static str) -> Result<()> {
-        self.write(person, self.entry(visit, action, person), vec![Counter::Reset]).await
+        self.write(person, self.entry(visit, action, person), CounterList::from_slice(&[Counter::Reset]))
+            .await
     }
 
     /// Sets a password by the rules of ours and of the directory; with the present one, as the person.

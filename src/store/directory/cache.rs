@@ -7,7 +7,7 @@
 //! A remembered password answers faster than one that is computed; that tells an observer who knows the right
 //! password already that it was used lately, and nothing to others.
 
-use crate::base::{Clock, Random, Secret, Timestamp};
+use crate::base::{Clock, DrawnState, Random, Secret, Timestamp};
 use crate::domain::person::{Person, PersonId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -46,7 +46,7 @@ struct Entry {
 
 #[derive(Default)]
 struct Entries {
-    of: HashMap<PersonId, Entry>,
+    of: HashMap<PersonId, Entry, DrawnState>,
     /// In order of age. An element whose serial is not the entry's was replaced meanwhile.
     order: VecDeque<(PersonId, u64)>,
     serial: u64,
@@ -149,7 +149,7 @@ impl Entries {
     /// Drops from the oldest end: what was replaced, what expired, and as many more as there are too many.
     fn trim(&mut self, max: usize, now: Timestamp) {
         let Self { of, order, .. } = self;
-        let current = |of: &HashMap<PersonId, Entry>, (id, serial): (PersonId, u64)| {
+        let current = |of: &HashMap<PersonId, Entry, DrawnState>, (id, serial): (PersonId, u64)| {
             of.get(&id).filter(|entry| entry.serial == serial).map(|entry| entry.expires)
         };
         // One person's repeats must not pile up behind somebody else's entry.

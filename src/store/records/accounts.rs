@@ -7,7 +7,7 @@
 //! has seen it and emptied it.
 
 use super::witness::Witness;
-use crate::base::Timestamp;
+use crate::base::{DrawnState, Timestamp};
 use crate::domain::factor::FactorId;
 use crate::domain::login::Account;
 use crate::domain::person::{PersonId, Status, Username};
@@ -75,6 +75,10 @@ struct Half {
     by_person: HashTable<u32>,
 }
 
+fn hash_of(person: PersonId) -> u64 {
+    DrawnState::default().hash_one(person)
+}
+
 impl Half {
     fn at(&self, place: u32) -> Option<&Arc<Account>> {
         self.places.get(place as usize)?.as_ref()
@@ -85,9 +89,9 @@ impl Half {
         self.by_name.find(hasher.hash_one(name), same).copied()
     }
 
-    fn place_of(&self, hasher: &RandomState, person: PersonId) -> Option<u32> {
+    fn place_of(&self, person: PersonId) -> Option<u32> {
         let same = |place: &u32| self.at(*place).is_some_and(|account| account.person.id == person);
-        self.by_person.find(hasher.hash_one(person), same).copied()
+        self.by_person.find(hash_of(person), same).copied()
     }
 
     fn len(&self) -> usize {
@@ -96,7 +100,7 @@ impl Half {
 
     /// Takes an account; nobody has its name or its person's id.
     fn insert(&mut self, hasher: &RandomState, account: Arc<Account>) {
-        let (name, person) = (hasher.hash_one(&account.person.username), hasher.hash_one(account.person.id));
+        let (name, person) = (hasher.hash_one(&account.person.username), hash_of(account.person.id));
         let place = match self.free.pop() {
             Some(place) => place,
             None => {
@@ -114,14 +118,12 @@ impl Half {
         by_name.insert_unique(name, place, |place| {
             at(place).map_or(0, |kept| hasher.hash_one(&kept.person.username))
         });
-        by_person.insert_unique(person, place, |place| {
-            at(place).map_or(0, |kept| hasher.hash_one(kept.person.id))
-        });
+        by_person.insert_unique(person, place, |place| at(place).map_or(0, |kept| hash_of(kept.person.id)));
     }
 
     fn remove(&mut self, hasher: &RandomState, place: u32) -> Option<Arc<Account>> {
         let account = self.places.get_mut(place as usize)?.take()?;
-        let (name, person) = (hasher.hash_one(&account.person.username), hasher.hash_one(account.person.id));
+        let (name, person) = (hasher.hash_one(&account.person.username), hash_of(account.person.id));
         for (table, hash) in [(&mut self.by_name, name), (&mut self.by_person, person)] {
             if let Ok(entry) = table.find_entry(hash, |other| *other == place) {
                 entry.remove();
@@ -240,7 +242,7 @@ impl Accounts {
 
 impl Kept {
     fn of(&self, person: PersonId) -> Option<&Arc<Account>> {
-        let of = |half: &'_ Half| half.place_of(&self.hasher, person);
+        let of = |half: &'_ Half| half.place_of(person);
         match of(&self.young) {
             Some(place) => self.young.at(place),
             None => self.old.at(of(&self.old)?),
@@ -254,7 +256,7 @@ impl Kept {
     }
 
     fn mark(&self, person: PersonId) -> usize {
-        usize::try_from(self.hasher.hash_one(person) % MARKS as u64).unwrap_or_default()
+        usize::try_from(hash_of(person) % MARKS as u64).unwrap_or_default()
     }
 
     /// Whoever had the name or the id before goes. What has to make room is given back, to be freed without the lock.
@@ -274,7 +276,7 @@ impl Kept {
 
     fn remove(&mut self, person: PersonId) {
         for half in [&mut self.young, &mut self.old] {
-            if let Some(place) = half.place_of(&self.hasher, person) {
+            if let Some(place) = half.place_of(person) {
                 half.remove(&self.hasher, place);
             }
         }
@@ -286,7 +288,7 @@ impl Kept {
         if let Some(changed) = self.changed.get_mut(mark) {
             *changed = self.serial;
         }
-        let place = self.young.place_of(&self.hasher, change.person());
+        let place = self.young.place_of(change.person());
         let account = place.and_then(|place| self.young.places.get_mut(place as usize)?.as_mut());
         let accepted = match (change, account) {
             (Change::Accepted { factor, next, used, .. }, Some(account)) => {

@@ -13,10 +13,11 @@ use super::connection::Row;
 use super::query::{Script, Value};
 use super::transaction::Transaction;
 use super::witness::Witness;
-use crate::base::Timestamp;
+use crate::base::{DrawnState, Timestamp};
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Failures, Gate, Throttle};
 use crate::store::{CounterState, Result};
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -64,7 +65,9 @@ struct Kept {
 /// Counters in memory.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    of: HashMap<PersonId, Vec<Kept>>,
+    of: HashMap<PersonId, SmallVec<[Kept; 1]>, DrawnState>,
+    /// Where those stood that a commit under way deletes: until it is made, it is not so for anybody who is to be let through.
+    ending: Vec<(PersonId, Counter, Failures)>,
 }
 
 impl Counters {
@@ -114,15 +117,35 @@ impl Counters {
         now: Timestamp,
     ) -> Vec<Gate> {
         let Some(person) = person else { return vec![Gate::Open; counters.len()] };
-        let gates = counters.iter().map(|counter| {
-            let kept = self.kept(person, *counter);
-            let (gate, failures) = rules.charge(kept.now, now);
-            if gate == Gate::Open {
-                kept.now = failures;
-            }
-            gate
-        });
-        gates.collect()
+        counters.iter().map(|counter| self.charge_one(person, *counter, rules, now)).collect()
+    }
+
+    fn charge_one(&mut self, person: PersonId, counter: Counter, rules: &Throttle, now: Timestamp) -> Gate {
+        let kept = self.kept(person, counter);
+        let (gate, failures) = rules.charge(kept.now, now);
+        if gate == Gate::Open {
+            kept.now = failures;
+        }
+        gate
+    }
+
+    /// The same for one who is outside the batch under way.
+    fn charge_meanwhile(
+        &mut self,
+        person: Option<PersonId>,
+        counters: &[Counter],
+        rules: &Throttle,
+        now: Timestamp,
+    ) -> Vec<Gate> {
+        let before = |counter: &Counter| {
+            let mut ending = self.ending.iter();
+            ending.find(|(of, ending, _)| (Some(*of), ending) == (person, counter))
+        };
+        let mut gates = counters.iter().filter_map(before).map(|(.., before)| rules.charge(*before, now).0);
+        match gates.find(|gate| *gate != Gate::Open) {
+            Some(shut) => vec![shut; counters.len()],
+            None => self.charge(person, counters, rules, now),
+        }
     }
 
     /// What was right is cleared; what was charged and then not tried is taken back.
@@ -166,10 +189,16 @@ impl Counters {
         }
     }
 
-    /// Rows were deleted: all of a person, or one.
+    /// Rows were deleted, all of a person or one, by what is yet to be committed.
     fn deleted(&mut self, person: PersonId, counter: Option<Counter>) {
         let Some(of) = self.of.get_mut(&person) else { return };
-        of.retain(|kept| counter.is_some_and(|counter| counter != kept.counter));
+        of.retain(|kept| {
+            let stays = counter.is_some_and(|counter| counter != kept.counter);
+            if !stays {
+                self.ending.push((person, kept.counter, kept.now));
+            }
+            stays
+        });
         if of.is_empty() {
             self.of.remove(&person);
         }
@@ -217,7 +246,7 @@ impl Shared {
     ) -> Option<Vec<Gate>> {
         let mut kept = self.part(person);
         let known = kept.as_mut().filter(|_| witness.trusts())?;
-        Some(known.charge(person, counters, rules, now))
+        Some(known.charge_meanwhile(person, counters, rules, now))
     }
 
     /// Settles an attempt of someone of whom the file knows nothing, and need not know anything after it; `false`, and
@@ -284,10 +313,20 @@ impl Shared {
         self.parts().for_each(|mut part| *part = None);
     }
 
+    /// Rows are deleted by the batch under way: for its rounds at once, for charges after [`Self::ended`].
     pub(super) fn deleted(&self, person: PersonId, counter: Option<Counter>) {
         if let Some(known) = self.part(Some(person)).as_mut() {
             known.deleted(person, counter);
         }
+    }
+
+    /// The batch is committed, or lost.
+    pub(super) fn ended(&self) {
+        self.parts().for_each(|mut part| {
+            if let Some(known) = part.as_mut() {
+                known.ending.clear();
+            }
+        });
     }
 
     /// Everything that the file does not know.
@@ -347,4 +386,36 @@ pub(super) fn failures(row: &Row, at: usize) -> Result<Failures> {
         count: u32::try_from(row.number(at)?).unwrap_or(u32::MAX),
         blocked_until: Timestamp::from_millis(row.number(at + 1)?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // R-CODE-1
+    #[test]
+    fn counter_that_a_commit_deletes_stands_until_it_is_made() {
+        let (person, now) = (PersonId::from_uuid(uuid::Uuid::from_u128(1)), Timestamp::from_secs(1000));
+        let rules = Throttle { free: 2, hard_stop: 2, ..Throttle::default() };
+        let shared = Shared::default();
+        shared.load(&[], false).unwrap();
+        let charge = |counter: Counter| {
+            let mut part = shared.part(Some(person));
+            part.as_mut().unwrap().charge_meanwhile(Some(person), &[counter], &rules, now)
+        };
+        for gate in [Gate::Open, Gate::Open, Gate::Stopped] {
+            assert_eq!(charge(Counter::Sent), [gate]);
+        }
+        assert_eq!(charge(Counter::Password), [Gate::Open]);
+        shared.deleted(person, Some(Counter::Sent));
+        assert_eq!(
+            charge(Counter::Sent),
+            [Gate::Stopped],
+            "the commit may fail, and what it changes is not seen"
+        );
+        assert_eq!(charge(Counter::Password), [Gate::Open]);
+        shared.ended();
+        assert_eq!(charge(Counter::Sent), [Gate::Open]);
+        assert_eq!(charge(Counter::Password), [Gate::Stopped], "another was not deleted");
+    }
 }

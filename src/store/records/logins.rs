@@ -35,7 +35,7 @@ impl Attempts for Records {
         if let Some(gates) = self.0.counters.charge(&self.0.accounts.witness, attempt, rules, now) {
             return Ok(gates);
         }
-        let charge = Charge { person, counters: counters.to_vec(), rules: rules.clone(), now };
+        let charge = Charge { person, counters: counters.into(), rules: rules.clone(), now };
         self.0.writer.round(|answer| Round::Charge(charge, answer)).await
     }
 

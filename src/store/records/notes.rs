@@ -6,10 +6,11 @@
 //! too long, no more are taken, and everybody waits for a commit until one succeeds; what was taken stays and is written then.
 
 use super::chain::placeless;
+use crate::base::ticks;
 use crate::domain::audit::AuditEntry;
 use crate::store::AuditRecord;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How long the first waits for others.
@@ -18,8 +19,8 @@ const PAUSE: Duration = Duration::from_millis(10);
 const ENOUGH: usize = 1024;
 /// So many may wait; who comes then waits for a commit.
 const MOST: usize = 4096;
-/// As long as that a commit may take; who comes then waits for it.
-const LATE: Duration = Duration::from_millis(250);
+/// So many milliseconds a commit may take; who comes then waits for it.
+const LATE: u64 = 250;
 
 /// What waits.
 #[derive(Debug, Default)]
@@ -34,8 +35,8 @@ struct Kept {
     waiting: Vec<AuditEntry>,
     /// Taken by the writer and not committed yet.
     under_way: usize,
-    /// Since when one waits for its commit.
-    oldest: Option<Instant>,
+    /// Since which tick one waits for its commit.
+    oldest: Option<u64>,
     /// Whether the last commit succeeded.
     sound: bool,
     /// Whether the writer is about to end.
@@ -44,8 +45,12 @@ struct Kept {
 
 impl Kept {
     fn is_open(&self) -> bool {
-        let late = self.oldest.is_some_and(|oldest| oldest.elapsed() > LATE);
-        self.sound && !self.closed && !late && self.waiting.len() + self.under_way < MOST
+        // Without a clock nobody could tell.
+        let late = |now: u64| self.oldest.is_some_and(|oldest| now.saturating_sub(oldest) > LATE);
+        self.sound
+            && !self.closed
+            && ticks().is_some_and(|now| !late(now))
+            && self.waiting.len() + self.under_way < MOST
     }
 }
 
@@ -67,7 +72,7 @@ impl Notes {
             return Some(entry);
         }
         kept.waiting.push(entry);
-        kept.oldest.get_or_insert_with(Instant::now);
+        kept.oldest = kept.oldest.or_else(ticks);
         let count = kept.waiting.len();
         drop(kept);
         if count == 1 || count == ENOUGH {
@@ -124,7 +129,7 @@ impl Notes {
         if committed {
             kept.under_way = 0;
             // At most as late as the commit took.
-            kept.oldest = (!kept.waiting.is_empty()).then(Instant::now);
+            kept.oldest = ticks().filter(|_| !kept.waiting.is_empty());
         }
     }
 }
@@ -153,7 +158,7 @@ mod tests {
         assert!(notes.take(note()).is_some(), "nothing was committed yet");
         notes.ended(true);
         assert!(notes.take(note()).is_none());
-        notes.lock().oldest = Instant::now().checked_sub(LATE * 2);
+        notes.lock().oldest = ticks().map(|now| now - LATE * 2);
         assert!(notes.take(note()).is_some(), "the commit is late");
         notes.hand_over(&mut written);
         assert!(!notes.is_open(), "and still is while it is under way");

@@ -130,12 +130,9 @@ async fn insert(connection: &mut Connection, people: &mut [NewPerson], at: Times
     Ok(())
 }
 
-#[async_trait]
-impl People for Records {
-    async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>> {
-        if let Some(kept) = self.0.accounts.find(username) {
-            return Ok(Some(kept));
-        }
+impl Records {
+    /// The account as it is in the database now.
+    async fn read_account(&self, username: &Username) -> Result<Option<Arc<Account>>> {
         let ticket = self.0.accounts.ticket();
         let rows = Query::new(ACCOUNT).bind(username.as_str()).fetch_all(&self.0.readers).await?;
         let Some(first) = rows.first() else { return Ok(None) };
@@ -153,6 +150,17 @@ impl People for Records {
         let account = Arc::new(Account { person: Arc::new(person), factors });
         self.0.accounts.keep(&account, ticket);
         Ok(Some(account))
+    }
+}
+
+#[async_trait]
+impl People for Records {
+    async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>> {
+        if let Some(kept) = self.0.accounts.find(username) {
+            return Ok(Some(kept));
+        }
+        // On the heap, so that those who are in memory need no room for it.
+        Box::pin(self.read_account(username)).await
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {

@@ -18,7 +18,7 @@ use crate::base::Timestamp;
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::Proof;
 use crate::domain::person::PersonId;
-use crate::domain::throttle::{Counter, Gate, Throttle};
+use crate::domain::throttle::{CounterList, Gate, Throttle};
 use crate::store::{Result, Settled, Settlement, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ const MOST: usize = 32;
 /// An attempt to be charged.
 pub(super) struct Charge {
     pub(super) person: Option<PersonId>,
-    pub(super) counters: Vec<Counter>,
+    pub(super) counters: CounterList,
     pub(super) rules: Throttle,
     pub(super) now: Timestamp,
 }
@@ -267,7 +267,7 @@ async fn settle(
     }
     known.touch(&end);
     if !known.marks.are_free(&end.once, round) {
-        return Ok((Settled::Replayed, end.replayed));
+        return Ok((Settled::Replayed, end.replayed.map(|entry| *entry)));
     }
     if let Some(proof) = end.accept {
         let accepted = match (end.person, proof) {
@@ -280,7 +280,7 @@ async fn settle(
             _ => accepted,
         };
         if !accepted {
-            return Ok((Settled::Replayed, end.replayed));
+            return Ok((Settled::Replayed, end.replayed.map(|entry| *entry)));
         }
         note(transaction, &end, proof);
     } else if end.audit.outcome == ACCEPT && end.person.is_none_or(|person| known.barred.contains(&person)) {
@@ -295,7 +295,7 @@ async fn settle(
     if let (Some((message, limits)), Some(sealed)) = (&end.message, sealed)
         && let Some(limit) = outbox::add(&mut transaction.connection, message, limits, sealed).await?
     {
-        return Ok((Settled::Limited(limit), end.limited));
+        return Ok((Settled::Limited(limit), end.limited.map(|entry| *entry)));
     }
     Ok((Settled::Done, Some(end.audit)))
 }

@@ -39,7 +39,7 @@ use crate::config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof};
 use crate::domain::person::{PersonId, Role, Username};
-use crate::domain::throttle::Counter;
+use crate::domain::throttle::{Counter, CounterList};
 use crate::store::seal::Keyring;
 use crate::store::{Among, NewFactor, NewPerson, Settlement};
 use kit::{Kit, claims};
@@ -233,10 +233,10 @@ fn settlement(person: PersonId, proof: Option<Proof>) -> Settlement {
         person: Some(person),
         accept: proof,
         clear: proof.iter().map(|proof| Counter::Factor(proof.factor())).collect(),
-        refund: Vec::new(),
+        refund: CounterList::new(),
         at: NOW,
         audit: AuditEntry { person: Some(person), outcome: "accept", ..entry("login") },
-        replayed: proof.map(|_| AuditEntry { outcome: "reject", ..entry("login.replayed") }),
+        replayed: proof.map(|_| Box::new(AuditEntry { outcome: "reject", ..entry("login.replayed") })),
     }
 }
 

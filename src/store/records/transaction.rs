@@ -239,6 +239,9 @@ impl Transaction {
     fn committed(&mut self) {
         self.chain.committed();
         self.accounts.apply(&self.changes);
+        if self.changes.iter().any(|change| matches!(change, Change::Cleared(..))) {
+            self.counters.ended();
+        }
         self.changes.clear();
         self.wrote = false;
     }
@@ -250,7 +253,8 @@ impl Transaction {
         (!changed).then_some(&*self.accounts)
     }
 
-    /// What the jobs have deleted counts for the rounds that follow. A batch that is lost reads all of it again.
+    /// What the jobs have deleted counts for the rounds that follow; for attempts that come meanwhile, after the commit. A batch that
+    /// is lost reads all of it again.
     fn clear_counters(&self) {
         for change in &self.changes {
             if let Change::Cleared(person, counter) = change {
@@ -263,6 +267,7 @@ impl Transaction {
     /// transaction now.
     pub(super) async fn lost(&mut self) -> bool {
         self.accounts.witness.distrust();
+        self.counters.ended();
         self.changes.clear();
         self.wrote = false;
         self.version = None;

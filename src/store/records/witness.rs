@@ -5,11 +5,11 @@
 //! our commit makes it one more; any other number means that somebody else has written. Where the file is not as
 //! expected, nothing is ever trusted and every account is read from the database.
 
+use crate::base::ticks;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 /// The version of the WAL index whose form is known here; SQLite refuses any other.
 const VERSION: u32 = 3_007_000;
@@ -27,9 +27,8 @@ pub(super) struct Witness {
     index: Option<&'static File>,
     /// The count when our last transaction began.
     begun: AtomicU64,
-    /// When memory was last found to be as good: the count that was begun with, and the millisecond.
+    /// When memory was last found to be as good: the count that was begun with, and the kernel's tick.
     seen: AtomicU64,
-    start: Instant,
 }
 
 impl Witness {
@@ -49,7 +48,7 @@ impl Witness {
     /// For a database that others write to all the time: nothing is ever trusted.
     pub(super) fn blind() -> Self {
         let [begun, seen] = [DISTRUST; 2].map(AtomicU64::new);
-        Self { index: None, begun, seen, start: Instant::now() }
+        Self { index: None, begun, seen }
     }
 
     /// Whether anything may ever be trusted.
@@ -57,17 +56,16 @@ impl Witness {
         self.index.is_some()
     }
 
-    /// Whether nobody but us has written since our last transaction began. It is not looked for twice in the same
-    /// millisecond: what another program writes may be seen as much later.
+    /// Whether nobody but us has written since our last transaction began. It is not looked for twice between two ticks of the kernel:
+    /// what another program writes may be seen as much later, 10 ms at most.
     pub(super) fn trusts(&self) -> bool {
         let Ok(begun) = u32::try_from(self.begun.load(Ordering::Acquire)) else { return false };
-        let millis = u64::from(self.start.elapsed().as_millis() as u32);
-        let now = u64::from(begun) << 32 | millis;
-        if !LOOKS_ALWAYS && self.seen.load(Ordering::Relaxed) == now {
+        let now = ticks().map(|tick| u64::from(begun) << 32 | u64::from(tick as u32));
+        if !LOOKS_ALWAYS && now.is_some_and(|now| self.seen.load(Ordering::Relaxed) == now) {
             return true;
         }
         let trusts = self.counts_from(begun);
-        if trusts {
+        if trusts && let Some(now) = now {
             self.seen.store(now, Ordering::Relaxed);
         }
         trusts

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::wire::mschap::{Exchange, NtHash};
+use smallvec::smallvec;
 
 const PHONE: &str = "k7wd9-m2pq4-x0zrt-8hc3e";
 
@@ -25,9 +26,9 @@ fn exchange(password: &str) -> Exchange {
 }
 
 /// Runs one to its end: how it ended, what was charged, and the device.
-fn run(world: &World, exchange: Exchange) -> (Ending, Vec<Counter>, Option<Recognised>) {
+fn run(world: &World, exchange: Exchange) -> (Ending, CounterList, Option<Recognised>) {
     let (mut login, mut action) = Login::start_device(world.context(), "Alice", exchange);
-    let mut charged = Vec::new();
+    let mut charged = CounterList::new();
     loop {
         let event = match action {
             Action::LookUp(_) => Event::Account(world.account.clone().map(Into::into)),
@@ -53,7 +54,7 @@ fn world() -> World {
 fn device_is_told_by_its_exchange_and_must_still_be_there() {
     let (ending, charged, found) = run(&world(), exchange(PHONE));
     assert_eq!(ending.decision.reason(), Reason::DevicePassword);
-    assert_eq!((charged, &ending.clear[..]), (vec![Counter::Devices], &[Counter::Devices][..]));
+    assert_eq!((charged, &ending.clear[..]), (smallvec![Counter::Devices], &[Counter::Devices][..]));
     let found = found.unwrap();
     assert_eq!(found.name, "phone");
     assert_eq!(ending.accept, Some(Proof::Standing { factor: found.factor }));
@@ -67,7 +68,7 @@ fn other_secrets_of_the_person_open_nothing_here() {
         let (ending, charged, found) = run(&world(), exchange(wrong));
         assert_eq!(ending.decision.reason(), Reason::WrongDevicePassword, "{wrong}");
         assert!(found.is_none() && ending.accept.is_none() && ending.refund.is_empty());
-        assert_eq!(charged, [Counter::Devices], "charged all the same");
+        assert_eq!(*charged, [Counter::Devices], "charged all the same");
     }
     let (ending, ..) = run(&World::both(vec![totp()]), exchange("correct horse"));
     assert_eq!(ending.decision.reason(), Reason::NoDevicePassword);
@@ -78,7 +79,7 @@ fn strangers_and_people_who_may_not_log_in_are_charged_and_refused_alike() {
     let mut stranger = world();
     stranger.account = None;
     let (ending, charged, found) = run(&stranger, exchange(PHONE));
-    assert_eq!((ending.decision.reason(), charged), (Reason::UnknownPerson, vec![Counter::Devices]));
+    assert_eq!((ending.decision.reason(), charged), (Reason::UnknownPerson, smallvec![Counter::Devices]));
     assert!(found.is_none());
     for (status, reason) in [
         (Status::Disabled, Reason::PersonDisabled),
@@ -88,7 +89,7 @@ fn strangers_and_people_who_may_not_log_in_are_charged_and_refused_alike() {
         let mut barred = world();
         Arc::make_mut(&mut barred.account.as_mut().unwrap().person).status = status;
         let (ending, charged, found) = run(&barred, exchange(PHONE));
-        assert_eq!((ending.decision.reason(), charged), (reason, vec![Counter::Devices]));
+        assert_eq!((ending.decision.reason(), charged), (reason, smallvec![Counter::Devices]));
         assert!(found.is_none() && ending.accept.is_none());
     }
     let mut throttled = world();

@@ -39,12 +39,12 @@ fn touch_follows_the_password_in_one_string_or_answers_a_challenge() {
     for typed in [format!("correct horse{}", otp()), format!("correct horse,{}", otp().to_uppercase())] {
         let round = world.first(&typed);
         assert_eq!((round.reason(), round.ending.accept), (Reason::PasswordAndPasscode, proof(POSITION)));
-        assert_eq!(round.charged, [Counter::Password, Counter::Factor(local().id)]);
+        assert_eq!(*round.charged, [Counter::Password, Counter::Factor(local().id)]);
         assert_eq!(round.ending.clear, round.charged);
     }
     let challenge = world.first("correct horse");
     assert_eq!(challenge.text(), "Touch your Yubikey Device:");
-    assert_eq!(challenge.charged, [Counter::Password], "nothing was typed that could be of the key");
+    assert_eq!(*challenge.charged, [Counter::Password], "nothing was typed that could be of the key");
     let answer = world.answer(challenge.pending(), &format!("{}\n", otp()));
     assert_eq!((answer.reason(), answer.ending.accept), (Reason::PasswordAndPasscode, proof(POSITION)));
     assert_eq!(world.first(&format!("wrong{}", otp())).reason(), Reason::WrongPassword);
@@ -88,7 +88,7 @@ fn each_of_several_keys_works_and_charges_its_own_counter_only() {
     let world = World::both(vec![local(), other.clone()]);
     let round = world.first(&format!("correct horse{}", touch(&ours(), second, 1, 1)));
     assert_eq!(round.reason(), Reason::PasswordAndPasscode);
-    assert_eq!(round.charged, [Counter::Password, Counter::Factor(other.id)]);
+    assert_eq!(*round.charged, [Counter::Password, Counter::Factor(other.id)]);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn validation_server_is_asked_last_and_its_word_is_used_once() {
     world.server = Validation::Good(Some(4000));
     let round = world.first(&typed);
     assert_eq!((round.ending.accept, round.ending.otp), (proof(4000), None));
-    assert_eq!(round.ending.clear, [Counter::Password, Counter::Factor(remote().id)]);
+    assert_eq!(*round.ending.clear, [Counter::Password, Counter::Factor(remote().id)]);
     let challenge = world.first("correct horse");
     assert_eq!(world.answer(challenge.pending(), &otp()).ending.accept, proof(4000));
     let wrong = world.first(&format!("wrong{}", otp()));
@@ -208,6 +208,6 @@ fn key_that_is_shut_or_not_allowed_here_is_neither_tried_nor_asked_about() {
         world.policy.default.methods = vec![FactorKind::Totp.into()];
         let round = world.first(&format!("correct horse{}", otp()));
         assert_eq!((round.ending.accept, round.asked.len()), (None, 0));
-        assert_eq!(round.charged, [Counter::Password]);
+        assert_eq!(*round.charged, [Counter::Password]);
     }
 }

@@ -139,7 +139,7 @@ fn wrong_code_keeps_its_charge() {
     let sent = world.first("correct horse,sms");
     let round = world.answer_with(sent.pending(), world.sent(), "402914");
     assert_eq!(round.reason(), Reason::WrongPasscode);
-    assert_eq!(round.charged, [Counter::Sent]);
+    assert_eq!(*round.charged, [Counter::Sent]);
     assert!(round.ending.refund.is_empty() && round.ending.clear.is_empty());
 }
 

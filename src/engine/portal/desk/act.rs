@@ -15,6 +15,7 @@ use crate::domain::message::{Content, NewMessage, Notice};
 use crate::domain::method::{Channel, Method};
 use crate::domain::person::Person;
 use crate::domain::sent::{CodeId, Purpose};
+use crate::domain::throttle::CounterList;
 use crate::engine::desk::DeskError;
 use crate::engine::enroll::Issued;
 use crate::engine::portal::notices::revoked;
@@ -166,12 +167,12 @@ impl Portal {
             once: Vec::new(),
             joins: None,
             message: Some((Box::new(message), clerk.visit.config.codes.limits.clone())),
-            clear: Vec::new(),
-            refund: Vec::new(),
+            clear: CounterList::new(),
+            refund: CounterList::new(),
             at: self.now(),
             audit,
             replayed: None,
-            limited: Some(limited),
+            limited: Some(Box::new(limited)),
         };
         Ok(self.gatekeeper.logins.settle(Box::new(settlement)).await?)
     }

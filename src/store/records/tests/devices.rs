@@ -5,6 +5,7 @@ use crate::domain::person::Status;
 use crate::store::{Settled, StoreError};
 use crate::wire::mschap::NtHash;
 use data_encoding::HEXLOWER;
+use smallvec::smallvec;
 use tokio::task::JoinSet;
 
 claims! {
@@ -29,7 +30,7 @@ async fn device(store: &Store, person: PersonId) -> FactorId {
 
 fn by(person: PersonId, factor: FactorId, at: Timestamp) -> Settlement {
     let mut end = settlement(person, Some(Proof::Standing { factor }));
-    (end.at, end.clear) = (at, vec![Counter::Devices]);
+    (end.at, end.clear) = (at, smallvec![Counter::Devices]);
     end
 }
 

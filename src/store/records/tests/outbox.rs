@@ -5,6 +5,7 @@ use crate::domain::message::{Content, Limit, MessageState, NewMessage, SendLimit
 use crate::domain::method::Channel;
 use crate::domain::sent::{CodeId, Purpose};
 use crate::store::{AttemptEnd, Attempted, Claimed, OutboxQuery, Settled};
+use smallvec::smallvec;
 use tokio::task::JoinSet;
 
 claims! {
@@ -82,14 +83,14 @@ pub(super) fn message(person: PersonId) -> NewMessage {
 pub(super) fn sends(message: NewMessage, limits: SendLimits) -> Settlement {
     let mut end = settlement(message.person, None);
     end.audit.outcome = "challenge";
-    end.limited = Some(AuditEntry { outcome: "reject", ..entry("login.limited") });
+    end.limited = Some(Box::new(AuditEntry { outcome: "reject", ..entry("login.limited") }));
     end.message = Some((Box::new(message), limits));
     end
 }
 
 fn uses(person: PersonId, proof: Option<Proof>, marks: &[&str]) -> Settlement {
     let once = marks.iter().map(|mark| ((*mark).to_owned(), NOW + PATIENCE)).collect();
-    let replayed = Some(AuditEntry { outcome: "reject", ..entry("login.replayed") });
+    let replayed = Some(Box::new(AuditEntry { outcome: "reject", ..entry("login.replayed") }));
     Settlement { once, replayed, ..settlement(person, proof) }
 }
 
@@ -281,7 +282,7 @@ async fn limited_round_still_clears_and_says_so(kit: Kit) {
     let rules = crate::domain::throttle::Throttle::default();
     let _ = store.attempts().charge(Some(alice), &[Counter::Password], &rules, NOW).await.unwrap();
     let mut round = sends(message(alice), SendLimits { per_person: 0, ..limits() });
-    round.clear = vec![Counter::Password];
+    round.clear = smallvec![Counter::Password];
     assert_eq!(settle(&store, round).await, Settled::Limited(Limit::Person));
     assert!(store.attempts().failures(alice).await.unwrap().is_empty());
     assert_eq!(store.actions().await[1..], ["login.limited"]);

@@ -70,7 +70,7 @@ mod in_a_file {
 
     async fn settled(store: &Store, person: PersonId, clear: &[Counter]) {
         let mut end = settlement(person, None);
-        (end.audit.outcome, end.clear) = ("reject", clear.to_vec());
+        (end.audit.outcome, end.clear) = ("reject", clear.into());
         assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     }
 
@@ -219,7 +219,7 @@ mod in_a_file {
         let _ = store.attempts().charge(Some(person), PASSWORD, &rules(), NOW).await?;
         store
             .logins()
-            .settle(Box::new(Settlement { clear: PASSWORD.to_vec(), ..settlement(person, None) }))
+            .settle(Box::new(Settlement { clear: PASSWORD.into(), ..settlement(person, None) }))
             .await
     }
 
@@ -342,7 +342,7 @@ const PASSWORD: &[Counter] = &[Counter::Password];
 
 fn end(person: PersonId, clear: &[Counter], refund: &[Counter]) -> Step {
     let mut end = settlement(person, None);
-    (end.audit.outcome, end.clear, end.refund) = ("reject", clear.to_vec(), refund.to_vec());
+    (end.audit.outcome, end.clear, end.refund) = ("reject", clear.into(), refund.into());
     Step::End(Box::new(end))
 }
 
@@ -392,7 +392,7 @@ async fn of_many_people_at_once_each_gets_what_is_theirs(kit: Kit) {
     let mut ends: JoinSet<(PersonId, Result<Settled>)> = JoinSet::new();
     for id in ids.iter().copied() {
         let logins = store.logins();
-        let end = Settlement { clear: PASSWORD.to_vec(), ..settlement(id, None) };
+        let end = Settlement { clear: PASSWORD.into(), ..settlement(id, None) };
         ends.spawn(async move { (id, logins.settle(Box::new(end)).await) });
     }
     for (id, settled) in ends.join_all().await {

@@ -4,6 +4,7 @@ use super::*;
 use crate::domain::person::Status;
 use crate::domain::throttle::{Gate, Throttle};
 use crate::store::{Page, Settled, StoreError};
+use smallvec::smallvec;
 
 claims! {
     sealed_seed_in_another_persons_row_does_not_open
@@ -284,7 +285,7 @@ async fn success_clears_and_what_was_not_tried_is_refunded_with_its_delay(kit: K
         let _ = store.attempts().charge(Some(alice), &[password, factor], &rules(), NOW).await.unwrap();
     }
     let mut end = settlement(alice, Some(position(id, 10)));
-    (end.clear, end.refund) = (vec![password], vec![factor]);
+    (end.clear, end.refund) = (smallvec![password], smallvec![factor]);
     assert_eq!(store.logins().settle(Box::new(end)).await.unwrap(), Settled::Done);
     let left = store.attempts().failures(alice).await.unwrap();
     assert_eq!((left.len(), left[0].failures.count), (1, 2));
