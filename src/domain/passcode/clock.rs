@@ -44,10 +44,13 @@ pub fn first_unused(material: &Material, now: Timestamp, skew: u8) -> Option<u64
     Some((now.unix_secs() / u64::from(*period)).saturating_add(u64::from(skew)).saturating_add(1))
 }
 
-/// The step in `range` whose code is `code`.
+/// The step in `range` whose code is `code`; a used one only if no other has it. Once in a million, two steps that follow each other have
+/// the same code, and who has used the first must not be refused the second.
 pub(super) fn position(factor: &Factor, code: &str, mut range: RangeInclusive<u64>) -> Option<u64> {
     let generator = totp(factor, 0)?;
-    range.find(|step| generator.check(code, step.saturating_mul(generator.step())).is_some())
+    let is = |step: &u64| generator.check(code, step.saturating_mul(generator.step())).is_some();
+    let unused = range.clone().filter(|step| *step >= factor.next).find(is);
+    unused.or_else(|| range.find(|step| *step < factor.next && is(step)))
 }
 
 /// The first of two consecutive steps, not used before, whose codes these are, where a clock may be off so far (RFC 6238 §6).
@@ -123,6 +126,18 @@ mod tests {
     /// Those that are accepted and not used.
     fn good_of(factor: &Factor, now: u64) -> Vec<u64> {
         accepted(factor, now, 1..=400).into_iter().filter(|step| *step >= factor.next).collect()
+    }
+
+    // R-RAD-2
+    #[test]
+    fn code_that_two_steps_share_is_good_once_for_each_of_them() {
+        let (mut factor, first) = (totp_factor(Algorithm::Sha1, 6, "12345678901234567890"), 910_737);
+        let code = code_at(&factor, first).unwrap();
+        assert_eq!(code_at(&factor, first + 1).unwrap(), code);
+        for (next, step) in [(0, first), (first, first), (first + 1, first + 1), (first + 2, first)] {
+            factor.next = next;
+            assert_eq!(position(&factor, &code, first..=first + 2), Some(step), "the next unused is {next}");
+        }
     }
 
     #[test]
