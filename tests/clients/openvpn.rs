@@ -28,8 +28,8 @@ impl Dialog {
         let words = [&["openvpn", "--config", "/etc/openvpn/client/campus.conf"], &management[..]].concat();
         let client = world.person.start(&words);
         let at = world.person.path(&socket);
-        until("the dialog", || at.exists().then_some(()));
-        let stream = UnixStream::connect(at).unwrap();
+        // It is there a moment before anybody listens.
+        let stream = until("the dialog", || UnixStream::connect(&at).ok());
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { client, lines: BufReader::new(stream) }
     }
