@@ -117,16 +117,15 @@ impl Counters {
         now: Timestamp,
     ) -> Vec<Gate> {
         let Some(person) = person else { return vec![Gate::Open; counters.len()] };
-        counters.iter().map(|counter| self.charge_one(person, *counter, rules, now)).collect()
-    }
-
-    fn charge_one(&mut self, person: PersonId, counter: Counter, rules: &Throttle, now: Timestamp) -> Gate {
-        let kept = self.kept(person, counter);
-        let (gate, failures) = rules.charge(kept.now, now);
-        if gate == Gate::Open {
-            kept.now = failures;
-        }
-        gate
+        let gates = counters.iter().map(|counter| {
+            let kept = self.kept(person, *counter);
+            let (gate, failures) = rules.charge(kept.now, now);
+            if gate == Gate::Open {
+                kept.now = failures;
+            }
+            gate
+        });
+        gates.collect()
     }
 
     /// The same for one who is outside the batch under way.
