@@ -3,6 +3,7 @@
 use super::contact::Proven;
 use crate::base::Timestamp;
 use serde::{Deserialize, Serialize};
+use smol_str::{SmolStr, StrExt};
 use std::fmt;
 use std::str::FromStr;
 
@@ -24,9 +25,17 @@ macro_rules! id {
                 self.0.as_bytes()
             }
 
+            /// Octets of it as text.
+            pub const LENGTH: usize = uuid::fmt::Hyphenated::LENGTH;
+
             /// As it is written, without what formatting costs.
             pub fn text(self) -> String {
-                self.0.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()).to_owned()
+                self.write(&mut [0; Self::LENGTH]).to_owned()
+            }
+
+            /// The same, into a place for it.
+            pub fn write(self, place: &mut [u8; Self::LENGTH]) -> &str {
+                self.0.hyphenated().encode_lower(place)
             }
         }
 
@@ -55,7 +64,7 @@ id! {
 /// around it removed. At most 253 octets, so that it fits a RADIUS attribute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
-pub struct Username(String);
+pub struct Username(SmolStr);
 
 /// Why a text is not a username.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -84,11 +93,10 @@ impl Username {
         }
         // Plain ASCII needs no tables.
         let name = if text.bytes().all(|b| b.is_ascii_graphic()) {
-            text.to_ascii_lowercase()
+            text.to_ascii_lowercase_smolstr()
         } else {
-            precis_profiles::UsernameCaseMapped::enforce(text)
-                .map_err(|_| UsernameError::Character)?
-                .into_owned()
+            let name = precis_profiles::UsernameCaseMapped::enforce(text);
+            name.map_err(|_| UsernameError::Character)?.into()
         };
         if name.len() > 253 {
             return Err(UsernameError::TooLong);

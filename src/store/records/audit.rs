@@ -1,10 +1,10 @@
 //! The audit trail: appended inside other jobs, listed, and verified link by link ([`super::chain`]).
 
-use super::chain::{self, Key, Link, Position};
+use super::chain::{self, Entry, Key, Link, Position};
 use super::connection::{Connection, Row};
 use super::pool::Pool;
 use super::query::{Query, Script, Value, without_nul};
-use super::sqlite::Lite;
+use super::sqlite::{Lite, Prepared};
 use super::transaction::Transaction;
 use super::{Records, damaged, search};
 use crate::base::Timestamp;
@@ -31,17 +31,28 @@ pub(super) async fn append(transaction: &mut Transaction, entry: AuditEntry) -> 
 
 /// Writes entries that have their place in the chain already.
 pub(super) fn insert_each(lite: &Lite, records: &[AuditRecord]) -> Result<()> {
-    const INSERT: &str =
-        "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let mut insert = lite.prepare(INSERT)?;
-    for record in records {
-        let AuditRecord { seq, at, actor, action, person, subject, outcome, detail, request, link } = record;
-        let values: [&dyn ToSql; 10] =
-            [seq, &at.millis(), actor, action, person, subject, outcome, detail, request, link];
-        insert.run(&values).map_err(taken)?;
+    let mut insert = Insert::prepare(lite)?;
+    records.iter().try_for_each(|record| insert.run(record.seq, &record.link, &Entry::from(record)))
+}
+
+/// Writes one entry after the other.
+pub(super) struct Insert<'l>(Prepared<'l>);
+
+impl<'l> Insert<'l> {
+    pub(super) fn prepare(lite: &'l Lite) -> Result<Self> {
+        const INSERT: &str =
+            "INSERT INTO audit (seq, at, actor, action, person, subject, outcome, detail, request, link)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        lite.prepare(INSERT).map(Self)
     }
-    Ok(())
+
+    /// One that has this place in the chain.
+    pub(super) fn run(&mut self, seq: i64, link: &str, entry: &Entry<'_>) -> Result<()> {
+        let Entry { at, actor, action, person, subject, outcome, detail, request } = entry;
+        let values: [&dyn ToSql; 10] =
+            [&seq, &at.millis(), actor, action, person, subject, outcome, detail, request, &link];
+        self.0.run(&values).map(drop).map_err(taken)
+    }
 }
 
 /// Adds statements that write at most so many entries that have their place in the chain already.

@@ -1,8 +1,9 @@
 //! What waits to be written: jobs, and steps of login rounds; and what is answered when it was committed.
 
+use super::notes::Bundle;
 use super::rounds::Round;
 use super::transaction::Transaction;
-use crate::store::{AuditRecord, Result, StoreError};
+use crate::store::{Result, StoreError};
 use std::pin::Pin;
 use tokio::sync::oneshot;
 
@@ -102,7 +103,7 @@ pub(super) struct Batch {
     pub(super) jobs: Vec<Box<dyn Job>>,
     pub(super) rounds: Vec<Round>,
     /// Entries of the trail that nobody waits for; they stay until they are committed.
-    pub(super) notes: Vec<AuditRecord>,
+    pub(super) notes: Bundle,
 }
 
 impl Batch {

@@ -11,7 +11,7 @@
 
 use super::connection::{Connection, Row};
 use super::query::{Query, Script, Source, without_nul};
-use crate::base::Secret;
+use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::person::PersonId;
 use crate::store::seal::{Keyring, Place};
@@ -68,21 +68,46 @@ impl Key {
 
     /// The link of an entry after `before`.
     pub(super) fn link(&self, before: &Link, record: &AuditRecord) -> Link {
+        self.link_of(before, record.seq, &Entry::from(record))
+    }
+
+    fn link_of(&self, before: &Link, seq: i64, entry: &Entry<'_>) -> Link {
         let mut bytes = Vec::with_capacity(512);
         field(&mut bytes, &[before.as_str().as_bytes()]);
-        field(&mut bytes, &[&record.seq.to_be_bytes()]);
-        field(&mut bytes, &[&record.at.millis().to_be_bytes()]);
-        field(&mut bytes, &[record.actor.as_bytes()]);
-        field(&mut bytes, &[record.action.as_bytes()]);
-        match &record.person {
+        field(&mut bytes, &[&seq.to_be_bytes()]);
+        field(&mut bytes, &[&entry.at.millis().to_be_bytes()]);
+        field(&mut bytes, &[entry.actor.as_bytes()]);
+        field(&mut bytes, &[entry.action.as_bytes()]);
+        match &entry.person {
             Some(person) => field(&mut bytes, &[b"p", person.as_bytes()]),
             None => field(&mut bytes, &[]),
         }
-        field(&mut bytes, &[record.subject.as_bytes()]);
-        field(&mut bytes, &[record.outcome.as_bytes()]);
-        field(&mut bytes, &[record.detail.as_bytes()]);
-        field(&mut bytes, &[record.request.as_bytes()]);
+        field(&mut bytes, &[entry.subject.as_bytes()]);
+        field(&mut bytes, &[entry.outcome.as_bytes()]);
+        field(&mut bytes, &[entry.detail.as_bytes()]);
+        field(&mut bytes, &[entry.request.as_bytes()]);
         Link::of(self.0.clone().chain_update(bytes))
+    }
+}
+
+/// What a link is made of, apart from its place in the chain. See [`AuditRecord`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) at: Timestamp,
+    pub(super) actor: &'a str,
+    pub(super) action: &'a str,
+    pub(super) person: Option<&'a str>,
+    pub(super) subject: &'a str,
+    pub(super) outcome: &'a str,
+    pub(super) detail: &'a str,
+    pub(super) request: &'a str,
+}
+
+impl<'a> From<&'a AuditRecord> for Entry<'a> {
+    fn from(record: &'a AuditRecord) -> Self {
+        let AuditRecord { at, actor, action, person, subject, outcome, detail, request, .. } = record;
+        let person = person.as_deref();
+        Self { at: *at, actor, action, person, subject, outcome, detail, request }
     }
 }
 
@@ -264,16 +289,17 @@ impl Chain {
     /// The next entry, with its number and link; the chain moves on to it.
     pub(super) fn record(&mut self, entry: AuditEntry) -> AuditRecord {
         let mut record = placeless(entry);
-        self.place(&mut record);
+        let Position { seq, link } = self.place(&Entry::from(&record));
+        (record.seq, record.link) = (seq, link.as_str().to_owned());
         record
     }
 
-    /// Gives an entry the next number and link; the chain moves on to it.
-    pub(super) fn place(&mut self, record: &mut AuditRecord) {
-        record.seq = self.now.seq.saturating_add(1);
-        let link = self.key.link(&self.now.link, record);
-        link.as_str().clone_into(&mut record.link);
-        self.now = Position { seq: record.seq, link };
+    /// The number and link of the next entry; the chain moves on to it.
+    pub(super) fn place(&mut self, entry: &Entry<'_>) -> Position {
+        let seq = self.now.seq.saturating_add(1);
+        let link = self.key.link_of(&self.now.link, seq, entry);
+        self.now = Position { seq, link };
+        self.now
     }
 
     /// Where it stands, for [`Self::return_to`].
@@ -313,7 +339,7 @@ impl Chain {
 }
 
 /// An entry that has no place in the chain yet.
-pub(super) fn placeless(entry: AuditEntry) -> AuditRecord {
+fn placeless(entry: AuditEntry) -> AuditRecord {
     let AuditEntry { at, actor, action, person, subject, outcome, detail, request } = entry;
     AuditRecord {
         seq: 0,
@@ -335,7 +361,6 @@ pub(super) fn placeless(entry: AuditEntry) -> AuditRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Timestamp;
 
     /// Computed by the version that was first in service.
     #[test]

@@ -5,10 +5,11 @@
 //! is who came in by the password alone in the last moment. As soon as a write fails, or takes
 //! too long, no more are taken, and everybody waits for a commit until one succeeds; what was taken stays and is written then.
 
-use super::chain::placeless;
-use crate::base::ticks;
+use super::chain::Entry;
+use super::query::without_nul;
+use crate::base::{Timestamp, ticks};
 use crate::domain::audit::AuditEntry;
-use crate::store::AuditRecord;
+use crate::domain::person::PersonId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -22,6 +23,83 @@ const MOST: usize = 4096;
 /// So many milliseconds a commit may take; who comes then waits for it.
 const LATE: u64 = 250;
 
+/// Entries with their texts in one piece: whoever logs in allocates and frees them, and the thread that writes, on another core, reads them
+/// one after the other.
+#[derive(Debug, Default)]
+pub(super) struct Bundle {
+    texts: String,
+    notes: Vec<Note>,
+}
+
+/// An entry, but for its texts.
+#[derive(Debug, Clone, Copy)]
+struct Note {
+    at: Timestamp,
+    action: &'static str,
+    person: Option<PersonId>,
+    outcome: &'static str,
+    /// How long the texts are: actor, subject, detail, request.
+    lengths: [usize; 4],
+}
+
+impl Bundle {
+    pub(super) const fn len(&self) -> usize {
+        self.notes.len()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.notes.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.texts.clear();
+        self.notes.clear();
+    }
+
+    fn push(&mut self, entry: &AuditEntry) {
+        let AuditEntry { at, actor, action, person, subject, outcome, detail, request } = entry;
+        let texts = [actor.as_str(), subject, detail, request];
+        let begin = self.texts.len();
+        texts.iter().for_each(|text| self.texts.push_str(text));
+        let mut lengths = texts.map(str::len);
+        // No text of the database has one.
+        if self.texts.as_bytes().get(begin..).is_some_and(|bytes| bytes.contains(&0)) {
+            self.texts.truncate(begin);
+            let texts = texts.map(|text| without_nul(text.to_owned()));
+            texts.iter().for_each(|text| self.texts.push_str(text));
+            lengths = texts.map(|text| text.len());
+        }
+        self.notes.push(Note { at: *at, action, person: *person, outcome, lengths });
+    }
+
+    /// Takes those of another behind its own.
+    fn append(&mut self, other: Self) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        self.texts.push_str(&other.texts);
+        self.notes.extend(other.notes);
+    }
+
+    /// Shows each, in their order; `with` may fail, and then no more are shown.
+    pub(super) fn each<E>(&self, mut with: impl FnMut(usize, &Entry<'_>) -> Result<(), E>) -> Result<(), E> {
+        let mut rest = self.texts.as_str();
+        for (at, note) in self.notes.iter().enumerate() {
+            let [actor, subject, detail, request] = note.lengths.map(|length| {
+                let (text, after) = rest.split_at_checked(length).unwrap_or_default();
+                rest = after;
+                text
+            });
+            let mut person = [0; PersonId::LENGTH];
+            let person = note.person.map(|id| id.write(&mut person));
+            let Note { at: when, action, outcome, .. } = *note;
+            with(at, &Entry { at: when, actor, action, person, subject, outcome, detail, request })?;
+        }
+        Ok(())
+    }
+}
+
 /// What waits.
 #[derive(Debug, Default)]
 pub(super) struct Notes {
@@ -32,7 +110,7 @@ pub(super) struct Notes {
 
 #[derive(Debug, Default)]
 struct Kept {
-    waiting: Vec<AuditEntry>,
+    waiting: Bundle,
     /// Taken by the writer and not committed yet.
     under_way: usize,
     /// Since which tick one waits for its commit.
@@ -71,7 +149,7 @@ impl Notes {
         if !kept.is_open() {
             return Some(entry);
         }
-        kept.waiting.push(entry);
+        kept.waiting.push(&entry);
         kept.oldest = kept.oldest.or_else(ticks);
         let count = kept.waiting.len();
         drop(kept);
@@ -112,14 +190,17 @@ impl Notes {
     }
 
     /// Hands over what waits, after what was handed over and not committed.
-    pub(super) fn hand_over(&self, notes: &mut Vec<AuditRecord>) {
-        let entries = {
-            // Quickly: logins wait for the lock.
-            let mut kept = self.lock();
-            kept.under_way = notes.len() + kept.waiting.len();
-            std::mem::take(&mut kept.waiting)
-        };
-        notes.extend(entries.into_iter().map(placeless));
+    pub(super) fn hand_over(&self, notes: &mut Bundle) {
+        // Quickly: logins wait for the lock. Most often the room of those that are written serves the next.
+        let mut kept = self.lock();
+        kept.under_way = notes.len() + kept.waiting.len();
+        if notes.is_empty() {
+            std::mem::swap(&mut kept.waiting, notes);
+            return;
+        }
+        let waiting = std::mem::take(&mut kept.waiting);
+        drop(kept);
+        notes.append(waiting);
     }
 
     /// What was handed over is committed, or the writer has kept it.
@@ -154,7 +235,7 @@ mod tests {
 
     #[test]
     fn none_is_taken_before_a_commit_after_a_failure_while_one_is_late_or_at_the_end() {
-        let (notes, mut written) = (Notes::default(), Vec::new());
+        let (notes, mut written) = (Notes::default(), Bundle::default());
         assert!(notes.take(note()).is_some(), "nothing was committed yet");
         notes.ended(true);
         assert!(notes.take(note()).is_none());
@@ -175,8 +256,40 @@ mod tests {
     }
 
     #[test]
+    fn each_is_shown_as_it_was_taken_also_behind_those_that_were_lost() {
+        let person = PersonId::from_uuid(uuid::Uuid::from_u128(7));
+        let entry = |number: i64| AuditEntry {
+            at: Timestamp::from_millis(number),
+            actor: format!("radius:vpn-{number}"),
+            person: (number % 2 == 0).then_some(person),
+            subject: "j\u{fc}rgen".repeat(usize::try_from(number).unwrap()),
+            detail: if number == 3 { "a\0\0b".to_owned().into() } else { "password".into() },
+            request: String::new(),
+            ..note()
+        };
+        let (mut lost, mut behind) = (Bundle::default(), Bundle::default());
+        (0..3).for_each(|number| lost.push(&entry(number)));
+        (3..6).for_each(|number| behind.push(&entry(number)));
+        lost.append(behind);
+        let mut seen = 0;
+        let shown: Result<(), ()> = lost.each(|at, shown| {
+            let expected = entry(i64::try_from(at).unwrap());
+            let detail = expected.detail.replace('\0', "\u{fffd}");
+            assert_eq!((shown.at, shown.action, shown.outcome), (expected.at, "login", "accept"));
+            assert_eq!((shown.actor, shown.subject), (expected.actor.as_str(), expected.subject.as_str()));
+            assert_eq!((shown.detail, shown.request), (detail.as_str(), ""));
+            assert_eq!(shown.person.map(str::to_owned), expected.person.map(PersonId::text));
+            seen += 1;
+            Ok(())
+        });
+        assert!(shown.is_ok() && seen == 6);
+        lost.clear();
+        assert!(lost.each(|_, _| Err(())).is_ok(), "there are none left");
+    }
+
+    #[test]
     fn no_more_than_so_many_wait() {
-        let (notes, mut written) = (Notes::default(), Vec::new());
+        let (notes, mut written) = (Notes::default(), Bundle::default());
         notes.ended(true);
         // However slow the machine is, none is late.
         for _ in 0..MOST {

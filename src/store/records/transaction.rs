@@ -6,14 +6,14 @@
 use super::accounts::{Accounts, Change};
 use super::audit;
 use super::batch::{Batch, Ran};
-use super::chain::Chain;
+use super::chain::{Chain, Position};
 use super::connection::{Connection, Row};
 use super::counters::Shared;
-use super::notes::Notes;
+use super::notes::{Bundle, Notes};
 use super::query::{Query, Script};
 use super::rounds::{self, Reads};
 use crate::domain::person::PersonId;
-use crate::store::{AuditRecord, Result, StoreError};
+use crate::store::{Result, StoreError};
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -115,7 +115,7 @@ impl Transaction {
             self.jobs(batch).await?;
             self.clear_counters();
             let gives_way = early && batch.rounds.is_empty();
-            self.write_notes(&mut batch.notes, gives_way).map_err(reason)?;
+            self.write_notes(&batch.notes, gives_way).map_err(reason)?;
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;
             }
@@ -202,16 +202,20 @@ impl Transaction {
 
     /// Gives notes their places in the chain and writes them. Where nobody waits for this batch it gives way now and then: on few cores,
     /// those who serve logins would stand still for as long as it takes.
-    fn write_notes(&mut self, notes: &mut [AuditRecord], gives_way: bool) -> Result<()> {
+    fn write_notes(&mut self, notes: &Bundle, gives_way: bool) -> Result<()> {
         let Connection::Sqlite(lite) = &self.connection else { return Ok(()) };
-        for part in notes.chunks_mut(PART) {
-            part.iter_mut().for_each(|note| self.chain.place(note));
-            audit::insert_each(lite, part)?;
-            if gives_way && !self.notes.pile_up() {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let mut insert = audit::Insert::prepare(lite)?;
+        notes.each(|at, entry| {
+            let Position { seq, link } = self.chain.place(entry);
+            insert.run(seq, link.as_str(), entry)?;
+            if gives_way && (at + 1).is_multiple_of(PART) && !self.notes.pile_up() {
                 std::thread::yield_now();
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Runs what is left, writes where the chain ends, and commits. `surely`: the file changes by what is left.
