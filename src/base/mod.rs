@@ -10,6 +10,7 @@ pub mod prefix;
 pub mod qr;
 pub mod rng;
 pub mod secret;
+pub mod soon;
 
 pub use clock::{Clock, ManualClock, SystemClock, Timestamp, ticks};
 pub use drawn::DrawnState;
@@ -17,3 +18,4 @@ pub use percent::{percent_decode, percent_encode};
 pub use prefix::PrefixMap;
 pub use rng::{OsRandom, Random, SeededRandom};
 pub use secret::Secret;
+pub use soon::Soon;

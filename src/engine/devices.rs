@@ -111,7 +111,8 @@ impl Gatekeeper {
     ) -> std::result::Result<DeviceVerdict, Undecided> {
         let mut lap = Lap::start(&self.meters, round.timing);
         let context = self.context(config, &round, self.clock.now());
-        let (mut login, action) = Login::start_device(context, round.username, exchange);
+        let mut login = Login::by_device(context, round.username, exchange);
+        let action = login.start();
         lap.machine();
         let (verdict, _) = self.drive(config, &round, (&mut login, action), lap).await?;
         Ok(match (verdict, login.recognised()) {

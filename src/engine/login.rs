@@ -261,7 +261,8 @@ impl Gatekeeper {
             },
         };
         let context = self.context(config, round, now);
-        let (mut login, action) = Login::start(context, round.username, round.typed.as_ref(), opening);
+        let mut login = Login::new(context, round.username, round.typed.as_ref(), opening);
+        let action = login.start();
         lap.machine();
         self.drive(config, round, (&mut login, action), lap).await
     }
@@ -289,7 +290,7 @@ impl Gatekeeper {
         loop {
             if let Action::Settle(ending) = action {
                 let how = login.how(&ending);
-                let (subject, at) = (login.subject(), self.clock.now());
+                let (subject, at) = (login.subject(), self.lately(login));
                 let closing = Closing { gatekeeper: self, config, round, subject, ending, at };
                 let verdict = closing.run().await;
                 lap.stage(Stage::Store);
@@ -301,6 +302,11 @@ impl Gatekeeper {
             action = login.handle(event?);
             lap.machine();
         }
+    }
+
+    /// The time, as precisely as a step of a login needs it.
+    fn lately(&self, login: &Login<'_>) -> Timestamp {
+        self.clock.lately().max(login.began())
     }
 
     /// What comes of an action.
@@ -315,7 +321,7 @@ impl Gatekeeper {
             Action::LookUp(name) => Event::Account(self.people.account(&name).await?),
             Action::Charge { counters, .. } if counters.is_empty() => Event::Charged(Vec::new()),
             Action::Charge { person, counters } => {
-                let (now, rules) = (self.clock.now(), rules(&config.throttle, &counters));
+                let (now, rules) = (self.lately(login), rules(&config.throttle, &counters));
                 Event::Charged(self.attempts.charge(person, &counters, &rules, now).await?)
             }
             Action::CheckPassword { person, candidates } => {

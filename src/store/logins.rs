@@ -1,7 +1,7 @@
 //! Rounds of logins: failures that are charged, and how a round ends.
 
 use super::Result;
-use crate::base::Timestamp;
+use crate::base::{Soon, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::Proof;
 use crate::domain::message::{Limit, NewMessage, SendLimits};
@@ -24,13 +24,13 @@ pub struct CounterState {
 pub trait Attempts: Send + Sync {
     /// Charges one attempt on each counter, atomically, by `rules`; one gate per counter in the same order.
     /// `None` is the stranger: the same work is done and every gate is open.
-    async fn charge(
-        &self,
+    fn charge<'a>(
+        &'a self,
         person: Option<PersonId>,
-        counters: &[Counter],
-        rules: &Throttle,
+        counters: &'a [Counter],
+        rules: &'a Throttle,
         now: Timestamp,
-    ) -> Result<Vec<Gate>>;
+    ) -> Soon<'a, Result<Vec<Gate>>>;
     /// Counters that are not at zero.
     async fn failures(&self, person: PersonId) -> Result<Vec<CounterState>>;
 }
@@ -82,7 +82,7 @@ pub enum Settled {
 pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
     /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
-    async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled>;
+    fn settle(&self, settlement: Box<Settlement>) -> Soon<'_, Result<Settled>>;
     /// Uses up a mark that belongs to no round, by one statement; `false` if it was used before. Nobody is changed by it, so there
     /// is no entry.
     async fn mark(&self, once: (String, Timestamp)) -> Result<bool>;

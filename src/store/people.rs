@@ -1,7 +1,7 @@
 //! People and their passwords.
 
 use super::Result;
-use crate::base::Secret;
+use crate::base::{Secret, Soon};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Person, PersonId, Role, Status, Username};
@@ -46,7 +46,7 @@ pub struct Page {
 #[async_trait]
 pub trait People: Send + Sync {
     /// The person and their active factors; `None` if unknown.
-    async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>>;
+    fn account<'a>(&'a self, username: &'a Username) -> Soon<'a, Result<Option<Arc<Account>>>>;
     /// The person alone.
     async fn person(&self, username: &Username) -> Result<Option<Person>>;
     /// The person of this id, as long as they are here.

@@ -4,12 +4,11 @@
 //! An attempt does not say which device it is. All are tried, and as many more as make [`MOST`], whoever the person is and whether they
 //! may log in or not: the work tells nothing.
 
-use super::{Action, Context, Login, Opening, Reason, State};
+use super::{Action, Context, Login, Opening, Reason};
 use crate::base::Secret;
 use crate::domain::device::MOST;
 use crate::domain::factor::{FactorId, Material, Proof};
-use crate::domain::person::Username;
-use crate::domain::throttle::{Counter, CounterList, Gate};
+use crate::domain::throttle::{Counter, Gate};
 use crate::wire::mschap::{Exchange, NtHash, Proven};
 use std::fmt;
 
@@ -37,23 +36,10 @@ impl fmt::Debug for Trial {
 }
 
 impl<'a> Login<'a> {
-    /// Begins a login by a device's password, of which an exchange of MSCHAPv2 is shown.
-    pub fn start_device(context: Context<'a>, username: &'a str, exchange: Exchange) -> (Self, Action) {
-        let mut login = Self {
-            context,
-            username,
-            typed: None,
-            opening: Opening::First,
-            state: State::AwaitAccount,
-            account: None,
-            charged: CounterList::new(),
-            device: Some(Box::new(Trial { exchange, recognised: None })),
-        };
-        let action = match Username::parse(&context.realms.canonical(username)) {
-            Ok(name) => Action::LookUp(name),
-            Err(_) => login.reject(Reason::UsernameInvalid),
-        };
-        (login, action)
+    /// A login by a device's password, of which an exchange of MSCHAPv2 is shown.
+    pub fn by_device(context: Context<'a>, username: &'a str, exchange: Exchange) -> Self {
+        let device = Some(Box::new(Trial { exchange, recognised: None }));
+        Self { device, ..Self::new(context, username, None, Opening::First) }
     }
 
     /// The device that was recognised. It is no yes: only the settlement is.

@@ -8,7 +8,7 @@
 //!                         └──────────────────────────────────────────────────────▶ Settle ◀┘
 //! ```
 //!
-//! A device's password takes the short way: `LookUp`, `Charge`, `Settle` ([`Login::start_device`]).
+//! A device's password takes the short way: `LookUp`, `Charge`, `Settle` ([`Login::by_device`]).
 //!
 //! Before `Settle` there is one more step where a YubiKey's password was typed: `Validate` if only its server can tell whether
 //! it is good, and `FindKey` if it comes to a refusal, for the log.
@@ -110,14 +110,14 @@ struct Reading {
 }
 
 impl<'a> Login<'a> {
-    /// Begins a round. `typed` is the revealed User-Password; `None` when the request had none.
-    pub fn start(
+    /// A round that has not begun. `typed` is the revealed User-Password; `None` when the request had none.
+    pub fn new(
         context: Context<'a>,
         username: &'a str,
         typed: Option<&'a Secret<Vec<u8>>>,
         opening: Opening,
-    ) -> (Self, Action) {
-        let mut login = Self {
+    ) -> Self {
+        Self {
             context,
             username,
             typed,
@@ -126,20 +126,29 @@ impl<'a> Login<'a> {
             account: None,
             charged: CounterList::new(),
             device: None,
-        };
-        let refusal = match login.opening {
+        }
+    }
+
+    /// Begins it.
+    pub fn start(&mut self) -> Action {
+        let refusal = match self.opening {
             Opening::Lost => Some(Reason::StateInvalid),
             Opening::Vouched(_) => None,
-            _ if typed.is_none() => Some(Reason::ProtocolUnsupported),
-            _ if login.typed().is_empty() => Some(Reason::EmptyPassword),
+            _ if self.device.is_some() => None,
+            _ if self.typed.is_none() => Some(Reason::ProtocolUnsupported),
+            _ if self.typed().is_empty() => Some(Reason::EmptyPassword),
             _ => None,
         };
-        let action = match (refusal, Username::parse(&context.realms.canonical(username))) {
-            (Some(reason), _) => login.reject(reason),
-            (None, Err(_)) => login.reject(Reason::UsernameInvalid),
+        match (refusal, Username::parse(&self.context.realms.canonical(self.username))) {
+            (Some(reason), _) => self.reject(reason),
+            (None, Err(_)) => self.reject(Reason::UsernameInvalid),
             (None, Ok(name)) => Action::LookUp(name),
-        };
-        (login, action)
+        }
+    }
+
+    /// When it began.
+    pub const fn began(&self) -> Timestamp {
+        self.context.now
     }
 
     /// Takes what came of the last action. An event that does not belong to it ends in a refusal.
@@ -325,7 +334,7 @@ impl<'a> Login<'a> {
 
 /// What this person could use, if they may at all; else why not.
 pub fn offers(context: Context<'_>, account: Option<Arc<Account>>) -> Result<Vec<Offer>, Reason> {
-    let (mut login, _) = Login::start(context, "", None, Opening::First);
+    let mut login = Login::new(context, "", None, Opening::First);
     login.account = account;
     login.barred().map_or_else(|| Ok(login.offers()), Err)
 }

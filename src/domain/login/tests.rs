@@ -143,7 +143,8 @@ impl World {
 
     fn round(&self, typed: &str, opening: Opening) -> Round {
         let typed = Secret::from(typed);
-        let (mut login, mut action) = Login::start(self.context(), "Alice", Some(&typed), opening);
+        let mut login = Login::new(self.context(), "Alice", Some(&typed), opening);
+        let mut action = login.start();
         let (mut charges, mut checked) = (CounterList::new(), Vec::new());
         let (mut asked, mut looked_for) = (Vec::new(), Vec::new());
         loop {
@@ -478,9 +479,9 @@ fn group_policy_takes_the_place_of_the_clients() {
 fn nothing_typed_or_no_password_attribute_is_refused_before_any_look_up() {
     let world = World::both(vec![totp()]);
     assert_eq!(world.first("").reason(), Reason::EmptyPassword);
-    let (_, action) = Login::start(world.context(), "alice", None, Opening::First);
+    let action = Login::new(world.context(), "alice", None, Opening::First).start();
     assert!(matches!(action, Action::Settle(e) if e.decision.reason() == Reason::ProtocolUnsupported));
-    let (_, action) = Login::start(world.context(), " ", Some(&Secret::from("x")), Opening::First);
+    let action = Login::new(world.context(), " ", Some(&Secret::from("x")), Opening::First).start();
     assert!(matches!(action, Action::Settle(e) if e.decision.reason() == Reason::UsernameInvalid));
 }
 
@@ -488,7 +489,8 @@ fn nothing_typed_or_no_password_attribute_is_refused_before_any_look_up() {
 fn event_out_of_order_is_refused() {
     let world = World::both(vec![totp()]);
     let typed = Secret::from("x");
-    let (mut login, _) = Login::start(world.context(), "alice", Some(&typed), Opening::First);
+    let mut login = Login::new(world.context(), "alice", Some(&typed), Opening::First);
+    let _ = login.start();
     let action = login.handle(Event::Password(PasswordVerdict::Right(0)));
     assert!(matches!(action, Action::Settle(e) if e.decision.outcome() == "reject"));
 }

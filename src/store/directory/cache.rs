@@ -7,7 +7,7 @@
 //! A remembered password answers faster than one that is computed; that tells an observer who knows the right
 //! password already that it was used lately, and nothing to others.
 
-use crate::base::{Clock, DrawnState, Random, Secret, Timestamp};
+use crate::base::{Clock, DrawnState, Random, Secret, Timestamp, ticks};
 use crate::domain::person::{Person, PersonId};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -20,18 +20,25 @@ use zeroize::Zeroizing;
 
 /// Time since the daemon started, which nobody can set. Its zero is no date.
 #[derive(Debug, Clone, Copy)]
-pub struct Monotonic(Instant);
+pub struct Monotonic {
+    begun: Instant,
+    tick: Option<u64>,
+}
 
 impl Monotonic {
     /// Begins now.
     pub fn start() -> Self {
-        Self(Instant::now())
+        Self { begun: Instant::now(), tick: ticks() }
     }
 }
 
 impl Clock for Monotonic {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(0) + self.0.elapsed()
+        let since = match (self.tick, ticks()) {
+            (Some(begun), Some(now)) => Duration::from_millis(now.saturating_sub(begun)),
+            _ => self.begun.elapsed(),
+        };
+        Timestamp::from_millis(0) + since
     }
 }
 

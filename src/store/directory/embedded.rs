@@ -3,7 +3,7 @@
 use super::cache::{Monotonic, PasswordCache};
 use super::hash::PasswordHash;
 use super::{ChangeError, Directory, DirectoryError, HashPool, LiveRules, PoolError};
-use crate::base::{Clock, Random, Secret};
+use crate::base::{Clock, Random, Secret, Soon};
 use crate::config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::PasswordVerdict;
@@ -85,18 +85,13 @@ impl Embedded {
             }
         });
     }
-}
 
-#[async_trait]
-impl Directory for Embedded {
-    async fn check(
+    /// Tries candidates that are not remembered.
+    async fn compute(
         &self,
         person: Option<&Person>,
         candidates: &[Secret<Vec<u8>>],
     ) -> Result<PasswordVerdict, DirectoryError> {
-        if let Some(index) = person.and_then(|person| self.remembered(person, candidates)) {
-            return Ok(PasswordVerdict::Right(index));
-        }
         let hash = match person {
             Some(person) => self.passwords.hash(person.id).await?,
             None => None,
@@ -119,6 +114,20 @@ impl Directory for Embedded {
             }
         }
         Ok(PasswordVerdict::Wrong)
+    }
+}
+
+#[async_trait]
+impl Directory for Embedded {
+    fn check<'a>(
+        &'a self,
+        person: Option<&'a Person>,
+        candidates: &'a [Secret<Vec<u8>>],
+    ) -> Soon<'a, Result<PasswordVerdict, DirectoryError>> {
+        match person.and_then(|person| self.remembered(person, candidates)) {
+            Some(index) => Soon::now(Ok(PasswordVerdict::Right(index))),
+            None => Soon::later(self.compute(person, candidates)),
+        }
     }
 
     async fn change(

@@ -21,7 +21,7 @@ pub use routed::Routed;
 
 use super::StoreError;
 use super::ldap::LdapError;
-use crate::base::Secret;
+use crate::base::{Secret, Soon};
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::{PasswordProblem, PasswordRules, PasswordVerdict};
 use crate::domain::person::Person;
@@ -75,11 +75,11 @@ fn sentences(problems: &[PasswordProblem]) -> String {
 pub trait Directory: Send + Sync {
     /// Tries the candidates in order until one is right. `None` is the stranger: the same work is done, one
     /// computation a candidate, and the verdict is `Wrong`.
-    async fn check(
-        &self,
-        person: Option<&Person>,
-        candidates: &[Secret<Vec<u8>>],
-    ) -> Result<PasswordVerdict, DirectoryError>;
+    fn check<'a>(
+        &'a self,
+        person: Option<&'a Person>,
+        candidates: &'a [Secret<Vec<u8>>],
+    ) -> Soon<'a, Result<PasswordVerdict, DirectoryError>>;
 
     /// Sets a new password if it keeps to the rules. With `old`, the present password, the person does it; without
     /// it, whoever administers Doorward.

@@ -1,7 +1,7 @@
 //! Each person's own directory: the embedded one, or the outside one that they came from.
 
 use super::{ChangeError, Directory, DirectoryError};
-use crate::base::Secret;
+use crate::base::{Secret, Soon};
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::PasswordVerdict;
 use crate::domain::person::Person;
@@ -34,27 +34,32 @@ impl Routed {
 
 #[async_trait]
 impl Directory for Routed {
-    async fn check(
-        &self,
-        person: Option<&Person>,
-        candidates: &[Secret<Vec<u8>>],
-    ) -> Result<PasswordVerdict, DirectoryError> {
+    fn check<'a>(
+        &'a self,
+        person: Option<&'a Person>,
+        candidates: &'a [Secret<Vec<u8>>],
+    ) -> Soon<'a, Result<PasswordVerdict, DirectoryError>> {
         if let Some(known) = person {
-            return self.of(known)?.check(person, candidates).await;
+            return match self.of(known) {
+                Ok(directory) => directory.check(person, candidates),
+                Err(error) => Soon::now(Err(error)),
+            };
         }
-        // Refused as soon as one directory can say so: else, while one of several is down, unknown names alone would
-        // make clients believe that Doorward is.
-        let mut verdict = None;
-        for directory in self.outside.values() {
-            verdict = Some(directory.check(None, candidates).await);
-            if matches!(verdict, Some(Ok(_))) {
-                break;
+        Soon::later(async move {
+            // Refused as soon as one directory can say so: else, while one of several is down, unknown names alone would
+            // make clients believe that Doorward is.
+            let mut verdict = None;
+            for directory in self.outside.values() {
+                verdict = Some(directory.check(None, candidates).await);
+                if matches!(verdict, Some(Ok(_))) {
+                    break;
+                }
             }
-        }
-        match verdict {
-            Some(verdict) => verdict,
-            None => self.embedded.check(None, candidates).await,
-        }
+            match verdict {
+                Some(verdict) => verdict,
+                None => self.embedded.check(None, candidates).await,
+            }
+        })
     }
 
     async fn change(

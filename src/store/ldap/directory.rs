@@ -3,7 +3,7 @@
 
 use super::connection::Connection;
 use super::{LdapError, Result, Servers};
-use crate::base::{Clock, Random, Secret};
+use crate::base::{Clock, Random, Secret, Soon};
 use crate::config::DirectoryKind;
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::PasswordVerdict;
@@ -161,6 +161,35 @@ impl Ldap {
             Some(Refusal::Undecided(_)) => Err(undecided(refused)),
         }
     }
+
+    /// What is said of somebody who is not known.
+    fn stranger(&self) -> Result<PasswordVerdict, DirectoryError> {
+        // Somebody who was added a moment ago may be unknown because no server could tell.
+        match self.servers.all_down() {
+            true => Err(LdapError::AllDown {
+                directory: self.servers.settings().name.clone(),
+                last: "the name is not known yet, and may be new there".to_owned(),
+            }
+            .into()),
+            false => Ok(PasswordVerdict::Wrong),
+        }
+    }
+
+    /// Asks the directory, and where it is down, what is remembered for longer.
+    async fn find_out(
+        &self,
+        person: &Person,
+        candidates: &[Secret<Vec<u8>>],
+    ) -> Result<PasswordVerdict, DirectoryError> {
+        match self.ask(person, candidates).await {
+            Ok(verdict) => Ok(verdict),
+            Err(error @ LdapError::AllDown { .. }) => {
+                let outage = self.servers.settings().outage_cache;
+                self.remembered(person, candidates, outage).ok_or(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
 }
 
 /// Name and id of a person's entry.
@@ -174,32 +203,15 @@ fn undecided(error: LdapError) -> ChangeError {
 
 #[async_trait]
 impl Directory for Ldap {
-    async fn check(
-        &self,
-        person: Option<&Person>,
-        candidates: &[Secret<Vec<u8>>],
-    ) -> Result<PasswordVerdict, DirectoryError> {
-        let Some(person) = person else {
-            // Somebody who was added a moment ago may be unknown because no server could tell.
-            return match self.servers.all_down() {
-                true => Err(LdapError::AllDown {
-                    directory: self.servers.settings().name.clone(),
-                    last: "the name is not known yet, and may be new there".to_owned(),
-                }
-                .into()),
-                false => Ok(PasswordVerdict::Wrong),
-            };
-        };
-        let settings = self.servers.settings();
-        if let Some(verdict) = self.remembered(person, candidates, settings.cache) {
-            return Ok(verdict);
-        }
-        match self.ask(person, candidates).await {
-            Ok(verdict) => Ok(verdict),
-            Err(error @ LdapError::AllDown { .. }) => {
-                self.remembered(person, candidates, settings.outage_cache).ok_or(error.into())
-            }
-            Err(error) => Err(error.into()),
+    fn check<'a>(
+        &'a self,
+        person: Option<&'a Person>,
+        candidates: &'a [Secret<Vec<u8>>],
+    ) -> Soon<'a, Result<PasswordVerdict, DirectoryError>> {
+        let Some(person) = person else { return Soon::now(self.stranger()) };
+        match self.remembered(person, candidates, self.servers.settings().cache) {
+            Some(verdict) => Soon::now(Ok(verdict)),
+            None => Soon::later(self.find_out(person, candidates)),
         }
     }
 

@@ -9,7 +9,7 @@ use super::query::{Query, Script, places};
 use super::rounds::{ACCEPT, Charge, End, Round};
 use super::transaction::Transaction;
 use super::{Inner, Records, damaged, number};
-use crate::base::Timestamp;
+use crate::base::{Soon, Timestamp};
 use crate::domain::factor::{CodeDigest, FactorId};
 use crate::domain::person::PersonId;
 use crate::domain::throttle::{Counter, Gate, Throttle};
@@ -24,19 +24,19 @@ const PART: usize = 64;
 
 #[async_trait]
 impl Attempts for Records {
-    async fn charge(
-        &self,
+    fn charge<'a>(
+        &'a self,
         person: Option<PersonId>,
-        counters: &[Counter],
-        rules: &Throttle,
+        counters: &'a [Counter],
+        rules: &'a Throttle,
         now: Timestamp,
-    ) -> Result<Vec<Gate>> {
+    ) -> Soon<'a, Result<Vec<Gate>>> {
         let attempt = (person, counters);
         if let Some(gates) = self.0.counters.charge(&self.0.accounts.witness, attempt, rules, now) {
-            return Ok(gates);
+            return Soon::now(Ok(gates));
         }
         let charge = Charge { person, counters: counters.into(), rules: rules.clone(), now };
-        self.0.writer.round(|answer| Round::Charge(charge, answer)).await
+        Soon::later(self.0.writer.round(|answer| Round::Charge(charge, answer)))
     }
 
     async fn failures(&self, person: PersonId) -> Result<Vec<CounterState>> {
@@ -265,15 +265,19 @@ impl Records {
 
 #[async_trait]
 impl Logins for Records {
-    async fn settle(&self, settlement: Box<Settlement>) -> Result<Settled> {
+    fn settle(&self, settlement: Box<Settlement>) -> Soon<'_, Result<Settled>> {
         let settlement = match self.note(settlement) {
-            Ok(()) => return Ok(Settled::Done),
+            Ok(()) => return Soon::now(Ok(Settled::Done)),
             Err(settlement) => settlement,
         };
-        let sealed =
-            settlement.message.as_ref().map(|(message, _)| outbox::sealed(self, message)).transpose()?;
-        let end = Some(Box::new(End { settlement, sealed }));
-        self.0.writer.round(|answer| Round::Settle(end, answer)).await
+        let sealed = settlement.message.as_ref().map(|(message, _)| outbox::sealed(self, message));
+        match sealed.transpose() {
+            Ok(sealed) => {
+                let end = Some(Box::new(End { settlement, sealed }));
+                Soon::later(self.0.writer.round(|answer| Round::Settle(end, answer)))
+            }
+            Err(error) => Soon::now(Err(error)),
+        }
     }
 
     async fn mark(&self, (name, expires): (String, Timestamp)) -> Result<bool> {

@@ -6,7 +6,7 @@ use super::factors::{codes_of, factor};
 use super::query::{Query, Script, Value, places};
 use super::transaction::Transaction;
 use super::{Records, audit, contacts, damaged, sessions};
-use crate::base::{Secret, Timestamp};
+use crate::base::{Secret, Soon, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Account;
 use crate::domain::person::{Origin, Person, PersonId, Status, Username};
@@ -155,12 +155,11 @@ impl Records {
 
 #[async_trait]
 impl People for Records {
-    async fn account(&self, username: &Username) -> Result<Option<Arc<Account>>> {
-        if let Some(kept) = self.0.accounts.find(username) {
-            return Ok(Some(kept));
+    fn account<'a>(&'a self, username: &'a Username) -> Soon<'a, Result<Option<Arc<Account>>>> {
+        match self.0.accounts.find(username) {
+            Some(kept) => Soon::now(Ok(Some(kept))),
+            None => Soon::later(self.read_account(username)),
         }
-        // On the heap, so that those who are in memory need no room for it.
-        Box::pin(self.read_account(username)).await
     }
 
     async fn person(&self, username: &Username) -> Result<Option<Person>> {

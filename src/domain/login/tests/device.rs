@@ -27,7 +27,8 @@ fn exchange(password: &str) -> Exchange {
 
 /// Runs one to its end: how it ended, what was charged, and the device.
 fn run(world: &World, exchange: Exchange) -> (Ending, CounterList, Option<Recognised>) {
-    let (mut login, mut action) = Login::start_device(world.context(), "Alice", exchange);
+    let mut login = Login::by_device(world.context(), "Alice", exchange);
+    let mut action = login.start();
     let mut charged = CounterList::new();
     loop {
         let event = match action {

@@ -10,7 +10,8 @@ fn resumed(world: &World, reason: Reason, factor: Option<FactorId>) -> Reason {
 fn resumed_with(world: &World, reason: Reason, factors: Shown) -> Reason {
     let person = PersonId::from_uuid(uuid::Uuid::from_u128(99));
     let vouched = Vouched::Session { person, version: 1, reason, factors };
-    let (mut login, action) = Login::start(world.context(), "alice", None, Opening::Vouched(vouched));
+    let mut login = Login::new(world.context(), "alice", None, Opening::Vouched(vouched));
+    let action = login.start();
     let Action::LookUp(_) = action else { panic!("{action:?}") };
     match login.handle(Event::Account(world.account.clone().map(Into::into))) {
         Action::Settle(ending) => ending.decision.reason(),
