@@ -95,15 +95,15 @@ fn changed_datagram_never_panics_and_never_passes_as_the_clients() {
         let bytes = mutate(&random, &seeds);
         match examine(&config, "127.0.0.1".parse().unwrap(), &bytes) {
             Examined::Drop(..) => dropped += 1,
-            Examined::Status(_, packet) | Examined::Login(_, packet) => {
+            Examined::Status(_, packet) | Examined::Login(_, packet, _) => {
                 logins += 1;
                 let unchanged = seeds.iter().any(|seed| seed.as_slice() == packet.bytes());
                 assert!(unchanged, "a changed packet passed: {:02x?}", packet.bytes());
             }
         }
-        if let Examined::Login(client, packet) = examine(&config, "127.0.0.2".parse().unwrap(), &bytes) {
+        if let Examined::Login(client, packet, pad) = examine(&config, "127.0.0.2".parse().unwrap(), &bytes) {
             lax += 1;
-            let _ = wanted(client, &packet);
+            let _ = wanted(client, &packet, &pad);
             for attribute in packet.attributes() {
                 let _ = doorward::wire::radius::vendor_attributes(attribute.value);
             }

@@ -1,4 +1,4 @@
-//! Answers as packets.
+//! Answers as packets, which are signed when they leave.
 
 use super::job::Outcome;
 use super::{state, wifi};
@@ -15,7 +15,7 @@ const NO_ECHO: [u8; 4] = 0_u32.to_be_bytes();
 /// Like [`outcome`] it is made in `buffer`, which holds it afterwards, and is `false` if there is none.
 pub(super) fn status(client: &Client, request: &Packet<'_>, buffer: &mut Vec<u8>) -> bool {
     let to = ReplyTo::from(request);
-    seal(Reply::within(std::mem::take(buffer), &to, Code::ACCESS_ACCEPT), client, buffer)
+    draft(Reply::within(std::mem::take(buffer), &to, Code::ACCESS_ACCEPT), client, buffer)
 }
 
 /// The answer to a login, or to a round of EAP.
@@ -55,7 +55,7 @@ pub(super) fn outcome(
     // Without Message-Authenticator in the request, Proxy-State could be an attacker's (CVE-2024-3596). One that did
     // not fit has been dropped by `examine`, so it need not be computed again.
     let reply = if to.is_signed() { reply } else { reply.without_proxy_state() };
-    seal(reply, client, buffer)
+    draft(reply, client, buffer)
 }
 
 /// Adds what this person gets at this client.
@@ -85,8 +85,8 @@ fn applies(rule: &ReplyRule, client: &Client, person: &Person) -> bool {
     group && here
 }
 
-fn seal(reply: Reply<'_>, client: &Client, buffer: &mut Vec<u8>) -> bool {
-    match reply.seal(&client.secret) {
+fn draft(reply: Reply<'_>, client: &Client, buffer: &mut Vec<u8>) -> bool {
+    match reply.draft(&client.secret) {
         Ok(bytes) => {
             *buffer = bytes;
             true

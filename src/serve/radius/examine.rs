@@ -11,7 +11,10 @@
 use super::counters::Event;
 use crate::base::Secret;
 use crate::config::{Client, Config};
-use crate::wire::radius::{AttributeType, Code, MessageAuthenticator, Packet, ReplyTo};
+use crate::wire::radius::{
+    AttributeType, Code, MessageAuthenticator, Packet, Pad, ReplyTo, Together, Verified,
+};
+use smol_str::SmolStr;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,24 +26,58 @@ pub enum Examined<'c, 'b> {
     Drop(Event, Option<&'c Arc<Client>>),
     /// Status-Server: answer at once.
     Status(&'c Arc<Client>, Packet<'b>),
-    /// A login.
-    Login(&'c Arc<Client>, Packet<'b>),
+    /// A login, with what reveals its password.
+    Login(&'c Arc<Client>, Packet<'b>, Pad),
 }
 
 /// Checks a datagram.
 pub fn examine<'c, 'b>(config: &'c Config, source: IpAddr, bytes: &'b [u8]) -> Examined<'c, 'b> {
+    let mut all = examine_all(config, std::iter::once((source, bytes)), &mut Together::default());
+    all.pop().unwrap_or(Examined::Drop(Event::Faulty, None))
+}
+
+/// Checks datagrams that arrived together; tells what each is, in their order.
+pub(super) fn examine_all<'c, 'b>(
+    config: &'c Config,
+    datagrams: impl Iterator<Item = (IpAddr, &'b [u8])>,
+    together: &mut Together,
+) -> Vec<Examined<'c, 'b>> {
+    let read: Vec<_> = datagrams.map(|(source, bytes)| read(config, source, bytes)).collect();
+    let requests = read.iter().filter_map(|one| one.as_ref().ok());
+    let requests: Vec<_> = requests.map(|(client, packet)| (&client.secret, *packet)).collect();
+    let mut verified = together.verify(&requests).into_iter();
+    let judged = read.into_iter().map(|one| match one {
+        Ok((client, packet)) => match verified.next() {
+            Some(verified) => judge(client, packet, verified),
+            None => Examined::Drop(Event::Faulty, Some(client)),
+        },
+        Err(dropped) => dropped,
+    });
+    judged.collect()
+}
+
+/// Everything before the authenticator.
+fn read<'c, 'b>(
+    config: &'c Config,
+    source: IpAddr,
+    bytes: &'b [u8],
+) -> Result<(&'c Arc<Client>, Packet<'b>), Examined<'c, 'b>> {
     let Some(client) = config.clients.lookup(source) else {
-        return Examined::Drop(Event::UnknownClient, None);
+        return Err(Examined::Drop(Event::UnknownClient, None));
     };
     let Ok(packet) = Packet::decode(bytes) else {
-        return Examined::Drop(Event::Malformed, Some(client));
+        return Err(Examined::Drop(Event::Malformed, Some(client)));
     };
-    let status = match packet.code() {
-        Code::ACCESS_REQUEST => false,
-        Code::STATUS_SERVER => true,
-        _ => return Examined::Drop(Event::UnexpectedCode, Some(client)),
-    };
-    match packet.message_authenticator(&client.secret) {
+    match packet.code() {
+        Code::ACCESS_REQUEST | Code::STATUS_SERVER => Ok((client, packet)),
+        _ => Err(Examined::Drop(Event::UnexpectedCode, Some(client))),
+    }
+}
+
+/// What comes of it.
+fn judge<'c, 'b>(client: &'c Arc<Client>, packet: Packet<'b>, verified: Verified) -> Examined<'c, 'b> {
+    let status = packet.code() == Code::STATUS_SERVER;
+    match verified.authenticator {
         MessageAuthenticator::Valid => {}
         MessageAuthenticator::Invalid => return Examined::Drop(Event::BadAuthenticator, Some(client)),
         MessageAuthenticator::Missing => {
@@ -54,14 +91,14 @@ pub fn examine<'c, 'b>(config: &'c Config, source: IpAddr, bytes: &'b [u8]) -> E
             }
         }
     }
-    if status { Examined::Status(client, packet) } else { Examined::Login(client, packet) }
+    if status { Examined::Status(client, packet) } else { Examined::Login(client, packet, verified.pad) }
 }
 
 /// What a login round needs from an Access-Request, copied out of the packet.
 #[derive(Debug)]
 pub struct Wanted {
     /// User-Name; bytes that are not UTF-8 become U+FFFD, and then nobody.
-    pub username: String,
+    pub username: SmolStr,
     /// Revealed User-Password; `None` when there is none (CHAP, EAP).
     pub typed: Option<Secret<Vec<u8>>>,
     /// The EAP packet, if there is one.
@@ -71,20 +108,20 @@ pub struct Wanted {
     /// State.
     pub state: Option<Vec<u8>>,
     /// Calling-Station-Id, for the log.
-    pub calling_station: String,
+    pub calling_station: SmolStr,
     /// What the answer needs.
     pub to: ReplyTo,
 }
 
 /// Reads an Access-Request; `Err` if the User-Password cannot be revealed, or EAP-Message attributes are scattered.
-pub fn wanted(client: &Client, packet: &Packet<'_>) -> Result<Wanted, Event> {
+pub fn wanted(client: &Client, packet: &Packet<'_>, pad: &Pad) -> Result<Wanted, Event> {
     let text = |kind| {
         let value = packet.first(kind).map(|attribute| attribute.value).unwrap_or_default();
-        String::from_utf8_lossy(value).into_owned()
+        SmolStr::new(String::from_utf8_lossy(value))
     };
     let typed = match packet.first(AttributeType::USER_PASSWORD) {
         None => None,
-        Some(_) => Some(packet.user_password(&client.secret).ok_or(Event::BadPassword)?),
+        Some(_) => Some(pad.reveal(packet, &client.secret).ok_or(Event::BadPassword)?),
     };
     let eap = packet.eap_message().map_err(|_| Event::EapMalformed)?;
     Ok(Wanted {

@@ -6,24 +6,36 @@
 
 use super::Shell;
 use super::answer;
-use super::batch::Received;
+use super::batch::{Arrival, Received};
 use super::counters::Event;
 use super::delayed::Delayed;
-use super::duplicates::{Duplicates, Key, Seen};
-use super::examine::{Examined, examine, wanted};
+use super::duplicates::{Duplicates, Key, Seen, Ticket};
+use super::examine::{Examined, examine_all, wanted};
 use super::in_flight::{About, End};
-use super::job::{Done, Job, Outcome};
+use super::job::{Done, Job};
 use super::outbox::Outbox;
 use super::socket::canonical;
 use crate::config::{Client, Config};
 use crate::engine::login::Undecided;
 use crate::engine::meters::{Meters, Sampler, Stage, Timing};
-use crate::wire::radius::Packet;
+use crate::wire::radius::{Packet, Pad, Together};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 use tracing::info_span;
-use uuid::Uuid;
+use uuid::{ContextV7, Uuid};
+
+/// An answer that is to be signed.
+struct Unsigned {
+    client: Arc<Client>,
+    length: usize,
+    to: SocketAddr,
+    /// The address that was asked.
+    from: Arrival,
+    /// Which request it answers, and when it may leave; none: it is not kept.
+    login: Option<(Ticket, Instant)>,
+}
 
 /// What one socket takes in and gives out.
 pub(super) struct Intake {
@@ -34,8 +46,17 @@ pub(super) struct Intake {
     duplicates: Duplicates,
     pub(super) delayed: Delayed,
     pub(super) outbox: Outbox,
+    together: Together,
+    /// Numbers requests by the time at which they were read.
+    numbers: ContextV7,
+    read: Duration,
+    /// What part each datagram of those that were read last has of the time that examining them took.
+    share: Duration,
     /// The answer that is being made.
     buffer: Vec<u8>,
+    /// Answers that are to be signed, one after the other.
+    drafts: Vec<u8>,
+    unsigned: Vec<Unsigned>,
     meters: Arc<Meters>,
     sampler: Sampler,
 }
@@ -51,7 +72,13 @@ impl Intake {
             duplicates: Duplicates::new(window, limit.div_ceil(sockets)),
             delayed: Delayed::default(),
             outbox: Outbox::default(),
+            together: Together::default(),
+            numbers: ContextV7::new(),
+            read: Duration::ZERO,
+            share: Duration::ZERO,
             buffer: Vec::new(),
+            drafts: Vec::new(),
+            unsigned: Vec::new(),
             meters,
             sampler: Sampler::default(),
         }
@@ -78,12 +105,35 @@ impl Intake {
         config.radius.duplicate_entries.div_ceil(self.sockets)
     }
 
+    /// The configuration that holds.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+
+    /// Looks at what was read together.
+    pub(super) fn examine<'c, 'b>(
+        &mut self,
+        config: &'c Config,
+        datagrams: impl Iterator<Item = (Received, &'b [u8])>,
+    ) -> Vec<Examined<'c, 'b>> {
+        let begun = Instant::now();
+        self.read = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let datagrams = datagrams.map(|(received, bytes)| (canonical(received.source), bytes));
+        let examined = examine_all(config, datagrams, &mut self.together);
+        self.share = begun.elapsed() / u32::try_from(examined.len().max(1)).unwrap_or(u32::MAX);
+        examined
+    }
+
     /// Takes a datagram that arrived at `at`; a login that is to be decided is given back.
-    pub(super) fn datagram(&mut self, received: Received, bytes: &[u8], at: Instant) -> Option<(Job, About)> {
-        let config = Arc::clone(&self.config);
+    pub(super) fn datagram(
+        &mut self,
+        received: Received,
+        examined: Examined<'_, '_>,
+        at: Instant,
+    ) -> Option<(Job, About)> {
         let weight = self.sampler.weight();
         let begun = (weight > 0).then(Instant::now);
-        match examine(&config, canonical(received.source), bytes) {
+        match examined {
             Examined::Drop(event, client) => {
                 self.dropped(event, client.map(|client| &**client), received.source, at);
                 None
@@ -91,11 +141,11 @@ impl Intake {
             Examined::Status(client, packet) => {
                 self.shell.counters.count(Event::StatusServer);
                 if answer::status(client, &packet, &mut self.buffer) {
-                    self.outbox.push(&self.buffer, received.source, received.arrival);
+                    self.sign(client, received, None);
                 }
                 None
             }
-            Examined::Login(client, packet) => {
+            Examined::Login(client, packet, pad) => {
                 let key = Key::new(received.source, packet.identifier());
                 match self.duplicates.begin(key, packet.authenticator(), at) {
                     Seen::InFlight => self.shell.counters.count(Event::DuplicateInFlight),
@@ -104,12 +154,17 @@ impl Intake {
                         self.outbox.push(bytes, received.source, received.arrival);
                     }
                     Seen::New(ticket) => {
-                        match self.admit(client, &packet, received.source, Timing { since: at, weight }) {
+                        match self.admit(
+                            client,
+                            (&packet, &pad),
+                            received.source,
+                            Timing { since: at, weight },
+                        ) {
                             Ok(job) => {
                                 if let Some(begun) = begun {
-                                    self.meters.stage(Stage::Decode, begun.elapsed(), weight);
+                                    self.meters.stage(Stage::Decode, begun.elapsed() + self.share, weight);
                                 }
-                                let deadline = at + config.radius.request_deadline;
+                                let deadline = at + self.config.radius.request_deadline;
                                 let span =
                                     info_span!("request", id = %job.request.simple(), client = %client.name);
                                 return Some((job, About { received, ticket, at, deadline, span }));
@@ -130,16 +185,19 @@ impl Intake {
     fn admit(
         &self,
         client: &Arc<Client>,
-        packet: &Packet<'_>,
+        (packet, pad): (&Packet<'_>, &Pad),
         source: SocketAddr,
         timing: Timing,
     ) -> Result<Job, Event> {
         if !self.shell.enter(self.config.radius.max_in_flight) {
             return Err(Event::Shed);
         }
-        let wanted = wanted(client, packet).inspect_err(|_| self.shell.leave())?;
+        // It goes from hand to hand, and each would copy it.
+        let wanted = Box::new(wanted(client, packet, pad).inspect_err(|_| self.shell.leave())?);
         let (config, client) = (Arc::clone(&self.config), Arc::clone(client));
-        Ok(Job { config, client, wanted, request: Uuid::now_v7(), peer: canonical(source), timing })
+        let read = uuid::Timestamp::from_unix(&self.numbers, self.read.as_secs(), self.read.subsec_nanos());
+        let (request, peer) = (Uuid::new_v7(read), canonical(source));
+        Ok(Job { config, client, wanted, request, peer, timing })
     }
 
     /// Takes the end of a login: answers, or forgets it so that a retransmission gets another chance.
@@ -155,7 +213,8 @@ impl Intake {
             End::Done(Done { config, client, wanted, outcome: Ok(outcome) }) => {
                 let made = answer::outcome(&config, &client, &wanted.to, &outcome, &mut self.buffer);
                 if made {
-                    self.answer(about, &config, &outcome, now);
+                    let delay = if outcome.refuses() { config.radius.reject_delay } else { Duration::ZERO };
+                    self.sign(&client, about.received, Some((about.ticket, about.at + delay)));
                 } else {
                     self.shell.counters.count(Event::Faulty);
                 }
@@ -181,18 +240,52 @@ impl Intake {
         }
     }
 
-    /// Sends the answer in the buffer, a refusal only after its delay.
-    fn answer(&mut self, about: &About, config: &Config, outcome: &Outcome, now: Instant) {
-        let leaves = if outcome.refuses() { about.at + config.radius.reject_delay } else { now };
-        self.duplicates.answered(about.ticket, &self.buffer, leaves.max(now));
-        let (to, from) = (about.received.source, about.received.arrival);
-        if leaves <= now {
-            self.outbox.push(&self.buffer, to, from);
-        } else {
-            let limit = self.limit(config);
-            if !self.delayed.push(leaves, (&self.buffer, to, from), limit) {
-                self.shell.counters.count(Event::Shed);
+    /// Has the answer in the buffer signed and sent, a login's when its moment has come.
+    fn sign(&mut self, client: &Arc<Client>, received: Received, login: Option<(Ticket, Instant)>) {
+        let (client, length) = (Arc::clone(client), self.buffer.len());
+        self.drafts.extend_from_slice(&self.buffer);
+        self.unsigned.push(Unsigned { client, length, to: received.source, from: received.arrival, login });
+    }
+
+    /// Signs what was answered, all together, and gives it to those who send it.
+    pub(super) fn sign_all(&mut self) {
+        if self.unsigned.is_empty() {
+            return;
+        }
+        let (now, limit) = (Instant::now(), self.limit(&self.config));
+        let Self { together, drafts, unsigned, duplicates, delayed, outbox, shell, .. } = self;
+        let mut rest = drafts.as_mut_slice();
+        let mut packets = Vec::with_capacity(unsigned.len());
+        for one in unsigned.iter() {
+            let (packet, after) = rest.split_at_mut_checked(one.length).unwrap_or_default();
+            packets.push((&one.client.secret, packet));
+            rest = after;
+        }
+        together.seal(&mut packets);
+        for ((_, bytes), Unsigned { to, from, login, .. }) in packets.into_iter().zip(unsigned.iter()) {
+            if let Some((ticket, leaves)) = login {
+                duplicates.answered(*ticket, bytes, now.max(*leaves));
             }
+            match login {
+                Some((_, leaves)) if *leaves > now => {
+                    if !delayed.push(*leaves, (bytes, *to, *from), limit) {
+                        shell.counters.count(Event::Shed);
+                    }
+                }
+                _ => outbox.push(bytes, *to, *from),
+            }
+        }
+        drafts.clear();
+        unsigned.clear();
+    }
+
+    /// After a mistake in the program: what was being answered is lost to its client, which asks again.
+    pub(super) fn lose(&mut self) {
+        self.outbox.clear();
+        self.drafts.clear();
+        self.together = Together::default();
+        for (ticket, _) in self.unsigned.drain(..).filter_map(|one| one.login) {
+            self.duplicates.forget(ticket);
         }
     }
 

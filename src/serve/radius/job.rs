@@ -19,7 +19,7 @@ pub(super) struct Job {
     /// The configuration it began with.
     pub(super) config: Arc<Config>,
     pub(super) client: Arc<Client>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: Box<Wanted>,
     /// Id of the request, for log and audit.
     pub(super) request: Uuid,
     /// Who asks.
@@ -33,7 +33,7 @@ pub(super) struct Job {
 pub(super) struct Done {
     pub(super) config: Arc<Config>,
     pub(super) client: Arc<Client>,
-    pub(super) wanted: Wanted,
+    pub(super) wanted: Box<Wanted>,
     pub(super) outcome: Result<Outcome, Undecided>,
 }
 

@@ -31,10 +31,14 @@ impl Offline {
     pub async fn exchange(&mut self, source: SocketAddr, datagram: &[u8]) -> Option<Vec<u8>> {
         let received = Received { length: datagram.len(), source, arrival: Arrival::Bound };
         self.intake.arrived(1);
-        if let Some((job, about)) = self.intake.datagram(received, datagram, Instant::now()) {
-            let done = job::decide(Arc::clone(&self.gatekeeper), Arc::clone(&self.wifi), job).await;
-            self.intake.ended(&about, End::Done(done), Instant::now());
+        let config = self.intake.config();
+        for examined in self.intake.examine(&config, std::iter::once((received, datagram))) {
+            if let Some((job, about)) = self.intake.datagram(received, examined, Instant::now()) {
+                let done = job::decide(Arc::clone(&self.gatekeeper), Arc::clone(&self.wifi), job).await;
+                self.intake.ended(&about, End::Done(done), Instant::now());
+            }
         }
+        self.intake.sign_all();
         self.intake.delayed.due(Instant::now(), &mut self.intake.outbox);
         let answer = self.intake.outbox.bytes().to_vec();
         self.intake.outbox.clear();

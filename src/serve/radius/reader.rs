@@ -67,10 +67,9 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
                 Ok(Turn::More) => {}
                 Ok(Turn::Over) => return,
                 Err(_) => {
-                    // What was being taken or answered is lost to its client, which asks again.
                     self.counters.count(Event::Faulty);
                     tracing::error!("a mistake in the program ended the handling of a datagram");
-                    self.intake.outbox.clear();
+                    self.intake.lose();
                 }
             }
         }
@@ -129,8 +128,10 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             self.inbox.iter().filter(|(_, bytes)| bytes.first() == Some(&Code::STATUS_SERVER.0)).count();
         self.admission.read(self.inbox.len(), self.inbox.len() - status);
         self.intake.arrived(self.inbox.len());
-        for (received, bytes) in self.inbox.iter() {
-            let Some((job, about)) = self.intake.datagram(received, bytes, now) else { continue };
+        let config = self.intake.config();
+        let examined = self.intake.examine(&config, self.inbox.iter());
+        for ((received, _), examined) in self.inbox.iter().zip(examined) {
+            let Some((job, about)) = self.intake.datagram(received, examined, now) else { continue };
             if let Some((about, end)) = self.in_flight.begin(|| (self.decide)(job), about) {
                 self.intake.ended(&about, end, now);
             }
@@ -157,6 +158,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
     }
 
     fn flush(&mut self) {
+        self.intake.sign_all();
         self.counters.add(Event::Answered, self.intake.outbox.len());
         self.intake.outbox.flush(&self.socket);
     }

@@ -198,6 +198,10 @@ impl<'a> Packet<'a> {
         (place > 0).then_some(place + 2)
     }
 
+    pub(super) const fn has_password(&self) -> bool {
+        self.places.user_password > 0
+    }
+
     /// All attributes of a type, in order.
     pub fn all(&self, kind: AttributeType) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
         self.attributes().filter(move |attribute| attribute.kind == kind)

@@ -4,6 +4,7 @@
 use super::attribute::{AttributeType, EncodedAttribute, Encryption};
 use super::packet::{Code, HEADER, MAXIMUM, Packet};
 use super::secret::{MessageAuthenticator, SharedSecret};
+use super::together::Together;
 use crate::base::Secret;
 use std::borrow::Cow;
 use subtle::ConstantTimeEq;
@@ -22,7 +23,7 @@ struct Draft {
 }
 
 /// Where the value of the Message-Authenticator stands in a packet of ours.
-const MESSAGE_AUTHENTICATOR: usize = HEADER + 2;
+pub(super) const MESSAGE_AUTHENTICATOR: usize = HEADER + 2;
 
 impl Draft {
     /// Begins in `bytes`, whose room is used again.
@@ -44,19 +45,17 @@ impl Draft {
         self.bytes.extend_from_slice(value);
     }
 
-    /// Counts and signs.
-    fn seal(self, secret: &SharedSecret, authenticator: &[u8; 16]) -> Result<Vec<u8>, TooLong> {
+    /// Counts.
+    fn end(self) -> Result<Vec<u8>, TooLong> {
         let Self { bytes: mut packet, too_long } = self;
         let length = u16::try_from(packet.len()).ok().filter(|length| usize::from(*length) <= MAXIMUM);
         let length = length.filter(|_| !too_long).ok_or(TooLong)?;
         put(&mut packet, 2, &length.to_be_bytes());
-        let message = secret.message_authenticator(&packet, authenticator, MESSAGE_AUTHENTICATOR);
-        put(&mut packet, MESSAGE_AUTHENTICATOR, &message);
         Ok(packet)
     }
 }
 
-fn put(packet: &mut [u8], at: usize, value: &[u8]) {
+pub(super) fn put(packet: &mut [u8], at: usize, value: &[u8]) {
     if let Some(place) = packet.get_mut(at..at + value.len()) {
         place.copy_from_slice(value);
     }
@@ -161,9 +160,16 @@ impl<'r> Reply<'r> {
         self
     }
 
-    /// Encrypts, counts and signs. The salt of encrypted attributes derives from the request's authenticator,
-    /// which is unpredictable and new for each request, and counts up within the packet.
+    /// Encrypts, counts and signs.
     pub fn seal(self, secret: &SharedSecret) -> Result<Vec<u8>, TooLong> {
+        let mut packet = self.draft(secret)?;
+        Together::default().seal(&mut [(secret, &mut packet)]);
+        Ok(packet)
+    }
+
+    /// Encrypts and counts: what is left is for [`Together::seal`]. The salt of encrypted attributes derives from the request's authenticator,
+    /// which is unpredictable and new for each request, and counts up within the packet.
+    pub fn draft(self, secret: &SharedSecret) -> Result<Vec<u8>, TooLong> {
         let Reply { mut draft, authenticator, proxy_state, mut encrypted } = self;
         // More than fit a packet may have been configured, and then it is too long.
         for (number, attribute) in (0..=u8::MAX).cycle().zip(&mut encrypted) {
@@ -173,10 +179,7 @@ impl<'r> Reply<'r> {
             attribute.bytes.zeroize();
         }
         draft.bytes.extend_from_slice(&proxy_state);
-        let mut packet = draft.seal(secret, &authenticator)?;
-        let response = secret.authenticator(&packet, &authenticator);
-        put(&mut packet, 4, &response);
-        Ok(packet)
+        draft.end()
     }
 }
 
@@ -222,7 +225,10 @@ impl Request {
             let hidden = secret.hide_password(password.expose(), &self.authenticator);
             self.draft.push(AttributeType::USER_PASSWORD, &hidden);
         }
-        self.draft.seal(secret, &self.authenticator)
+        let mut packet = self.draft.end()?;
+        let message = secret.message_authenticator(&packet, &self.authenticator, MESSAGE_AUTHENTICATOR);
+        put(&mut packet, MESSAGE_AUTHENTICATOR, &message);
+        Ok(packet)
     }
 }
 

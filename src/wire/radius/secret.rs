@@ -5,13 +5,13 @@
 //! what holds against forgery (CVE-2024-3596).
 
 use super::attribute::AttributeType;
+use super::lanes::{BLOCK, Messages, State};
 use super::packet::{HEADER, Packet};
 use crate::base::Secret;
-use hmac::{Hmac, KeyInit, Mac};
 use md5::{Digest, Md5};
 use std::fmt;
 use subtle::ConstantTimeEq;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, Zeroizing};
 
 /// A shared secret must have at least one octet (RFC 2865 §3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,11 +30,12 @@ pub enum MessageAuthenticator {
     Invalid,
 }
 
-/// The secret shared with a client, with its HMAC state prepared.
+/// The secret shared with a client, with the states of its HMAC prepared (RFC 2104 §2).
 #[derive(Clone)]
 pub struct SharedSecret {
     secret: Secret<Vec<u8>>,
-    hmac: Hmac<Md5>,
+    inner: Zeroizing<State>,
+    outer: Zeroizing<State>,
 }
 
 impl fmt::Debug for SharedSecret {
@@ -49,8 +50,21 @@ impl SharedSecret {
         if secret.expose().is_empty() {
             return Err(EmptySecret);
         }
-        let hmac = Hmac::new_from_slice(secret.expose()).map_err(|_| EmptySecret)?;
-        Ok(Self { secret, hmac })
+        let mut key = Zeroizing::new([0; BLOCK]);
+        let digest;
+        let short = if secret.expose().len() > BLOCK {
+            digest = Zeroizing::new(<[u8; 16]>::from(Md5::digest(secret.expose())));
+            digest.as_slice()
+        } else {
+            secret.expose().as_slice()
+        };
+        key.iter_mut().zip(short).for_each(|(place, octet)| *place = *octet);
+        let state = |mask| {
+            let block = Zeroizing::new(key.map(|octet| octet ^ mask));
+            Zeroizing::new(State::START.after(std::slice::from_ref(&*block)))
+        };
+        let (inner, outer) = (state(0x36), state(0x5c));
+        Ok(Self { secret, inner, outer })
     }
 
     /// Length of the secret in octets.
@@ -70,12 +84,10 @@ impl SharedSecret {
     /// MD5 over header, `authenticator`, attributes and secret: the Response Authenticator of an answer when
     /// `authenticator` is that of its request (RFC 2865 §3).
     pub(super) fn authenticator(&self, packet: &[u8], authenticator: &[u8; 16]) -> [u8; 16] {
-        let mut hash = Md5::new();
-        hash.update(packet.get(..4).unwrap_or_default());
-        hash.update(authenticator);
-        hash.update(packet.get(HEADER..).unwrap_or_default());
-        hash.update(self.secret.expose());
-        hash.finalize().into()
+        let mut messages = Messages::default();
+        let (header, attributes) = parts(packet);
+        messages.push(State::START, &[header, authenticator, attributes, self.secret.expose()]);
+        messages.digest_one()
     }
 
     /// Message-Authenticator of a packet: HMAC-MD5 with `authenticator` in the header and the attribute's own
@@ -86,13 +98,36 @@ impl SharedSecret {
         authenticator: &[u8; 16],
         at: usize,
     ) -> [u8; 16] {
-        let mut hmac = self.hmac.clone();
-        hmac.update(packet.get(..4).unwrap_or_default());
-        hmac.update(authenticator);
-        hmac.update(packet.get(HEADER..at).unwrap_or_default());
-        hmac.update(&[0; 16]);
-        hmac.update(packet.get(at.saturating_add(16)..).unwrap_or_default());
-        hmac.finalize().into_bytes().into()
+        let mut messages = Messages::default();
+        let (header, _) = parts(packet);
+        let before = packet.get(HEADER..at).unwrap_or_default();
+        let after = packet.get(at.saturating_add(16)..).unwrap_or_default();
+        messages.push(*self.inner, &[header, authenticator, before, &[0; 16], after]);
+        let inner = messages.digest_one();
+        self.add_outer(&mut messages, &inner);
+        messages.digest_one()
+    }
+
+    /// Adds what the Response Authenticator is the digest of: an answer with the request's in its place.
+    pub(super) fn add_response(&self, messages: &mut Messages, packet: &[u8]) {
+        messages.push(State::START, &[packet, self.secret.expose()]);
+    }
+
+    /// Adds what the first digest of a Message-Authenticator is of: a request, or an answer with the request's authenticator, and its value,
+    /// which begins at `at`, as zero.
+    pub(super) fn add_inner(&self, messages: &mut Messages, packet: &[u8], at: usize) {
+        let after = packet.get(at.saturating_add(16)..).unwrap_or_default();
+        messages.push(*self.inner, &[packet.get(..at).unwrap_or_default(), &[0; 16], after]);
+    }
+
+    /// Adds what the second is of, the Message-Authenticator itself.
+    pub(super) fn add_outer(&self, messages: &mut Messages, inner: &[u8; 16]) {
+        messages.push(*self.outer, &[inner]);
+    }
+
+    /// Adds what the first octets of a User-Password are hidden with the digest of.
+    pub(super) fn add_pad(&self, messages: &mut Messages, authenticator: &[u8; 16]) {
+        messages.push(State::START, &[self.secret.expose(), authenticator]);
     }
 
     /// Hides a User-Password of at most 128 octets (RFC 2865 §5.2); a longer one is cut off.
@@ -107,11 +142,16 @@ impl SharedSecret {
     /// Reveals a User-Password: the padding of NULs at its end is taken off. `None` if the length is none that
     /// hiding produces.
     pub fn reveal_password(&self, hidden: &[u8], authenticator: &[u8; 16]) -> Option<Secret<Vec<u8>>> {
+        self.reveal_with(self.md5(&[authenticator]), hidden)
+    }
+
+    /// The same, where the pad of its first octets is known.
+    pub(super) fn reveal_with(&self, pad: [u8; 16], hidden: &[u8]) -> Option<Secret<Vec<u8>>> {
         if hidden.is_empty() || !hidden.len().is_multiple_of(16) || hidden.len() > 128 {
             return None;
         }
         let mut password = hidden.to_vec();
-        self.decrypt(&mut password, &[authenticator]);
+        self.decrypt(&mut password, pad);
         let length = password.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
         password.truncate(length);
         Some(Secret::new(password))
@@ -137,7 +177,7 @@ impl SharedSecret {
             return None;
         }
         let mut plain = text.to_vec();
-        self.decrypt(&mut plain, &[authenticator, salt]);
+        self.decrypt(&mut plain, self.md5(&[authenticator, salt]));
         let length = usize::from(*plain.first()?);
         let found = plain.get(1..=length).map(|found| Secret::new(found.to_vec()));
         plain.zeroize();
@@ -157,8 +197,7 @@ impl SharedSecret {
         pad.zeroize();
     }
 
-    fn decrypt(&self, text: &mut [u8], start: &[&[u8]]) {
-        let mut pad = self.md5(start);
+    fn decrypt(&self, text: &mut [u8], mut pad: [u8; 16]) {
         let mut blocks = text.chunks_exact_mut(16).peekable();
         while let Some(block) = blocks.next() {
             // The last block makes no further one readable.
@@ -168,6 +207,11 @@ impl SharedSecret {
         }
         pad.zeroize();
     }
+}
+
+/// What stands before the authenticator of a packet, and its attributes.
+fn parts(packet: &[u8]) -> (&[u8], &[u8]) {
+    (packet.get(..4).unwrap_or_default(), packet.get(HEADER..).unwrap_or_default())
 }
 
 fn xor(block: &mut [u8], pad: &[u8; 16]) {
@@ -190,6 +234,11 @@ impl Packet<'_> {
     ) -> MessageAuthenticator {
         let Some(at) = self.message_authenticator_place() else { return MessageAuthenticator::Missing };
         let expected = secret.message_authenticator(self.bytes(), authenticator, at);
+        self.compare(at, &expected)
+    }
+
+    /// Whether the Message-Authenticator at this place is the expected one.
+    pub(super) fn compare(&self, at: usize, expected: &[u8; 16]) -> MessageAuthenticator {
         let found = self.bytes().get(at..at + 16).unwrap_or_default();
         let equal = bool::from(expected.as_slice().ct_eq(found));
         if equal { MessageAuthenticator::Valid } else { MessageAuthenticator::Invalid }

@@ -46,12 +46,12 @@ fn examined(datagram: &[u8]) {
                             && packet.first(AttributeType::MESSAGE_AUTHENTICATOR).is_some()
                     );
                 }
-                Examined::Login(client, packet) => {
+                Examined::Login(client, packet, pad) => {
                     assert!(packet.code() == Code::ACCESS_REQUEST && read.is_ok());
                     let signed = packet.first(AttributeType::MESSAGE_AUTHENTICATOR).is_some();
                     assert!(signed || !client.require_message_authenticator);
                     assert!(signed || packet.first(AttributeType::EAP_MESSAGE).is_none(), "RFC 3579 §3.1");
-                    if let Ok(wanted) = wanted(client, &packet) {
+                    if let Ok(wanted) = wanted(client, &packet, &pad) {
                         assert!(wanted.typed.is_none_or(|typed| typed.expose().len() <= 128));
                     }
                 }

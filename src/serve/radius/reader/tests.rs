@@ -1,5 +1,7 @@
 //! A reader over a socket of its own: what it answers, keeps waiting, and counts.
 
+use super::super::batch::{Arrival, Received};
+use super::super::in_flight::End;
 use super::*;
 use crate::config::{self, Config};
 use crate::domain::reason::Reason;
@@ -134,6 +136,37 @@ async fn reader_that_takes_no_turns_shows() {
     assert!(!world.bell.has_seen(asked), "it is held up");
     world.release.send(()).unwrap();
     until(|| world.bell.has_seen(asked)).await;
+}
+
+/// A copy that comes before the answer has left is not answered, and one that comes later gets the same; what was lost may be asked again.
+#[tokio::test]
+async fn answer_is_kept_from_when_it_is_signed_and_forgotten_if_it_is_lost() {
+    let config = Arc::new(ArcSwap::from_pointee(config("")));
+    let shell = Arc::new(Shell::new(Arc::clone(&config), Arc::default(), Arc::default()));
+    let (mut intake, config) = (Intake::new(shell, 1), config.load_full());
+    let bytes = login(7, "anna");
+    let source = "127.0.0.1:1812".parse().unwrap();
+    let received = Received { length: bytes.len(), source, arrival: Arrival::Bound };
+    let take = |intake: &mut Intake| {
+        let examined = intake.examine(&config, std::iter::once((received, bytes.as_slice()))).pop().unwrap();
+        intake.datagram(received, examined, Instant::now())
+    };
+    let refuse = |intake: &mut Intake| {
+        let (Job { config, client, wanted, .. }, about) = take(intake).unwrap();
+        let verdict = Verdict::Reject { message: "no".into(), reason: Reason::WrongPassword };
+        let outcome = Ok(super::super::job::Outcome::Login(verdict));
+        intake.ended(&about, End::Done(Done { config, client, wanted, outcome }), Instant::now());
+    };
+    refuse(&mut intake);
+    assert!(take(&mut intake).is_none() && intake.outbox.len() == 0, "it is being answered");
+    intake.lose();
+    refuse(&mut intake);
+    intake.sign_all();
+    let answer = intake.outbox.bytes().to_vec();
+    let secret = SharedSecret::new(SECRET.into()).unwrap();
+    assert!(verify_response(&[7; 16], &answer, &secret).is_some_and(|(_, signed)| signed));
+    assert!(take(&mut intake).is_none());
+    assert_eq!(intake.outbox.bytes(), answer.repeat(2));
 }
 
 #[tokio::test]

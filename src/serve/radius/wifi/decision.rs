@@ -37,8 +37,8 @@ impl Ground {
             request: job.request,
             peer: job.peer,
             timing: job.timing,
-            station: job.wanted.calling_station.clone(),
-            username: job.wanted.username.clone(),
+            station: job.wanted.calling_station.to_string(),
+            username: job.wanted.username.to_string(),
         }
     }
 
