@@ -119,8 +119,8 @@ impl Clock for SystemClock {
 
     fn lately(&self) -> Timestamp {
         match clock_gettime(ClockId::CLOCK_REALTIME_COARSE) {
-            Ok(tick) => Timestamp::default() + Duration::from(tick),
-            Err(_) => self.now(),
+            Ok(tick) if tick.tv_sec() >= 0 => Timestamp::default() + Duration::from(tick),
+            _ => self.now(),
         }
     }
 }
@@ -165,6 +165,12 @@ mod tests {
             assert_eq!(serde_json::from_str::<Timestamp>(&text).unwrap(), time, "{text}");
         }
         assert!(serde_json::from_str::<Timestamp>("\"soon\"").is_err());
+    }
+
+    #[test]
+    fn last_tick_is_hardly_ever_far_from_the_time() {
+        let close = |_| SystemClock.now().since(SystemClock.lately()) <= Duration::from_millis(20);
+        assert!((0..1000).any(close));
     }
 
     #[test]
