@@ -20,6 +20,7 @@ use crate::engine::login::Undecided;
 use crate::engine::meters::{Meters, Sampler, Stage, Timing};
 use crate::wire::radius::{Packet, Pad, Together};
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
@@ -279,13 +280,19 @@ impl Intake {
         unsigned.clear();
     }
 
-    /// After a mistake in the program: what was being answered is lost to its client, which asks again.
-    pub(super) fn lose(&mut self) {
+    /// After a mistake in the program: what was answered before it is signed and leaves, for a passcode that was used up is not good once more. Whatever
+    /// cannot be is lost to its client, which asks again.
+    pub(super) fn recover(&mut self) {
+        // What is signed already is kept for whoever asks again.
         self.outbox.clear();
-        self.drafts.clear();
         self.together = Together::default();
-        for (ticket, _) in self.unsigned.drain(..).filter_map(|one| one.login) {
-            self.duplicates.forget(ticket);
+        if catch_unwind(AssertUnwindSafe(|| self.sign_all())).is_err() {
+            self.outbox.clear();
+            self.drafts.clear();
+            self.together = Together::default();
+            for (ticket, _) in self.unsigned.drain(..).filter_map(|one| one.login) {
+                self.duplicates.forget(ticket);
+            }
         }
     }
 

@@ -77,7 +77,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
                 Err(_) => {
                     self.counters.count(Event::Faulty);
                     tracing::error!("a mistake in the program ended the handling of a datagram");
-                    self.intake.lose();
+                    self.intake.recover();
                 }
             }
         }

@@ -138,9 +138,9 @@ async fn reader_that_takes_no_turns_shows() {
     until(|| world.bell.has_seen(asked)).await;
 }
 
-/// A copy that comes before the answer has left is not answered, and one that comes later gets the same; what was lost may be asked again.
+/// A copy that comes before the answer is signed is not answered, and one that comes later gets the same.
 #[tokio::test]
-async fn answer_is_kept_from_when_it_is_signed_and_forgotten_if_it_is_lost() {
+async fn answer_is_kept_from_when_it_is_signed_also_after_a_mistake() {
     let config = Arc::new(ArcSwap::from_pointee(config("")));
     let shell = Arc::new(Shell::new(Arc::clone(&config), Arc::default(), Arc::default()));
     let (mut intake, config) = (Intake::new(shell, 1), config.load_full());
@@ -151,17 +151,12 @@ async fn answer_is_kept_from_when_it_is_signed_and_forgotten_if_it_is_lost() {
         let examined = intake.examine(&config, std::iter::once((received, bytes.as_slice()))).pop().unwrap();
         intake.datagram(received, examined, Instant::now())
     };
-    let refuse = |intake: &mut Intake| {
-        let (Job { config, client, wanted, .. }, about) = take(intake).unwrap();
-        let verdict = Verdict::Reject { message: "no".into(), reason: Reason::WrongPassword };
-        let outcome = Ok(super::super::job::Outcome::Login(verdict));
-        intake.ended(&about, End::Done(Done { config, client, wanted, outcome }), Instant::now());
-    };
-    refuse(&mut intake);
+    let (Job { config: began, client, wanted, .. }, about) = take(&mut intake).unwrap();
+    let verdict = Verdict::Reject { message: "no".into(), reason: Reason::WrongPassword };
+    let outcome = Ok(super::super::job::Outcome::Login(verdict));
+    intake.ended(&about, End::Done(Done { config: began, client, wanted, outcome }), Instant::now());
     assert!(take(&mut intake).is_none() && intake.outbox.len() == 0, "it is being answered");
-    intake.lose();
-    refuse(&mut intake);
-    intake.sign_all();
+    intake.recover();
     let answer = intake.outbox.bytes().to_vec();
     let secret = SharedSecret::new(SECRET.into()).unwrap();
     assert!(verify_response(&[7; 16], &answer, &secret).is_some_and(|(_, signed)| signed));
