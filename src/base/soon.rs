@@ -4,8 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 /// The outcome of something that mostly needs not be waited for: then it costs no place on the heap, which the future of a trait's
-/// async method always does.
-#[must_use = "a future does nothing until it is awaited"]
+/// async method always does. What is done at once is done by the call, not when the outcome is awaited.
+#[must_use = "the outcome is told to who awaits it, and what must be waited for is not begun before"]
 pub enum Soon<'a, T> {
     /// It is known. None: it was told.
     Now(Option<T>),

@@ -21,7 +21,7 @@ pub(super) const BATCH: usize = 32;
 pub(super) const DATAGRAM_LIMIT: usize = 4096 + 64;
 
 /// Which address and interface a datagram came in by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
     /// IPv4 address in network byte order, as the kernel gives it.
     V4(u32),

@@ -50,7 +50,7 @@ struct Message {
     blocks: usize,
 }
 
-/// Messages that are digested together. Whatever was in them is wiped.
+/// Messages that are digested together. They are wiped then; their digests by [`Messages::wipe`].
 #[derive(Default)]
 pub(super) struct Messages {
     bytes: Vec<u8>,
@@ -86,7 +86,7 @@ impl Messages {
             let ends = if pays(&lanes) { together(group, lanes) } else { one_by_one(group, lanes) };
             digests.extend(ends.iter().take(group.len()).map(|end| end.digest()));
         }
-        // In large steps: with each octet by itself it took as long as the digests. It is done, for it is looked at.
+        // In large steps, not octet by octet; looked at, so that it is done.
         bytes.fill(0);
         std::hint::black_box(bytes.as_slice());
         bytes.clear();
