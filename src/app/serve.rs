@@ -1,6 +1,7 @@
 //! `doorward serve`.
 
 use super::{confinement, lifecycle, logging, wiring};
+use crate::base::affinity::anywhere;
 use crate::config;
 use crate::serve::handed::Handed;
 use anyhow::Context;
@@ -24,7 +25,8 @@ pub fn run(path: &Path) -> anyhow::Result<ExitCode> {
     lifecycle::warn(&config);
     // Before there is any other thread: those of the runtime get no more than this one has.
     let confined = confinement::confine(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(anywhere).build()?;
     runtime.block_on(async {
         let signals = lifecycle::Signals::install()?;
         let running = wiring::start(config, handed, confined).await?;

@@ -1,7 +1,8 @@
-//! Ground that every other rank stands on: time, randomness, secrets, address prefixes and counters.
+//! Ground that every other rank stands on: time, randomness, secrets, address prefixes, counters, and the core of a thread.
 //!
 //! Time and randomness are traits so that tests inject them; the ranks that only decide (`wire`, `domain`, `eap`) never ask the system.
 
+pub mod affinity;
 pub mod clock;
 pub mod drawn;
 pub mod meter;

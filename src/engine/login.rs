@@ -206,6 +206,11 @@ impl Gatekeeper {
         offers(self.context(config, round, self.clock.now()), account)
     }
 
+    /// Says who is about to log in, by their names as received: logins that come together find at hand what is in memory of them.
+    pub fn announce(&self, names: &[&str]) {
+        self.directory.announce(&self.people.announce(names));
+    }
+
     /// Decides one round, and reports what was decided. If it cannot, the State that was answered counts as if it had not been.
     pub async fn decide(&self, config: &Config, round: Round<'_>) -> Result<Verdict, Undecided> {
         match self.decide_within(config, &round).await {

@@ -13,8 +13,8 @@ use std::time::Duration;
 /// Steps in a row at most, so that logins are never behind a long clean-up.
 const STEPS: usize = 1000;
 
-/// Between two looks whether the trail has grown enough to be indexed.
-const INDEX: Duration = Duration::from_secs(60);
+/// Between two looks whether the trail has grown enough to be indexed: so short that most of what came meanwhile is still in memory.
+const INDEX: Duration = Duration::from_secs(10);
 
 /// The task that cleans up.
 pub struct Keeper {

@@ -47,6 +47,11 @@ pub struct Page {
 pub trait People: Send + Sync {
     /// The person and their active factors; `None` if unknown.
     fn account<'a>(&'a self, username: &'a Username) -> Soon<'a, Result<Option<Arc<Account>>>>;
+    /// These names are about to be asked for, more than one: what is in memory of them is looked for together, for which one waits
+    /// for memory much less than one by one. Tells whose they are as far as that is known; nothing depends on it.
+    fn announce(&self, _names: &[&str]) -> Vec<PersonId> {
+        Vec::new()
+    }
     /// The person alone.
     async fn person(&self, username: &Username) -> Result<Option<Person>>;
     /// The person of this id, as long as they are here.

@@ -6,6 +6,7 @@ mod people;
 
 use super::nas::{Nas, code_now};
 use super::{confinement, lifecycle, logging, wiring};
+use crate::base::affinity::anywhere;
 use crate::base::{Clock, OsRandom, SystemClock};
 use crate::config;
 use crate::serve::handed::Handed;
@@ -84,7 +85,8 @@ pub fn run(options: &Options) -> Result<ExitCode> {
         .map_err(|errors| anyhow::anyhow!("the demonstration's own configuration has errors:\n{errors}"))?;
     let filter = logging::install(&config.log)?;
     let confined = confinement::confine(&config)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().on_thread_start(anywhere).build()?;
     runtime.block_on(async {
         let signals = lifecycle::Signals::install()?;
         let stores = wiring::Stores::open(&config).await?;

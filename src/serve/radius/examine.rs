@@ -30,6 +30,15 @@ pub enum Examined<'c, 'b> {
     Login(&'c Arc<Client>, Packet<'b>, Pad),
 }
 
+impl<'b> Examined<'_, 'b> {
+    /// Who wants to log in, as far as there is a password to check.
+    pub(super) fn username(&self) -> Option<&'b str> {
+        let Examined::Login(_, packet, _) = self else { return None };
+        packet.first(AttributeType::USER_PASSWORD)?;
+        str::from_utf8(packet.first(AttributeType::USER_NAME)?.value).ok()
+    }
+}
+
 /// Checks a datagram.
 pub fn examine<'c, 'b>(config: &'c Config, source: IpAddr, bytes: &'b [u8]) -> Examined<'c, 'b> {
     let mut all = examine_all(config, std::iter::once((source, bytes)), &mut Together::default());

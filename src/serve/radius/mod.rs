@@ -36,6 +36,7 @@ pub use counters::{Counters, Event};
 pub use examine::{Examined, Wanted, examine, wanted};
 pub use offline::Offline;
 
+use crate::base::affinity;
 use crate::config::Config;
 use crate::engine::login::Gatekeeper;
 use crate::engine::meters::Meters;
@@ -132,21 +133,26 @@ struct Thread {
 }
 
 impl Thread {
-    /// Begins to read a socket of an address that has so many.
+    /// Begins to read a socket of an address that has so many. `alone`: nobody has said that there should be more.
     fn start(
         shell: &Arc<Shell>,
         gatekeeper: &Arc<Gatekeeper>,
         socket: Socket,
-        sockets: usize,
+        (sockets, alone): (usize, bool),
     ) -> io::Result<Self> {
         let bell = Bell::new()?;
         let (shell, gatekeeper) = (Arc::clone(shell), Arc::clone(gatekeeper));
         let wifi = Arc::clone(&shell.wifi);
+        let people = Arc::clone(&gatekeeper);
+        let announce = Box::new(move |names: &[&str]| people.announce(names));
         let decide = move |job| job::decide(Arc::clone(&gatekeeper), Arc::clone(&wifi), job);
-        let reader = Reader::new(shell, socket, sockets, Arc::clone(&bell), decide);
+        let reader = Reader::new(shell, socket, sockets, Arc::clone(&bell), (announce, decide));
         let runtime = tokio::runtime::Handle::current();
         let (ended, over) = oneshot::channel();
         let work = move || {
+            if alone {
+                affinity::may_stay();
+            }
             // What logins await is there.
             let _inside = runtime.enter();
             reader.run();
@@ -216,9 +222,10 @@ impl Server {
         Socket::share(&bound);
         let (local, count) = (bound.first().map_or(address, Socket::local), bound.len());
         tracing::info!(address = %local, sockets = count, handed, "RADIUS is served");
+        let alone = count == 1 && self.shell.config.load().radius.sockets == 0;
         let mut listener = Listener { address, local, handed, readers: Vec::with_capacity(count) };
         for socket in bound {
-            match Thread::start(&self.shell, &self.gatekeeper, socket, count) {
+            match Thread::start(&self.shell, &self.gatekeeper, socket, (count, alone)) {
                 Ok(thread) => listener.readers.push(thread),
                 Err(source) => {
                     listener.close();

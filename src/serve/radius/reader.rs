@@ -9,6 +9,7 @@ use super::admission::{Admission, SUSPICIOUS};
 use super::batch::{BATCH, Inbox};
 use super::bell::{Bell, Stage};
 use super::counters::Event;
+use super::examine::Examined;
 use super::in_flight::InFlight;
 use super::intake::Intake;
 use super::job::{Done, Job};
@@ -16,6 +17,7 @@ use super::socket::Socket;
 use super::{Counters, Shell};
 use crate::wire::radius::Code;
 use nix::poll::PollTimeout;
+use smallvec::SmallVec;
 use std::io::ErrorKind;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,11 +32,15 @@ const IDLE: Duration = Duration::from_secs(30);
 const SEVERAL: usize = 4;
 const LOOKS: u32 = 5;
 
+/// Hears the names of those who are about to log in, if there are several.
+pub(super) type Announce = Box<dyn Fn(&[&str]) + Send>;
+
 /// The reader of a socket; `decide` makes the future of a login.
 pub(super) struct Reader<D, F> {
     socket: Socket,
     inbox: Inbox,
     intake: Intake,
+    announce: Announce,
     decide: D,
     in_flight: InFlight<F>,
     bell: Arc<Bell>,
@@ -50,7 +56,13 @@ pub(super) struct Reader<D, F> {
 
 impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
     /// A reader that ends after `bell` was closed, with the last of its answers.
-    pub(super) fn new(shell: Arc<Shell>, socket: Socket, sockets: usize, bell: Arc<Bell>, decide: D) -> Self {
+    pub(super) fn new(
+        shell: Arc<Shell>,
+        socket: Socket,
+        sockets: usize,
+        bell: Arc<Bell>,
+        (announce, decide): (Announce, D),
+    ) -> Self {
         // One that was handed over may have been full before.
         let dropped = socket.backlog().map_or(0, |queue| queue.dropped);
         Self {
@@ -58,6 +70,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             inbox: Inbox::new(),
             counters: Arc::clone(&shell.counters),
             intake: Intake::new(shell, sockets),
+            announce,
             decide,
             in_flight: InFlight::new(Arc::clone(&bell)),
             bell,
@@ -144,6 +157,10 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         self.looks = if self.inbox.len() >= SEVERAL { LOOKS } else { 0 };
         let config = self.intake.config();
         let examined = self.intake.examine(&config, self.inbox.iter());
+        let names: SmallVec<[&str; BATCH]> = examined.iter().filter_map(Examined::username).collect();
+        if names.len() > 1 {
+            (self.announce)(&names);
+        }
         for ((received, _), examined) in self.inbox.iter().zip(examined) {
             let Some((job, about)) = self.intake.datagram(received, examined, now) else { continue };
             if let Some((about, end)) = self.in_flight.begin(|| (self.decide)(job), about) {

@@ -13,6 +13,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::hint::black_box;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::{Duration, Instant};
 use subtle::ConstantTimeEq;
@@ -99,6 +100,14 @@ impl PasswordCache {
         let entries = self.read();
         let fresh = |entry: &&Entry| now < entry.expires && now + self.ttl < entry.expires + age;
         entries.of.get(&person.id).filter(fresh).is_some_and(|entry| entry.tag.ct_eq(&*tag).into())
+    }
+
+    /// These are about to be asked for: what is remembered of them is near at hand then.
+    pub fn announce(&self, people: &[PersonId]) {
+        let entries = self.read();
+        for person in people {
+            black_box(entries.of.get(person).map(|entry| entry.expires));
+        }
     }
 
     /// Nothing is known of a person any more.

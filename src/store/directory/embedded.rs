@@ -130,6 +130,10 @@ impl Directory for Embedded {
         }
     }
 
+    fn announce(&self, people: &[PersonId]) {
+        self.cache.iter().for_each(|cache| cache.announce(people));
+    }
+
     async fn change(
         &self,
         person: &Person,

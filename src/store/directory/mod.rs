@@ -24,7 +24,7 @@ use super::ldap::LdapError;
 use crate::base::{Secret, Soon};
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::{PasswordProblem, PasswordRules, PasswordVerdict};
-use crate::domain::person::Person;
+use crate::domain::person::{Person, PersonId};
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use std::sync::Arc;
@@ -80,6 +80,9 @@ pub trait Directory: Send + Sync {
         person: Option<&'a Person>,
         candidates: &'a [Secret<Vec<u8>>],
     ) -> Soon<'a, Result<PasswordVerdict, DirectoryError>>;
+
+    /// The passwords of these people are about to be checked, see [`People::announce`](crate::store::People::announce).
+    fn announce(&self, _people: &[PersonId]) {}
 
     /// Sets a new password if it keeps to the rules. With `old`, the present password, the person does it; without
     /// it, whoever administers Doorward.

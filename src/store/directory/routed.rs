@@ -4,7 +4,7 @@ use super::{ChangeError, Directory, DirectoryError};
 use crate::base::{Secret, Soon};
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::PasswordVerdict;
-use crate::domain::person::Person;
+use crate::domain::person::{Person, PersonId};
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,6 +60,10 @@ impl Directory for Routed {
                 None => self.embedded.check(None, candidates).await,
             }
         })
+    }
+
+    fn announce(&self, people: &[PersonId]) {
+        self.outside.values().chain([&self.embedded]).for_each(|directory| directory.announce(people));
     }
 
     async fn change(

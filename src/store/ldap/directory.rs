@@ -7,7 +7,7 @@ use crate::base::{Clock, Random, Secret, Soon};
 use crate::config::DirectoryKind;
 use crate::domain::audit::AuditEntry;
 use crate::domain::password::PasswordVerdict;
-use crate::domain::person::Person;
+use crate::domain::person::{Person, PersonId};
 use crate::store::Passwords;
 use crate::store::directory::{ChangeError, Directory, DirectoryError, LiveRules, PasswordCache};
 use crate::wire::ldap::{self, BindResult, Entry, Modification, Refusal};
@@ -213,6 +213,10 @@ impl Directory for Ldap {
             Some(verdict) => Soon::now(Ok(verdict)),
             None => Soon::later(self.find_out(person, candidates)),
         }
+    }
+
+    fn announce(&self, people: &[PersonId]) {
+        self.cache.iter().for_each(|cache| cache.announce(people));
     }
 
     async fn change(

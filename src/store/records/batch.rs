@@ -111,6 +111,11 @@ impl Batch {
         self.jobs.is_empty() && self.rounds.is_empty() && self.notes.is_empty()
     }
 
+    /// Whether nobody waits for any of it.
+    pub(super) fn is_unawaited(&self) -> bool {
+        self.jobs.is_empty() && self.rounds.is_empty()
+    }
+
     pub(super) fn add(&mut self, waiting: Waiting) {
         match waiting {
             Waiting::Job(job) => self.jobs.push(job),

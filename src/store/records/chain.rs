@@ -11,6 +11,7 @@
 
 use super::connection::{Connection, Row};
 use super::query::{Query, Script, Source, without_nul};
+use super::recent::{Added, Recent};
 use crate::base::{Secret, Timestamp};
 use crate::domain::audit::AuditEntry;
 use crate::domain::person::PersonId;
@@ -20,7 +21,7 @@ use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A link, hex. Before the first entry there is none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -222,15 +223,26 @@ pub(super) struct Chain {
     now: Position,
     /// As the head row has it.
     stored: Position,
+    /// Whom the entries are about that it has added.
+    added: Added,
     /// At the last commit; shared with those who verify.
     kept: Arc<Mutex<Kept>>,
+    /// Whom the entries before it are about; shared with whoever writes that down.
+    recent: Arc<Mutex<Recent>>,
 }
 
 impl Chain {
     /// At the start, in the caller's transaction. A `fresh` database gets its head; any other has one.
     pub(super) async fn load(connection: &mut Connection, key: Key, fresh: bool) -> Result<Self> {
         let start = Position::default();
-        let mut chain = Self { key, now: start, stored: start, kept: Arc::default() };
+        let mut chain = Self {
+            key,
+            now: start,
+            stored: start,
+            added: Added::default(),
+            kept: Arc::default(),
+            recent: Arc::default(),
+        };
         if fresh {
             let mut script = Script::default();
             chain.write_head(&mut script);
@@ -264,8 +276,12 @@ impl Chain {
 
     /// The same, where the question was asked already.
     pub(super) fn recall_from(&mut self, row: Option<&Row>) -> Result<()> {
+        self.added.clear();
         self.stored = head_in(row, &self.key)?;
         let kept = self.kept().at;
+        if self.stored != kept {
+            self.recent().broken();
+        }
         if self.stored.seq <= kept.seq {
             self.now = kept;
             return Ok(());
@@ -299,6 +315,7 @@ impl Chain {
         let seq = self.now.seq.saturating_add(1);
         let link = self.key.link_of(&self.now.link, seq, entry);
         self.now = Position { seq, link };
+        self.added.push(entry.subject, &self.now);
         self.now
     }
 
@@ -309,6 +326,7 @@ impl Chain {
 
     /// Takes back what a job has added.
     pub(super) fn return_to(&mut self, at: Position) {
+        self.added.take_back(self.now.seq - at.seq, self.now.seq);
         self.now = at;
     }
 
@@ -321,11 +339,13 @@ impl Chain {
     pub(super) fn committed(&mut self) {
         self.stored = self.now;
         self.kept().at = self.now;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.take(&mut self.added, self.now.seq);
     }
 
-    /// Where the chain ended at the last commit of this process.
-    pub(super) fn shared(&self) -> Arc<Mutex<Kept>> {
-        self.kept.clone()
+    /// Where the chain ended at the last commit of this process, and whom its entries of late are about.
+    pub(super) fn shared(&self) -> (Arc<Mutex<Kept>>, Arc<Mutex<Recent>>) {
+        (self.kept.clone(), self.recent.clone())
     }
 
     /// Adds a statement that writes where the chain ends.
@@ -333,8 +353,12 @@ impl Chain {
         Mark::Head.write(&self.key, &self.now, script);
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn recent(&self) -> MutexGuard<'_, Recent> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

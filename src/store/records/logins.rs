@@ -9,6 +9,7 @@ use super::query::{Query, Script, places};
 use super::rounds::{ACCEPT, Charge, End, Round};
 use super::transaction::Transaction;
 use super::{Inner, Records, damaged, number};
+use crate::base::affinity::stay;
 use crate::base::{Soon, Timestamp};
 use crate::domain::factor::{CodeDigest, FactorId};
 use crate::domain::person::PersonId;
@@ -270,6 +271,8 @@ impl Logins for Records {
             Ok(()) => return Soon::now(Ok(Settled::Done)),
             Err(settlement) => settlement,
         };
+        // The file is waited for.
+        stay(false);
         let sealed = settlement.message.as_ref().map(|(message, _)| outbox::sealed(self, message));
         match sealed.transpose() {
             Ok(sealed) => {

@@ -32,6 +32,7 @@ mod people;
 mod pool;
 mod postgres;
 mod query;
+mod recent;
 mod replaced;
 mod restore;
 mod restored;
@@ -97,6 +98,8 @@ struct Inner {
     audit_key: chain::Key,
     /// Where the audit chain ended at the last commit.
     chain_end: Arc<Mutex<chain::Kept>>,
+    /// Whom its entries of late are about.
+    recent: Arc<Mutex<recent::Recent>>,
 }
 
 impl std::fmt::Debug for Records {

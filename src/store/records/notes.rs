@@ -7,6 +7,7 @@
 
 use super::chain::Entry;
 use super::query::without_nul;
+use crate::base::affinity::{here, stay};
 use crate::base::{Timestamp, ticks};
 use crate::domain::audit::AuditEntry;
 use crate::domain::person::PersonId;
@@ -18,6 +19,8 @@ use tokio::sync::Notify;
 const PAUSE: Duration = Duration::from_millis(10);
 /// So many are written without waiting for more.
 const ENOUGH: usize = 1024;
+/// So many at once come under load.
+const MANY: usize = ENOUGH / 2;
 /// So many may wait; who comes then waits for a commit.
 const MOST: usize = 4096;
 /// So many milliseconds a commit may take; who comes then waits for it.
@@ -29,6 +32,8 @@ const LATE: u64 = 250;
 pub(super) struct Bundle {
     texts: String,
     notes: Vec<Note>,
+    /// The core on which the first was taken.
+    core: usize,
 }
 
 /// An entry, but for its texts.
@@ -45,6 +50,11 @@ struct Note {
 impl Bundle {
     pub(super) const fn len(&self) -> usize {
         self.notes.len()
+    }
+
+    /// The core that they came from, or most of them, if there are many.
+    pub(super) fn source(&self) -> Option<usize> {
+        (self.len() >= MANY).then_some(self.core)
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -113,6 +123,8 @@ struct Kept {
     waiting: Bundle,
     /// Taken by the writer and not committed yet.
     under_way: usize,
+    /// Whether there were many the last time.
+    rush: bool,
     /// Since which tick one waits for its commit.
     oldest: Option<u64>,
     /// Whether the last commit succeeded.
@@ -152,6 +164,10 @@ impl Notes {
         kept.waiting.push(&entry);
         kept.oldest = kept.oldest.or_else(ticks);
         let count = kept.waiting.len();
+        if count == 1 {
+            stay(kept.rush);
+            kept.waiting.core = here();
+        }
         drop(kept);
         if count == 1 || count == ENOUGH {
             self.bell.notify_one();
@@ -194,6 +210,9 @@ impl Notes {
         // Quickly: logins wait for the lock. Most often the room of those that are written serves the next.
         let mut kept = self.lock();
         kept.under_way = notes.len() + kept.waiting.len();
+        if !kept.waiting.is_empty() {
+            kept.rush = kept.waiting.source().is_some();
+        }
         if notes.is_empty() {
             std::mem::swap(&mut kept.waiting, notes);
             return;

@@ -136,7 +136,7 @@ impl Records {
         accounts: Accounts,
         (own, keyring): (Own, Keyring),
     ) -> io::Result<Self> {
-        let chain_end = own.chain.shared();
+        let (chain_end, recent) = own.chain.shared();
         let (accounts, counters) = (Arc::new(accounts), Arc::default());
         let notes = Arc::<Notes>::default();
         let memory = (Arc::clone(&accounts), Arc::clone(&counters));
@@ -153,6 +153,7 @@ impl Records {
             digester: CodeDigester::new(own.digests),
             audit_key: own.audit,
             chain_end,
+            recent,
         })))
     }
 }

@@ -162,6 +162,10 @@ impl People for Records {
         }
     }
 
+    fn announce(&self, names: &[&str]) -> Vec<PersonId> {
+        self.0.accounts.announce(names)
+    }
+
     async fn person(&self, username: &Username) -> Result<Option<Person>> {
         let row = Query::new(concat!(person!(), " FROM people p WHERE p.username = $1"))
             .bind(username.as_str())

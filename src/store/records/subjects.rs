@@ -2,9 +2,10 @@
 //!
 //! An index of the database would make each entry write to some page in the midst of it, which costs more than the entry. So
 //! the trail is cut into parts by number, and once a part is complete, what is in it is written down, off the way of the
-//! logins ([`super::upkeep`]). [`super::search`] reads it: a subject's digest says in which of a part's rows its
-//! entries are, so it is one small row of each part. What is found is compared with the entry itself: digests that are
-//! the same by chance do no harm, nor do entries that are gone. A part that is not written down is read whole.
+//! logins ([`super::upkeep`]), and without reading it where this process has just added all of it ([`super::recent`]).
+//! [`super::search`] reads what was written down: a subject's digest says in which of a part's rows its entries are, so it is one small
+//! row of each part. What is found is compared with the entry itself: digests that are the same by chance do no harm, nor do
+//! entries that are gone. A part that is not written down is read whole.
 //!
 //! ```text
 //!   digest: first 24 bits of SHA-256    bucket (6) | mark (18)
@@ -21,6 +22,7 @@ use super::{Records, chain};
 use crate::store::{AuditRecord, Result};
 use data_encoding::BASE64_NOPAD;
 use sha2::{Digest as _, Sha256};
+use std::sync::PoisonError;
 
 /// Bits of a number that count within a part. Tests are to see many parts.
 const WITHIN: u32 = if cfg!(test) { 8 } else { 14 };
@@ -46,27 +48,27 @@ pub(super) const fn numbers(part: i64) -> (i64, i64) {
 
 /// What of a subject's digest is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Digest {
-    bucket: u32,
-    /// At the place of a place's upper bits.
-    mark: u32,
-}
+pub(super) struct Digest(u32);
 
 impl Digest {
     pub(super) fn of(subject: &str) -> Self {
         let [a, b, c, ..] = <[u8; 32]>::from(Sha256::digest(subject));
-        let bits = u32::from_be_bytes([a, b, c, 0]);
-        Self { bucket: bits >> 26, mark: bits << 6 }
+        Self(u32::from_be_bytes([a, b, c, 0]))
+    }
+
+    /// Where a place has it.
+    const fn mark(self) -> u32 {
+        self.0 << 6
     }
 
     /// The row of each part that tells of it.
     pub(super) fn bucket(self) -> i64 {
-        self.bucket.into()
+        i64::from(self.0 >> 26)
     }
 
     /// The entries, in their order, that a row of a part names. None: the row is not as it was written.
     pub(super) fn entries(self, part: i64, places: &str) -> Option<Vec<i64>> {
-        let ours = read(places)?.into_iter().filter(|place| place & !MASK == self.mark);
+        let ours = read(places)?.into_iter().filter(|place| place & !MASK == self.mark());
         Some(ours.map(|place| seq(part, place)).collect())
     }
 }
@@ -96,12 +98,12 @@ impl Part {
         Self { number, buckets: vec![Vec::new(); BUCKETS as usize] }
     }
 
-    fn add(&mut self, seq: i64, subject: &str) {
-        let Digest { bucket, mark } = Digest::of(subject);
+    fn add(&mut self, seq: i64, digest: Digest) {
         // Less than the mask.
         let within = u32::try_from(seq & i64::from(MASK)).unwrap_or_default();
-        if let Some(places) = self.buckets.get_mut(bucket as usize) {
-            places.push(mark | within);
+        let bucket = usize::try_from(digest.bucket()).unwrap_or_default();
+        if let Some(places) = self.buckets.get_mut(bucket) {
+            places.push(digest.mark() | within);
         }
     }
 
@@ -148,26 +150,19 @@ impl Records {
         let readers = &self.0.readers;
         let done = Query::new("SELECT max(part) FROM audit_subjects WHERE bucket = 0");
         let done = done.fetch_one(readers).await?.optional_number(0)?;
-        let from = done.map_or(0, |done| numbers(done.saturating_add(1)).0).max(0);
-        let next = Query::new("SELECT seq FROM audit WHERE seq >= $1 ORDER BY seq LIMIT 1").bind(from);
-        let Some(next) = next.fetch_optional(readers).await? else { return Ok(false) };
-        let mut part = Part::new(part_of(next.number(0)?));
-        let (first, last) = numbers(part.number);
-        // Not the last row that happens to be there: what is to come must not be missing.
-        if chain::head(readers, &self.0.audit_key).await?.seq < last {
-            return Ok(false);
-        }
-        let end =
-            Query::new("SELECT seq, link FROM audit WHERE seq <= $1 ORDER BY seq DESC LIMIT 1").bind(last);
-        let Some(end) = end.fetch_optional(readers).await? else { return Ok(false) };
-        let (end, link) = (end.number(0)?, end.text(1)?.to_owned());
-        for some in 0..PAGES {
-            let from = first + some * (PART / PAGES);
-            let rows = Query::new("SELECT seq, subject FROM audit WHERE seq >= $1 AND seq < $2");
-            for row in rows.bind(from).bind(from + PART / PAGES).fetch_all(readers).await? {
-                part.add(row.number(0)?, row.text(1)?);
+        let next = done.map_or(0, |done| done.saturating_add(1)).max(0);
+        let ours = self.0.recent.lock().unwrap_or_else(PoisonError::into_inner).part(next);
+        let (part, end, link) = match ours {
+            Some(whole) => {
+                let mut part = Part::new(next);
+                whole.entries().for_each(|(seq, digest)| part.add(seq, digest));
+                (part, numbers(next).1, whole.end.as_str().to_owned())
             }
-        }
+            None => match self.read_part(next).await? {
+                Some(read) => read,
+                None => return Ok(false),
+            },
+        };
         let write = self.write(move |transaction| {
             Box::pin(async move {
                 // A link stands for all before it: a part that was removed meanwhile, or lost in a failover and written
@@ -182,6 +177,32 @@ impl Records {
             })
         });
         write.await
+    }
+
+    /// The first part from this one on that has entries, if it is complete, with number and link of its last.
+    async fn read_part(&self, from: i64) -> Result<Option<(Part, i64, String)>> {
+        let readers = &self.0.readers;
+        let next =
+            Query::new("SELECT seq FROM audit WHERE seq >= $1 ORDER BY seq LIMIT 1").bind(numbers(from).0);
+        let Some(next) = next.fetch_optional(readers).await? else { return Ok(None) };
+        let mut part = Part::new(part_of(next.number(0)?));
+        let (first, last) = numbers(part.number);
+        // Not the last row that happens to be there: what is to come must not be missing.
+        if chain::head(readers, &self.0.audit_key).await?.seq < last {
+            return Ok(None);
+        }
+        let end =
+            Query::new("SELECT seq, link FROM audit WHERE seq <= $1 ORDER BY seq DESC LIMIT 1").bind(last);
+        let Some(end) = end.fetch_optional(readers).await? else { return Ok(None) };
+        let (end, link) = (end.number(0)?, end.text(1)?.to_owned());
+        for some in 0..PAGES {
+            let from = first + some * (PART / PAGES);
+            let rows = Query::new("SELECT seq, subject FROM audit WHERE seq >= $1 AND seq < $2");
+            for row in rows.bind(from).bind(from + PART / PAGES).fetch_all(readers).await? {
+                part.add(row.number(0)?, Digest::of(row.text(1)?));
+            }
+        }
+        Ok(Some((part, end, link)))
     }
 }
 
@@ -206,7 +227,7 @@ impl<'a> Check<'a> {
         if part_of(entry.seq) != self.part.number {
             self.compare(part_of(entry.seq)).await?;
         }
-        self.part.add(entry.seq, &entry.subject);
+        self.part.add(entry.seq, Digest::of(&entry.subject));
         self.last = entry.seq;
         Ok(())
     }

@@ -114,7 +114,7 @@ impl Transaction {
         let later = async {
             self.jobs(batch).await?;
             self.clear_counters();
-            let gives_way = early && batch.rounds.is_empty();
+            let gives_way = batch.is_unawaited();
             self.write_notes(&batch.notes, gives_way).map_err(reason)?;
             if batch.rounds.is_empty() {
                 return self.end(Script::default(), false).await;

@@ -17,6 +17,7 @@ use super::database::Database;
 use super::notes::Notes;
 use super::rounds::Round;
 use super::transaction::{Lost, Memory, Transaction, reason};
+use crate::base::affinity::Affinity;
 use crate::base::meter::Counter;
 use crate::store::{Result, StoreError, WriterState};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -77,12 +78,13 @@ impl Writer {
         // SQLite works in the thread that asks it, and a commit waits for the disk: it gets a thread, unless everything
         // happens in one.
         let runtime = tokio::runtime::Handle::current();
+        let own = file && runtime.runtime_flavor() != RuntimeFlavor::CurrentThread;
         let work = async move {
-            write(transaction, database, receiver, (&notes, &counts)).await;
+            write(transaction, database, receiver, (&notes, &counts), own).await;
             // Nobody may wait for it.
             let _ = ended.send(());
         };
-        if file && runtime.runtime_flavor() != RuntimeFlavor::CurrentThread {
+        if own {
             std::thread::Builder::new().name("store".to_owned()).spawn(move || runtime.block_on(work))?;
         } else {
             runtime.spawn(work);
@@ -154,7 +156,9 @@ async fn write(
     database: Database,
     mut queue: mpsc::Receiver<Waiting>,
     (notes, commits): (&Notes, &Commits),
+    own_thread: bool,
 ) {
+    let mut affinity = own_thread.then(Affinity::of_this_thread).flatten();
     let mut waiting = Vec::with_capacity(BATCH);
     let mut batch = Batch::default();
     let (mut fit, mut open) = (true, true);
@@ -167,6 +171,9 @@ async fn write(
         notes.hand_over(&mut batch.notes);
         if batch.is_empty() {
             continue;
+        }
+        if let Some(affinity) = &mut affinity {
+            affinity.bind(batch.notes.source().filter(|_| batch.is_unawaited()));
         }
         let failed = match commit(&mut transaction, &database, &mut batch, fit).await {
             Ok(()) => {

@@ -9,6 +9,7 @@ use crate::engine::login::Verdict;
 use crate::wire::radius::{AttributeType, Request, SharedSecret, verify_response};
 use arc_swap::ArcSwap;
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::net::UdpSocket;
@@ -37,6 +38,12 @@ fn login(identifier: u8, user: &str) -> Vec<u8> {
     request.seal(&SharedSecret::new(SECRET.into()).unwrap()).unwrap()
 }
 
+fn with_password(identifier: u8, user: &[u8]) -> Vec<u8> {
+    let request = Request::new(Code::ACCESS_REQUEST, identifier, [identifier; 16]);
+    let request = request.attribute(AttributeType::USER_NAME, user).password(b"lantern".to_vec().into());
+    request.seal(&SharedSecret::new(SECRET.into()).unwrap()).unwrap()
+}
+
 /// A reader whose logins are refused at once; but `wait` waits for the semaphore, and `panic` panics.
 struct World {
     counters: Arc<Counters>,
@@ -45,6 +52,8 @@ struct World {
     bell: Arc<Bell>,
     gate: Arc<Semaphore>,
     begun: Arc<AtomicUsize>,
+    /// Names that were announced together.
+    announced: Arc<Mutex<Vec<Vec<String>>>>,
     over: oneshot::Receiver<()>,
     client: UdpSocket,
     /// Lets the reader go on after a login of `hold`.
@@ -61,6 +70,11 @@ impl World {
         let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
         let (gates, begins) = (Arc::clone(&gate), Arc::clone(&begun));
         let (release, released) = std::sync::mpsc::channel();
+        let announced = Arc::<Mutex<Vec<_>>>::default();
+        let hears = Arc::clone(&announced);
+        let announce = Box::new(move |names: &[&str]| {
+            hears.lock().unwrap().push(names.iter().map(|name| (*name).to_owned()).collect());
+        });
         let decide = move |job: Job| {
             begins.fetch_add(1, Ordering::SeqCst);
             let gate = Arc::clone(&gates);
@@ -79,7 +93,7 @@ impl World {
                 Done { config, client, wanted, outcome }
             }
         };
-        let mut reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), decide);
+        let mut reader = Reader::new(Arc::clone(&shell), socket, 1, Arc::clone(&bell), (announce, decide));
         // The kernel may give the socket little room, and then a few batches empty it.
         reader.admission = Admission::new(Instant::now(), 1);
         let (ended, over) = oneshot::channel();
@@ -89,7 +103,7 @@ impl World {
         });
         let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         client.connect(address).await.unwrap();
-        Self { counters, shell, address, bell, gate, begun, over, client, release }
+        Self { counters, shell, address, bell, gate, begun, announced, over, client, release }
     }
 
     async fn send(&self, datagram: &[u8]) {
@@ -136,6 +150,23 @@ async fn reader_that_takes_no_turns_shows() {
     assert!(!world.bell.has_seen(asked), "it is held up");
     world.release.send(()).unwrap();
     until(|| world.bell.has_seen(asked)).await;
+}
+
+/// Who comes alone, has no password or no name that could be anybody's, is not.
+#[tokio::test]
+async fn names_of_those_who_come_together_with_a_password_are_announced() {
+    let world = World::new("").await;
+    world.send(&with_password(1, b"hold")).await;
+    until(|| world.begun.load(Ordering::SeqCst) == 1).await;
+    world.send(&with_password(2, b"anna")).await;
+    world.send(&login(3, "eap")).await;
+    world.send(&with_password(4, b"\xff")).await;
+    world.send(&with_password(5, b"bob")).await;
+    world.release.send(()).unwrap();
+    for identifier in 1..=5 {
+        assert_eq!(world.answer().await, identifier);
+    }
+    assert_eq!(*world.announced.lock().unwrap(), [["anna", "bob"]]);
 }
 
 /// A copy that comes before the answer is signed is not answered, and one that comes later gets the same.

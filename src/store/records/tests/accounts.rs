@@ -233,3 +233,28 @@ async fn memory_is_bounded_and_who_comes_often_stays() {
     }
     assert!(accounts.find(&name("person1")).is_none());
 }
+
+/// At a glance: now and then one is taken for another, and nothing depends on it.
+#[tokio::test]
+async fn those_who_are_announced_are_mostly_found() {
+    let store = Store::new().await;
+    let known = ["anna", "bob", "cyd"];
+    for who in known {
+        store.person(who).await;
+    }
+    let mut found = 0;
+    for _ in 0..32 {
+        let accounts = Accounts::new(Witness::new(store.path()));
+        accounts.witness.begun();
+        let mut ids = Vec::new();
+        for who in known {
+            let account = account(&store, who).await;
+            accounts.keep(&account, accounts.ticket());
+            ids.push(account.person.id);
+        }
+        let told = accounts.announce(&["cyd", "anna"]);
+        assert!(told.len() <= 2 && told.iter().all(|id| ids.contains(id)));
+        found += usize::from(told == [ids[2], ids[0]]);
+    }
+    assert!(found > 16, "{found}");
+}

@@ -4,12 +4,13 @@ use super::*;
 use crate::base::{Random, SeededRandom};
 use crate::store::records::audit;
 use crate::store::records::subjects::{Digest, PART};
-use crate::store::{AuditQuery, Retention};
+use crate::store::{AuditQuery, Retention, StoreError};
 use std::collections::HashMap;
 
 claims! {
     search_finds_what_a_look_at_every_entry_finds
     part_is_written_down_once_it_is_complete
+    part_that_was_just_added_is_not_read_again
     part_that_is_removed_step_by_step_is_searched_to_the_end_and_then_forgotten
     what_was_written_down_and_changed_is_found
     part_before_its_time_is_found
@@ -187,6 +188,32 @@ async fn part_is_written_down_once_it_is_complete(kit: Kit) {
                FROM audit WHERE seq = 1";
     store.sql(far).await;
     assert_eq!(index(&store).await, 0);
+}
+
+async fn part_that_was_just_added_is_not_read_again(kit: Kit) {
+    let store = kit.store().await;
+    fill_up_to(&store, PART - 9).await;
+    // What this one adds is taken back.
+    let refused = store.write(|transaction| {
+        Box::pin(async move {
+            (0..20).for_each(|_| drop(transaction.chain.record(entry("login"))));
+            Err::<(), _>(StoreError::Conflict("taken".into()))
+        })
+    });
+    assert!(refused.await.is_err());
+    fill_up_to(&store, PART + 1).await;
+    // Who reads the entries now finds another name.
+    let before = all(&store).await.swap_remove(3).1;
+    store.sql("UPDATE audit SET subject = 'other' WHERE seq = 4").await;
+    assert_eq!((index(&store).await, rows(&store).await), (1, 64));
+    assert_eq!(before, "person3");
+    store.sql("UPDATE audit SET subject = 'person3' WHERE seq = 4").await;
+    assert_eq!(store.broken().await, None);
+    // The end of a part that is not what was written is no part.
+    fill_up_to(&store, 2 * PART).await;
+    assert_eq!(2 * PART - 1, 511);
+    store.sql("UPDATE audit SET link = 'x' WHERE seq = 511").await;
+    assert!(!store.upkeep().index().await.unwrap());
 }
 
 async fn part_that_is_removed_step_by_step_is_searched_to_the_end_and_then_forgotten(kit: Kit) {
