@@ -90,7 +90,7 @@ pub(super) const KEYS: &[Key] = &[
         "radius",
         "sockets",
         Some("0"),
-        "Sockets for each address, read side by side; 0: one for each core but one, which the thread that writes needs, 16 at most; on two cores, the thread of the one stays on a core under load. An address that is served already keeps its own until a restart.",
+        "Sockets for each address, read side by side; 0: one for each core but one, which the thread that writes needs, 16 at most. An address that is served already keeps its own until a restart.",
     ),
     key(
         "radius",

@@ -4,7 +4,7 @@
 //! As many threads as there are cores, begun when there is something to do. What waits is bounded by the requests under way
 //! (`radius.max_in_flight`).
 
-use crate::base::affinity::anywhere;
+use crate::base::affinity::stay;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -96,12 +96,11 @@ impl Workers {
     }
 
     fn begin(&self) {
+        // Else there would be one, on the core of the thread that asks.
+        let _ = stay(false);
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             let shared = Arc::clone(&self.shared);
-            match std::thread::Builder::new().name("handshakes".to_owned()).spawn(move || {
-                anywhere();
-                shared.work()
-            }) {
+            match std::thread::Builder::new().name("handshakes".to_owned()).spawn(move || shared.work()) {
                 Ok(_) => self.shared.lock().threads += 1,
                 Err(error) => tracing::warn!(%error, "a thread for handshakes could not be started"),
             }

@@ -7,10 +7,11 @@
 
 use super::chain::Entry;
 use super::query::without_nul;
-use crate::base::affinity::{here, stay};
+use crate::base::affinity::stay;
 use crate::base::{Timestamp, ticks};
 use crate::domain::audit::AuditEntry;
 use crate::domain::person::PersonId;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -19,8 +20,9 @@ use tokio::sync::Notify;
 const PAUSE: Duration = Duration::from_millis(10);
 /// So many are written without waiting for more.
 const ENOUGH: usize = 1024;
-/// So many at once come under load.
+/// A rush: so many within so many milliseconds.
 const MANY: usize = ENOUGH / 2;
+const SOON: u64 = 25;
 /// So many may wait; who comes then waits for a commit.
 const MOST: usize = 4096;
 /// So many milliseconds a commit may take; who comes then waits for it.
@@ -32,8 +34,6 @@ const LATE: u64 = 250;
 pub(super) struct Bundle {
     texts: String,
     notes: Vec<Note>,
-    /// The core on which the first was taken.
-    core: usize,
 }
 
 /// An entry, but for its texts.
@@ -50,11 +50,6 @@ struct Note {
 impl Bundle {
     pub(super) const fn len(&self) -> usize {
         self.notes.len()
-    }
-
-    /// The core that they came from, or most of them, if there are many.
-    pub(super) fn source(&self) -> Option<usize> {
-        (self.len() >= MANY).then_some(self.core)
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -111,11 +106,22 @@ impl Bundle {
 }
 
 /// What waits.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Notes {
     kept: Mutex<Kept>,
     /// Rung when the first has come, and when there are enough.
     bell: Notify,
+    /// The core that whoever leaves them stays on while there is a rush.
+    core: AtomicUsize,
+}
+
+/// No core.
+const NOWHERE: usize = usize::MAX;
+
+impl Default for Notes {
+    fn default() -> Self {
+        Self { kept: Mutex::default(), bell: Notify::new(), core: NOWHERE.into() }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -123,8 +129,10 @@ struct Kept {
     waiting: Bundle,
     /// Taken by the writer and not committed yet.
     under_way: usize,
-    /// Whether there were many the last time.
-    rush: bool,
+    /// When those of a rush were handed over last; none: there is none.
+    rush: Option<u64>,
+    /// When some were handed over last.
+    handed: Option<u64>,
     /// Since which tick one waits for its commit.
     oldest: Option<u64>,
     /// Whether the last commit succeeded.
@@ -142,6 +150,10 @@ impl Kept {
             && ticks().is_some_and(|now| !late(now))
             && self.waiting.len() + self.under_way < MOST
     }
+}
+
+fn is_soon(since: u64) -> bool {
+    ticks().is_some_and(|now| now.saturating_sub(since) <= SOON)
 }
 
 impl Notes {
@@ -164,11 +176,11 @@ impl Notes {
         kept.waiting.push(&entry);
         kept.oldest = kept.oldest.or_else(ticks);
         let count = kept.waiting.len();
-        if count == 1 {
-            stay(kept.rush);
-            kept.waiting.core = here();
-        }
+        let rush = kept.rush.is_some_and(is_soon);
         drop(kept);
+        if count == 1 {
+            self.core.store(stay(rush).unwrap_or(NOWHERE), Ordering::Relaxed);
+        }
         if count == 1 || count == ENOUGH {
             self.bell.notify_one();
         }
@@ -210,9 +222,9 @@ impl Notes {
         // Quickly: logins wait for the lock. Most often the room of those that are written serves the next.
         let mut kept = self.lock();
         kept.under_way = notes.len() + kept.waiting.len();
-        if !kept.waiting.is_empty() {
-            kept.rush = kept.waiting.source().is_some();
-        }
+        let many = kept.waiting.len() >= MANY && kept.handed.is_some_and(is_soon);
+        kept.handed = ticks();
+        kept.rush = kept.handed.filter(|_| many);
         if notes.is_empty() {
             std::mem::swap(&mut kept.waiting, notes);
             return;
@@ -220,6 +232,12 @@ impl Notes {
         let waiting = std::mem::take(&mut kept.waiting);
         drop(kept);
         notes.append(waiting);
+    }
+
+    /// Where those are written that were handed over: on the core that they come from, in a rush.
+    pub(super) fn core(&self) -> Option<usize> {
+        let core = self.core.load(Ordering::Relaxed);
+        (core != NOWHERE && self.lock().rush.is_some()).then_some(core)
     }
 
     /// What was handed over is committed, or the writer has kept it.
@@ -304,6 +322,33 @@ mod tests {
         assert!(shown.is_ok() && seen == 6);
         lost.clear();
         assert!(lost.each(|_, _| Err(())).is_ok(), "there are none left");
+    }
+
+    #[test]
+    fn many_within_a_moment_are_a_rush() {
+        let (notes, mut written) = (Notes::default(), Bundle::default());
+        notes.ended(true);
+        notes.core.store(1, Ordering::Relaxed);
+        // However slow the machine is: the last were handed over now, or long ago.
+        let mut hand_over = |count: usize, soon: bool| {
+            for _ in 0..count {
+                notes.lock().waiting.push(&note());
+            }
+            notes.lock().handed =
+                ticks().map(|now| if soon { now + 60_000 } else { now.saturating_sub(60_000) });
+            notes.hand_over(&mut written);
+            written.clear();
+            notes.core()
+        };
+        assert_eq!(hand_over(MANY - 1, true), None);
+        assert_eq!(hand_over(MANY, true), Some(1));
+        assert_eq!(hand_over(MANY, false), None, "it took a minute");
+        assert_eq!(hand_over(MANY, true), Some(1));
+        assert_eq!(hand_over(0, true), None);
+        hand_over(MANY, true);
+        notes.ended(true);
+        assert!(notes.take(note()).is_none());
+        assert_eq!(notes.core(), None, "a thread that may not stay has taken one");
     }
 
     #[test]

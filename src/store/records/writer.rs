@@ -173,7 +173,7 @@ async fn write(
             continue;
         }
         if let Some(affinity) = &mut affinity {
-            affinity.bind(batch.notes.source().filter(|_| batch.is_unawaited()));
+            affinity.bind(notes.core().filter(|_| batch.is_unawaited()));
         }
         let failed = match commit(&mut transaction, &database, &mut batch, fit).await {
             Ok(()) => {
