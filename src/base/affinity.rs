@@ -9,14 +9,18 @@
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::cell::RefCell;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
 
 /// The two cores, if there are two: where threads may run while none is bound.
 static BOTH: OnceLock<CpuSet> = OnceLock::new();
 
-/// Whether a thread stays on its core: one at a time, or they would crowd there.
-static STAYS: AtomicBool = AtomicBool::new(false);
+/// Which thread stays on its core: one at a time, or they would crowd there. It gives its place up once it was not told to stay for as long
+/// as [`IDLE`].
+static STAYS: Mutex<Option<(ThreadId, Instant)>> = Mutex::new(None);
+
+const IDLE: Duration = Duration::from_millis(200);
 
 /// Has the calling thread run on both cores if it has begun bound to one.
 pub fn anywhere() {
@@ -33,36 +37,37 @@ thread_local! {
     static OWN: RefCell<Option<Own>> = const { RefCell::new(None) };
 }
 
-struct Own(Affinity);
+struct Own(Affinity, ThreadId);
 
 impl Own {
     fn stay(&mut self, stay: bool) -> Option<usize> {
-        if !stay {
-            self.let_go();
-        } else if self.0.bound.is_none() && !STAYS.swap(true, Ordering::Relaxed) {
-            self.0.bind(Some(sched_getcpu()));
-            STAYS.store(self.0.bound.is_some(), Ordering::Relaxed);
+        if !stay && self.0.bound.is_none() {
+            return None;
+        }
+        let (mut place, now) = (STAYS.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
+        let others = place.is_some_and(|(who, told)| who != self.1 && now.duration_since(told) < IDLE);
+        if stay && !others {
+            if self.0.bound.is_none() {
+                self.0.bind(Some(sched_getcpu()));
+            }
+            *place = self.0.bound.map(|_| (self.1, now));
+        } else {
+            self.0.bind(None);
+            *place = place.filter(|(who, _)| *who != self.1);
         }
         self.0.bound
-    }
-
-    fn let_go(&mut self) {
-        if self.0.bound.is_some() {
-            self.0.bind(None);
-            STAYS.store(false, Ordering::Relaxed);
-        }
     }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
-        self.let_go();
+        self.stay(false);
     }
 }
 
 /// The calling thread stays on its core when it is told to.
 pub fn may_stay() {
-    OWN.set(Affinity::of_this_thread().map(Own));
+    OWN.set(Affinity::of_this_thread().map(|own| Own(own, std::thread::current().id())));
 }
 
 /// Has the calling thread stay on its core from now on, or lets it go, if it is one that may stay and no other does. The core that it
@@ -133,17 +138,28 @@ mod tests {
     #[test]
     fn one_thread_stays_until_it_is_let_go_or_ends() {
         let (all, before) = (sched_getaffinity(None).unwrap(), cores());
-        let own = || Own(Affinity { all, bound: None });
+        let id = || std::thread::spawn(|| std::thread::current().id()).join().unwrap();
+        let own = || Own(Affinity { all, bound: None }, id());
         assert_eq!((stay(true), cores()), (None, before.clone()), "it may not");
         let mut one = own();
         let core = one.stay(true);
         assert_eq!(core.map(|core| vec![core]), Some(cores()));
         assert_eq!(one.stay(true), core);
+        let later = |place: &mut Option<(ThreadId, Instant)>, by: Duration| {
+            place.iter_mut().for_each(|(_, told)| *told = told.checked_add(by).unwrap());
+        };
+        // However slow the machine is.
+        later(&mut STAYS.lock().unwrap(), Duration::from_secs(600));
         assert_eq!(own().stay(true), None, "another does");
         assert_eq!((one.stay(false), cores()), (None, before.clone()));
         assert!(own().stay(true).is_some());
         assert_eq!(cores(), before, "it has ended");
+        let mut two = own();
         assert!(one.stay(true).is_some());
+        *STAYS.lock().unwrap() = Some((one.1, Instant::now().checked_sub(IDLE).unwrap()));
+        assert!(two.stay(true).is_some(), "the other was not told for a while");
+        later(&mut STAYS.lock().unwrap(), Duration::from_secs(600));
+        assert_eq!(one.stay(true), None, "and has lost its place");
     }
 
     #[test]
