@@ -1,9 +1,9 @@
 //! The file of SQLite: made for its owner only, checked, brought to the present schema.
 
-use super::failure;
 use super::open::{MIGRATIONS, OpenError};
 use super::schema::newest;
 use super::sqlite::{Lite, Place};
+use super::{failure, layout};
 use crate::store::{Result, StoreError};
 use rusqlite::OptionalExtension;
 use std::io::{self, Read};
@@ -132,11 +132,11 @@ const STEPS: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
     version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
     success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
-/// Brings the tables to the present schema, all steps or none.
+/// Brings the tables to the present schema and to the way in which they lie in a file, all of it or nothing.
 fn migrate(path: &Path, lite: &Lite) -> Result<(), OpenError> {
     let failed = |source| OpenError::Database { path: path.to_owned(), source };
     lite.plain("BEGIN IMMEDIATE").map_err(failed)?;
-    let migrated = steps(path, lite);
+    let migrated = steps(path, lite).and_then(|()| layout::arrange(lite).map_err(failed));
     lite.plain(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(failed)?;
     migrated
 }

@@ -21,6 +21,7 @@ mod factors;
 mod file;
 mod identities;
 mod keys;
+mod layout;
 mod limits;
 mod logins;
 mod marks;

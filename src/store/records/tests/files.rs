@@ -182,3 +182,78 @@ async fn sqlite_is_built_without_what_only_costs() {
     assert!(options.contains(&"DEFAULT_MEMSTATUS=0"), "{options:?}");
     assert!(!options.contains(&"ENABLE_MEMORY_MANAGEMENT"), "{options:?}");
 }
+
+/// Has the tables that logins write to lie as they did before there was [`super::super::layout`].
+const AS_THEY_LAY: [&str; 8] = [
+    "CREATE TABLE was (seq BIGINT PRIMARY KEY, at BIGINT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL, person TEXT,
+         subject TEXT NOT NULL, outcome TEXT NOT NULL, detail TEXT NOT NULL, request TEXT NOT NULL, link TEXT NOT NULL)",
+    "INSERT INTO was SELECT * FROM audit",
+    "DROP TABLE audit",
+    "ALTER TABLE was RENAME TO audit",
+    "CREATE TABLE were (factor TEXT PRIMARY KEY REFERENCES factors (id), next BIGINT NOT NULL, used BIGINT)",
+    "INSERT INTO were SELECT * FROM positions",
+    "DROP TABLE positions",
+    "ALTER TABLE were RENAME TO positions",
+];
+
+/// Whether the trail, and the positions, are in one tree.
+async fn in_one_tree(store: &Store) -> [bool; 2] {
+    let sql = "SELECT (SELECT count(*) FROM pragma_index_list('audit')) = 0,
+        (SELECT wr FROM pragma_table_list('positions') WHERE schema = 'main')";
+    let row = Query::new(sql).fetch_one(&mut store.raw().await).await.unwrap();
+    [row.number(0).unwrap() == 1, row.number(1).unwrap() == 1]
+}
+
+#[tokio::test]
+async fn tables_that_logins_write_to_are_in_one_tree_also_in_an_older_file() {
+    let mut store = Store::new().await;
+    let alice = store.person("alice").await;
+    let id = store.totp(alice, FactorState::Active).await;
+    let used = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
+    assert_eq!((in_one_tree(&store).await, used), ([true, true], Settled::Done));
+    store.close().await;
+    for sql in AS_THEY_LAY {
+        store.sql(sql).await;
+    }
+    assert_eq!(in_one_tree(&store).await, [false, false]);
+    let entries = store.sql("UPDATE audit SET at = at").await;
+    store.reopen().await;
+    assert_eq!((in_one_tree(&store).await, store.broken().await), ([true, true], None));
+    assert_eq!(store.audit().verify().await.unwrap().entries, entries);
+    let again = store.logins().settle(Box::new(settlement(alice, Some(position(id, 10))))).await.unwrap();
+    assert_eq!(again, Settled::Replayed);
+    store.audit().append(entry("later")).await.unwrap();
+    assert_eq!(store.broken().await, None);
+}
+
+#[tokio::test]
+async fn rows_that_cannot_be_there_stay_where_they_are_and_are_told() {
+    let mut store = Store::new().await;
+    let alice = store.person("alice").await;
+    store.totp(alice, FactorState::Active).await;
+    store.close().await;
+    for sql in AS_THEY_LAY {
+        store.sql(sql).await;
+    }
+    let stray =
+        "INSERT INTO audit SELECT NULL, at, actor, action, person, subject, outcome, detail, request, link
+               FROM audit LIMIT 1";
+    store.sql(stray).await;
+    store.reopen().await;
+    let (_, told) = store.broken().await.unwrap();
+    assert!(told.contains("no number, 1 of them"), "{told}");
+    assert_eq!(in_one_tree(&store).await, [false, true]);
+    store.close().await;
+    for sql in &AS_THEY_LAY[4..] {
+        store.sql(sql).await;
+    }
+    let mut raw = store.raw().await;
+    for sql in
+        ["PRAGMA foreign_keys = OFF", "INSERT INTO positions VALUES ('nobody''s', 1, NULL), (NULL, 1, NULL)"]
+    {
+        Query::new(sql).execute(&mut raw).await.unwrap();
+    }
+    drop(raw);
+    store.reopen().await;
+    assert_eq!(in_one_tree(&store).await, [false, false]);
+}
