@@ -1,14 +1,16 @@
-//! Which core a thread runs on, where it matters: on a machine with two cores.
+//! Which core a thread runs on, where it matters: on a machine with two cores, under load.
 //!
-//! Left to the scheduler, the thread that answers RADIUS and the one that writes the file take their turns on both cores. Under load one of
-//! them then often stands in the way of whoever asks, while the other core is idle (docs/decisions/0010-speed.md). So, as long as there is
-//! much to write that nobody waits for, the former stays on the core that it runs on, and the latter joins it there. Where a login's end
-//! waits for the file, both are free: the core that the disk interrupts would be the wrong one.
+//! The kernel wakes whoever asks on the core of the thread that answers if the other core is just busy, because the file is written there, and
+//! leaves it where it is when that core is idle again: two then share a core, and the other has nothing to do (docs/decisions/0010-speed.md).
+//! So, as long as there is much to write that nobody waits for, the thread that answers stays on a core, the one that writes runs on the other,
+//! and whenever that has written something, the first moves to the core that has become idle, away from whoever came to its own. Where a
+//! login's end waits for the file, both are free: the core that the disk interrupts would be the wrong one.
 //!
 //! A new thread begins where the one that made it is bound: either that one lets itself go before, or the new one calls [`anywhere`].
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
@@ -16,11 +18,17 @@ use std::time::{Duration, Instant};
 /// The two cores, if there are two: where threads may run while none is bound.
 static BOTH: OnceLock<CpuSet> = OnceLock::new();
 
-/// Which thread stays on its core: one at a time, or they would crowd there. It gives its place up once it was not told to stay for as long
+/// Which thread stays on a core: one at a time, or they would crowd there. It gives its place up once it was not told to stay for as long
 /// as [`IDLE`].
 static STAYS: Mutex<Option<(ThreadId, Instant)>> = Mutex::new(None);
 
 const IDLE: Duration = Duration::from_millis(200);
+
+/// On which core that one is to stay.
+static HOME: AtomicUsize = AtomicUsize::new(NOWHERE);
+
+/// No core.
+const NOWHERE: usize = usize::MAX;
 
 /// Has the calling thread run on both cores if it has begun bound to one.
 pub fn anywhere() {
@@ -40,22 +48,31 @@ thread_local! {
 struct Own(Affinity, ThreadId);
 
 impl Own {
-    fn stay(&mut self, stay: bool) -> Option<usize> {
+    fn stay(&mut self, stay: bool) {
         if !stay && self.0.bound.is_none() {
-            return None;
+            return;
         }
         let (mut place, now) = (STAYS.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
         let others = place.is_some_and(|(who, told)| who != self.1 && now.duration_since(told) < IDLE);
         if stay && !others {
             if self.0.bound.is_none() {
                 self.0.bind(Some(sched_getcpu()));
+                HOME.store(self.0.bound.unwrap_or(NOWHERE), Ordering::Relaxed);
             }
             *place = self.0.bound.map(|_| (self.1, now));
         } else {
             self.0.bind(None);
-            *place = place.filter(|(who, _)| *who != self.1);
+            if place.take_if(|(who, _)| *who == self.1).is_some() {
+                HOME.store(NOWHERE, Ordering::Relaxed);
+            }
         }
-        self.0.bound
+    }
+
+    fn follow(&mut self) {
+        let home = HOME.load(Ordering::Relaxed);
+        if self.0.bound.is_some() && home != NOWHERE {
+            self.0.bind(Some(home));
+        }
     }
 }
 
@@ -65,15 +82,19 @@ impl Drop for Own {
     }
 }
 
-/// The calling thread stays on its core when it is told to.
+/// The calling thread stays on a core when it is told to.
 pub fn may_stay() {
     OWN.set(Affinity::of_this_thread().map(|own| Own(own, std::thread::current().id())));
 }
 
-/// Has the calling thread stay on its core from now on, or lets it go, if it is one that may stay and no other does. The core that it
-/// stays on, if it does.
-pub fn stay(stay: bool) -> Option<usize> {
-    OWN.with_borrow_mut(|own| own.as_mut()?.stay(stay))
+/// Has the calling thread stay on a core from now on, or lets it go, if it is one that may stay and no other does.
+pub fn stay(stay: bool) {
+    OWN.with_borrow_mut(|own| own.iter_mut().for_each(|own| own.stay(stay)));
+}
+
+/// Has the calling thread go to the core that was made free for it, if it stays on another one.
+pub fn follow() {
+    OWN.with_borrow_mut(|own| own.iter_mut().for_each(Own::follow));
 }
 
 /// Where the calling thread runs.
@@ -81,6 +102,7 @@ pub fn stay(stay: bool) -> Option<usize> {
 pub struct Affinity {
     /// Where it may.
     all: CpuSet,
+    cores: [usize; 2],
     /// Where it has to; none: anywhere.
     bound: Option<usize>,
 }
@@ -90,13 +112,34 @@ impl Affinity {
     pub fn of_this_thread() -> Option<Self> {
         let all = sched_getaffinity(None).ok().filter(|all| all.count() == 2)?;
         BOTH.get_or_init(|| all);
-        Some(Self { all, bound: None })
+        Some(Self::of(all))
+    }
+
+    fn of(all: CpuSet) -> Self {
+        let mut cores = (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core));
+        let cores = [(); 2].map(|()| cores.next().unwrap_or(NOWHERE));
+        Self { all, cores, bound: None }
+    }
+
+    /// Has the calling thread run on the core on which no thread stays, if `rush` and one stays on the other; else wherever it may.
+    pub fn beside(&mut self, rush: bool) {
+        let home = HOME.load(Ordering::Relaxed);
+        let beside = self.cores.into_iter().find(|core| *core != home);
+        self.bind(beside.filter(|_| rush && home != NOWHERE));
+    }
+
+    /// The calling thread has done something on the core where it was [beside](Self::beside) the one that stays: that one is to come here.
+    pub fn leave(&self) {
+        if let Some(here) = self.bound {
+            let there = |home| (home != NOWHERE).then_some(here);
+            // Where nobody stays, nobody has to come.
+            let _ = HOME.fetch_update(Ordering::Relaxed, Ordering::Relaxed, there);
+        }
     }
 
     /// Has the calling thread run there and nowhere else; none: wherever it may.
-    pub fn bind(&mut self, core: Option<usize>) {
-        let core = core.filter(|core| *core < CpuSet::MAX_CPU && self.all.is_set(*core));
-        if core == self.bound {
+    fn bind(&mut self, core: Option<usize>) {
+        if core == self.bound || core.is_some_and(|core| core == NOWHERE || !self.cores.contains(&core)) {
             return;
         }
         let mut set = if core.is_some() { CpuSet::new() } else { self.all };
@@ -117,56 +160,92 @@ mod tests {
         (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
     }
 
+    /// As on a machine with two cores, or one, wherever the test runs.
+    fn two() -> Affinity {
+        let mut two = CpuSet::new();
+        cores().iter().take(2).for_each(|core| two.set(*core));
+        let _ = sched_setaffinity(None, &two);
+        Affinity::of(two)
+    }
+
     /// Each test has a thread of its own, and only that is bound.
     #[test]
     fn thread_is_bound_to_a_core_that_it_may_run_on_and_released() {
+        let mut affinity = two();
         let before = cores();
-        let mut affinity = Affinity { all: sched_getaffinity(None).unwrap(), bound: None };
         for core in &before {
             affinity.bind(Some(*core));
             assert_eq!((cores(), sched_getcpu()), (vec![*core], *core));
         }
         affinity.bind(None);
         assert_eq!(cores(), before);
-        for none in [CpuSet::MAX_CPU, usize::MAX] {
-            affinity.bind(Some(none));
-            assert_eq!(cores(), before, "there is no such core");
-        }
+        affinity.bind(Some(CpuSet::MAX_CPU));
+        assert_eq!((cores(), affinity.bound), (before, None), "there is no such core");
     }
 
-    /// On a machine with as many cores as it may be.
+    /// In one test, because there is one place for all.
     #[test]
-    fn one_thread_stays_until_it_is_let_go_or_ends() {
-        let (all, before) = (sched_getaffinity(None).unwrap(), cores());
+    fn one_thread_stays_until_it_is_let_go_or_ends_and_goes_where_the_other_was() {
+        let affinity = two();
+        let before = cores();
         let id = || std::thread::spawn(|| std::thread::current().id()).join().unwrap();
-        let own = || Own(Affinity { all, bound: None }, id());
-        assert_eq!((stay(true), cores()), (None, before.clone()), "it may not");
-        let mut one = own();
-        let core = one.stay(true);
-        assert_eq!(core.map(|core| vec![core]), Some(cores()));
-        assert_eq!(one.stay(true), core);
-        let later = |place: &mut Option<(ThreadId, Instant)>, by: Duration| {
-            place.iter_mut().for_each(|(_, told)| *told = told.checked_add(by).unwrap());
+        let own = || Own(Affinity::of(affinity.all), id());
+        let later = || {
+            // However slow the machine is.
+            let later = |(_, told): &mut (ThreadId, Instant)| {
+                *told = told.checked_add(Duration::from_secs(600)).unwrap()
+            };
+            STAYS.lock().unwrap().iter_mut().for_each(later);
         };
-        // However slow the machine is.
-        later(&mut STAYS.lock().unwrap(), Duration::from_secs(600));
-        assert_eq!(own().stay(true), None, "another does");
-        assert_eq!((one.stay(false), cores()), (None, before.clone()));
-        assert!(own().stay(true).is_some());
-        assert_eq!(cores(), before, "it has ended");
+        let home = || HOME.load(Ordering::Relaxed);
+        stay(true);
+        assert_eq!((cores(), home()), (before.clone(), NOWHERE), "it may not");
+        let mut one = own();
+        one.stay(true);
+        later();
+        assert_eq!(cores(), [home()]);
+        let mut writer = Affinity::of(affinity.all);
+        if let [first, second] = before[..] {
+            let (here, there) = if home() == first { (first, second) } else { (second, first) };
+            writer.beside(true);
+            assert_eq!((cores(), home()), (vec![there], here));
+            writer.leave();
+            assert_eq!(home(), there);
+            one.follow();
+            writer.beside(true);
+            assert_eq!((one.0.bound, writer.bound), (Some(there), Some(here)), "they have changed places");
+            writer.beside(false);
+            assert_eq!(writer.bound, None, "there is no rush");
+            writer.leave();
+            assert_eq!(home(), there);
+        }
         let mut two = own();
-        assert!(one.stay(true).is_some());
+        two.stay(true);
+        assert_eq!((two.0.bound, one.0.bound.is_some()), (None, true), "another does");
+        one.stay(false);
+        assert_eq!((cores(), home()), (before.clone(), NOWHERE));
+        writer.beside(true);
+        writer.leave();
+        one.follow();
+        assert_eq!((writer.bound, one.0.bound, home()), (None, None, NOWHERE), "nobody stays");
+        let mut last = own();
+        last.stay(true);
+        drop(last);
+        assert_eq!((cores(), home()), (before, NOWHERE), "it has ended");
+        one.stay(true);
         *STAYS.lock().unwrap() = Some((one.1, Instant::now().checked_sub(IDLE).unwrap()));
-        assert!(two.stay(true).is_some(), "the other was not told for a while");
-        later(&mut STAYS.lock().unwrap(), Duration::from_secs(600));
-        assert_eq!(one.stay(true), None, "and has lost its place");
+        two.stay(true);
+        assert!(two.0.bound.is_some(), "the other was not told for a while");
+        later();
+        one.stay(true);
+        assert_eq!((one.0.bound, home() == NOWHERE), (None, false), "and has lost its place");
     }
 
     #[test]
     fn thread_that_a_bound_one_has_started_runs_anywhere() {
         let before = cores();
         assert_eq!(Affinity::of_this_thread().is_some(), before.len() == 2);
-        let mut affinity = Affinity { all: sched_getaffinity(None).unwrap(), bound: None };
+        let mut affinity = Affinity::of(sched_getaffinity(None).unwrap());
         affinity.bind(before.first().copied());
         let inside = |work: fn()| {
             let thread = std::thread::spawn(move || {

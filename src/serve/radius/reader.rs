@@ -15,6 +15,7 @@ use super::intake::Intake;
 use super::job::{Done, Job};
 use super::socket::Socket;
 use super::{Counters, Shell};
+use crate::base::affinity;
 use crate::wire::radius::Code;
 use nix::poll::PollTimeout;
 use smallvec::SmallVec;
@@ -97,6 +98,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
     }
 
     fn turn(&mut self) -> Turn {
+        affinity::follow();
         let stage = self.bell.stage();
         let now = Instant::now();
         self.intake.refresh();

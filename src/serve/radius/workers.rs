@@ -97,7 +97,7 @@ impl Workers {
 
     fn begin(&self) {
         // Else there would be one, on the core of the thread that asks.
-        let _ = stay(false);
+        stay(false);
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             let shared = Arc::clone(&self.shared);
             match std::thread::Builder::new().name("handshakes".to_owned()).spawn(move || shared.work()) {

@@ -272,7 +272,7 @@ impl Logins for Records {
             Err(settlement) => settlement,
         };
         // The file is waited for.
-        let _ = stay(false);
+        stay(false);
         let sealed = settlement.message.as_ref().map(|(message, _)| outbox::sealed(self, message));
         match sealed.transpose() {
             Ok(sealed) => {

@@ -11,7 +11,6 @@ use crate::base::affinity::stay;
 use crate::base::{Timestamp, ticks};
 use crate::domain::audit::AuditEntry;
 use crate::domain::person::PersonId;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -106,22 +105,11 @@ impl Bundle {
 }
 
 /// What waits.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Notes {
     kept: Mutex<Kept>,
     /// Rung when the first has come, and when there are enough.
     bell: Notify,
-    /// The core that whoever leaves them stays on while there is a rush.
-    core: AtomicUsize,
-}
-
-/// No core.
-const NOWHERE: usize = usize::MAX;
-
-impl Default for Notes {
-    fn default() -> Self {
-        Self { kept: Mutex::default(), bell: Notify::new(), core: NOWHERE.into() }
-    }
 }
 
 #[derive(Debug, Default)]
@@ -179,7 +167,7 @@ impl Notes {
         let rush = kept.rush.is_some_and(is_soon);
         drop(kept);
         if count == 1 {
-            self.core.store(stay(rush).unwrap_or(NOWHERE), Ordering::Relaxed);
+            stay(rush);
         }
         if count == 1 || count == ENOUGH {
             self.bell.notify_one();
@@ -234,10 +222,9 @@ impl Notes {
         notes.append(waiting);
     }
 
-    /// Where those are written that were handed over: on the core that they come from, in a rush.
-    pub(super) fn core(&self) -> Option<usize> {
-        let core = self.core.load(Ordering::Relaxed);
-        (core != NOWHERE && self.lock().rush.is_some()).then_some(core)
+    /// Whether those that were handed over last came in a rush.
+    pub(super) fn rush(&self) -> bool {
+        self.lock().rush.is_some()
     }
 
     /// What was handed over is committed, or the writer has kept it.
@@ -328,7 +315,6 @@ mod tests {
     fn many_within_a_moment_are_a_rush() {
         let (notes, mut written) = (Notes::default(), Bundle::default());
         notes.ended(true);
-        notes.core.store(1, Ordering::Relaxed);
         // However slow the machine is: the last were handed over now, or long ago.
         let mut hand_over = |count: usize, soon: bool| {
             for _ in 0..count {
@@ -338,17 +324,13 @@ mod tests {
                 ticks().map(|now| if soon { now + 60_000 } else { now.saturating_sub(60_000) });
             notes.hand_over(&mut written);
             written.clear();
-            notes.core()
+            notes.rush()
         };
-        assert_eq!(hand_over(MANY - 1, true), None);
-        assert_eq!(hand_over(MANY, true), Some(1));
-        assert_eq!(hand_over(MANY, false), None, "it took a minute");
-        assert_eq!(hand_over(MANY, true), Some(1));
-        assert_eq!(hand_over(0, true), None);
-        hand_over(MANY, true);
-        notes.ended(true);
-        assert!(notes.take(note()).is_none());
-        assert_eq!(notes.core(), None, "a thread that may not stay has taken one");
+        assert!(!hand_over(MANY - 1, true));
+        assert!(hand_over(MANY, true));
+        assert!(!hand_over(MANY, false), "it took a minute");
+        assert!(hand_over(MANY, true));
+        assert!(!hand_over(0, true));
     }
 
     #[test]

@@ -173,7 +173,7 @@ async fn write(
             continue;
         }
         if let Some(affinity) = &mut affinity {
-            affinity.bind(notes.core().filter(|_| batch.is_unawaited()));
+            affinity.beside(batch.is_unawaited() && notes.rush());
         }
         let failed = match commit(&mut transaction, &database, &mut batch, fit).await {
             Ok(()) => {
@@ -196,6 +196,7 @@ async fn write(
                 })
             }
         };
+        affinity.iter().for_each(Affinity::leave);
         if failed.is_none() {
             batch.notes.clear();
         }
