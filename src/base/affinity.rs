@@ -1,7 +1,8 @@
 //! Which core a thread runs on, where it matters: on a machine with two cores, under load.
 //!
-//! The kernel wakes whoever asks on the core of the thread that answers if the other core is just busy, because the file is written there, and
-//! leaves it where it is when that core is idle again: two then share a core, and the other has nothing to do (docs/decisions/0010-speed.md).
+//! If whoever asks is on the same machine, the kernel wakes it on the core of the thread that answers where the other core is just busy, because the
+//! file is written there, and leaves it where it is when that core is idle again: two then share a core, and the other has nothing to do
+//! (docs/decisions/0010-speed.md).
 //! So, as long as there is much to write that nobody waits for, the thread that answers stays on a core, the one that writes runs on the other,
 //! and whenever that has written something, the first moves to the core that has become idle, away from whoever came to its own. Where a
 //! login's end waits for the file, both are free: the core that the disk interrupts would be the wrong one.
@@ -57,6 +58,8 @@ impl Own {
         if stay && !others {
             if self.0.bound.is_none() {
                 self.0.bind(Some(sched_getcpu()));
+            }
+            if place.is_none_or(|(who, _)| who != self.1) {
                 HOME.store(self.0.bound.unwrap_or(NOWHERE), Ordering::Relaxed);
             }
             *place = self.0.bound.map(|_| (self.1, now));
@@ -70,9 +73,13 @@ impl Own {
 
     fn follow(&mut self) {
         let home = HOME.load(Ordering::Relaxed);
-        if self.0.bound.is_some() && home != NOWHERE {
-            self.0.bind(Some(home));
+        if self.0.bound.is_none_or(|bound| bound == home) {
+            return;
         }
+        let place = STAYS.lock().unwrap_or_else(PoisonError::into_inner);
+        // Where another has taken its place, it goes wherever it may.
+        let ours = place.is_some_and(|(who, _)| who == self.1) && home != NOWHERE;
+        self.0.bind(Some(home).filter(|_| ours));
     }
 }
 
@@ -121,7 +128,7 @@ impl Affinity {
         Self { all, cores, bound: None }
     }
 
-    /// Has the calling thread run on the core on which no thread stays, if `rush` and one stays on the other; else wherever it may.
+    /// Has the calling thread run on the core on which no thread is to stay, if `rush` and one is on the other; else wherever it may.
     pub fn beside(&mut self, rush: bool) {
         let home = HOME.load(Ordering::Relaxed);
         let beside = self.cores.into_iter().find(|core| *core != home);
@@ -231,7 +238,7 @@ mod tests {
         let mut last = own();
         last.stay(true);
         drop(last);
-        assert_eq!((cores(), home()), (before, NOWHERE), "it has ended");
+        assert_eq!((cores(), home()), (before.clone(), NOWHERE), "it has ended");
         one.stay(true);
         *STAYS.lock().unwrap() = Some((one.1, Instant::now().checked_sub(IDLE).unwrap()));
         two.stay(true);
@@ -239,6 +246,23 @@ mod tests {
         later();
         one.stay(true);
         assert_eq!((one.0.bound, home() == NOWHERE), (None, false), "and has lost its place");
+        let long_ago =
+            |own: &Own| *STAYS.lock().unwrap() = Some((own.1, Instant::now().checked_sub(IDLE).unwrap()));
+        long_ago(&two);
+        one.stay(true);
+        later();
+        two.0.cores.iter().for_each(|core| HOME.store(*core, Ordering::Relaxed));
+        two.0.bound = before.first().copied();
+        if home() != before[0] {
+            two.follow();
+            assert_eq!(two.0.bound, None, "it does not follow whoever has its place");
+        }
+        two.stay(false);
+        long_ago(&one);
+        two.stay(true);
+        two.stay(false);
+        one.stay(true);
+        assert_eq!(Some(home()), one.0.bound, "it has its place again, and was bound all the time");
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) fn open(place: &Place) -> Result<Lite, OpenError> {
     let lite = place.connect().map_err(database)?;
     quick_check(path, &lite).map_err(database)?;
     migrate(path, &lite)?;
+    layout::arrange(&lite);
     Ok(lite)
 }
 
@@ -132,11 +133,11 @@ const STEPS: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (
     version BIGINT PRIMARY KEY, description TEXT NOT NULL, installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
     success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)";
 
-/// Brings the tables to the present schema and to the way in which they lie in a file, all of it or nothing.
+/// Brings the tables to the present schema, all steps or none.
 fn migrate(path: &Path, lite: &Lite) -> Result<(), OpenError> {
     let failed = |source| OpenError::Database { path: path.to_owned(), source };
     lite.plain("BEGIN IMMEDIATE").map_err(failed)?;
-    let migrated = steps(path, lite).and_then(|()| layout::arrange(lite).map_err(failed));
+    let migrated = steps(path, lite);
     lite.plain(if migrated.is_ok() { "COMMIT" } else { "ROLLBACK" }).map_err(failed)?;
     migrated
 }

@@ -257,3 +257,39 @@ async fn rows_that_cannot_be_there_stay_where_they_are_and_are_told() {
     store.reopen().await;
     assert_eq!(in_one_tree(&store).await, [false, false]);
 }
+
+#[tokio::test]
+async fn what_somebody_else_has_made_of_a_table_stays_with_it() {
+    for made in [
+        "CREATE VIEW last AS SELECT max(seq) FROM audit",
+        "CREATE TRIGGER again AFTER UPDATE ON positions BEGIN SELECT 1; END",
+        "CREATE VIEW stale AS SELECT gone FROM nowhere",
+    ] {
+        let mut store = Store::new().await;
+        store.close().await;
+        for sql in AS_THEY_LAY {
+            store.sql(sql).await;
+        }
+        store.sql(made).await;
+        store.reopen().await;
+        assert_eq!((in_one_tree(&store).await, store.broken().await), ([false, false], None), "{made}");
+        let kept = Query::new("SELECT count(*) FROM sqlite_master WHERE name IN ('last', 'again', 'stale')");
+        assert_eq!(kept.fetch_one(&mut store.raw().await).await.unwrap().number(0).unwrap(), 1, "{made}");
+    }
+    for (made, left) in [
+        ("CREATE INDEX theirs ON audit (at)", [false, true]),
+        ("ALTER TABLE positions ADD COLUMN theirs TEXT", [true, false]),
+        ("CREATE TABLE audit_arranged (it TEXT)", [false, true]),
+    ] {
+        let mut store = Store::new().await;
+        store.person("alice").await;
+        store.close().await;
+        for sql in AS_THEY_LAY {
+            store.sql(sql).await;
+        }
+        store.sql(made).await;
+        store.reopen().await;
+        assert_eq!((in_one_tree(&store).await, store.broken().await), (left, None), "{made}");
+        store.person("bob").await;
+    }
+}
