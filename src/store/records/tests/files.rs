@@ -293,3 +293,20 @@ async fn what_somebody_else_has_made_of_a_table_stays_with_it() {
         store.person("bob").await;
     }
 }
+
+/// See `layout::MOST`.
+#[tokio::test]
+async fn long_trail_stays_as_it_is() {
+    for (entries, left) in [(20, [true, true]), (21, [false, true])] {
+        let mut store = Store::new().await;
+        for _ in 0..entries {
+            store.audit().append(entry("told")).await.unwrap();
+        }
+        store.close().await;
+        for sql in AS_THEY_LAY {
+            store.sql(sql).await;
+        }
+        store.reopen().await;
+        assert_eq!((in_one_tree(&store).await, store.broken().await), (left, None), "{entries}");
+    }
+}
