@@ -52,7 +52,7 @@ pub(super) struct Reader<D, F> {
     looks: u32,
     admission: Admission,
     /// Datagrams that the kernel has dropped, as far as is known.
-    dropped: usize,
+    dropped: u32,
 }
 
 impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
@@ -176,7 +176,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
     fn admit(&mut self, now: Instant) {
         let queue = self.socket.backlog();
         if let Some(queue) = queue {
-            self.counters.add(Event::Unread, queue.dropped.saturating_sub(self.dropped));
+            self.counters.add(Event::Unread, queue.dropped.wrapping_sub(self.dropped) as usize);
             self.dropped = queue.dropped;
         }
         let Some(share) = self.admission.adjust(queue) else { return };

@@ -10,22 +10,18 @@
 
 use super::batch::{Inbox, Kind};
 use crate::wire::radius::Code;
-use nix::libc::{sock_filter, sock_fprog};
+use nix::libc::{self, sock_filter, sock_fprog};
 use nix::sys::socket::{getsockopt, setsockopt, sockopt};
-use nix::sys::stat::fstat;
 use socket2::{Domain, Protocol, SockFilter, SockRef, Type};
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 
-/// The kernel tells its list of sockets in parts, and leaves one out now and then (once in some 5,000 times) while others come
-/// and go: so often it is read before the socket is taken to be missing.
-const LOOKS: u32 = 3;
-
-/// Bytes of kernel buffer asked for in each direction: a burst must wait there, not get lost. The kernel takes twice that if
-/// `net.core.rmem_max` lets it, and counts some 800 for a request, so that 2,600 can wait: a few hundredths of a second, and no
-/// answer comes much too late.
-const KERNEL_BUFFER: usize = 1 << 20;
+/// Octets asked for, for what waits to be read and for what waits to be sent: a burst must wait there, not get lost. The kernel takes
+/// twice that if `net.core.rmem_max` lets it, and counts some 800 for a request, so that 10,400 can wait. So many do only until
+/// `admission.rs` has looked: each waits for all before it.
+const ROOM: usize = 4 << 20;
+const ROOM_TO_SEND: usize = 1 << 20;
 
 /// Of the kernel's filters: an octet at a place of the packet.
 const LOAD_OCTET: u16 = 0x30;
@@ -74,7 +70,7 @@ impl Socket {
             socket.set_only_v6(*v6.ip() != Ipv6Addr::UNSPECIFIED)?;
         }
         // The kernel caps it silently; a smaller buffer still works.
-        socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+        socket.set_recv_buffer_size(ROOM)?;
         if shared {
             setsockopt(&socket, sockopt::ReusePort, &true)?;
         }
@@ -122,22 +118,10 @@ impl Socket {
         self.inner.as_raw_fd()
     }
 
-    /// What has not been read; none where the kernel does not tell.
+    /// What has not been read; none where the kernel does not tell, before 4.12.
     pub(super) fn backlog(&self) -> Option<Backlog> {
-        looked_for(|| self.look())
-    }
-
-    fn look(&self) -> Option<Backlog> {
-        let table = match self.local {
-            SocketAddr::V4(_) => "/proc/self/net/udp",
-            SocketAddr::V6(_) => "/proc/self/net/udp6",
-        };
-        let table = std::fs::read_to_string(table).ok()?;
-        let inode = fstat(&self.inner).ok()?.st_ino.to_string();
-        let room = getsockopt(&self.inner, sockopt::RcvBuf).ok()?;
-        let (queued, dropped) = table.lines().find_map(|line| queued(line, &inode))?;
-        let fullness = f64::from(queued) / f64::from(u32::try_from(room).ok()?.max(1));
-        Some(Backlog { fullness, dropped, room })
+        let [queued, room, .., dropped] = getsockopt(&self.inner, Memory).ok()?;
+        Some(Backlog { queued, room, dropped })
     }
 
     /// From now on the kernel takes all Status-Server, and this share of everything else at random, of 1.
@@ -171,7 +155,7 @@ fn prepare(socket: &socket2::Socket, address: SocketAddr) -> io::Result<(Kind, b
         Kind::V6Any => setsockopt(socket, sockopt::Ipv6RecvPacketInfo, &true)?,
         Kind::V4 | Kind::V6 => {}
     }
-    socket.set_send_buffer_size(KERNEL_BUFFER)?;
+    socket.set_send_buffer_size(ROOM_TO_SEND)?;
     socket.set_nonblocking(true)?;
     let cuts = setsockopt(socket, sockopt::UdpGsoSegment, &0).is_ok();
     Ok((kind, cuts))
@@ -191,28 +175,21 @@ fn share_by_identifier(of_the_set: &UdpSocket, sockets: usize) -> io::Result<()>
     Ok(setsockopt(of_the_set, sockopt::AttachReusePortCbpf, &program)?)
 }
 
-/// What is found in one of a few looks.
-fn looked_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    (0..LOOKS).find_map(|_| look())
-}
+/// `SO_MEMINFO`: octets that are queued and have room for reading, six numbers about writing and more, datagrams dropped.
+#[derive(Clone, Copy)]
+struct Memory;
+nix::getsockopt_impl!(Memory, libc::SOL_SOCKET, libc::SO_MEMINFO, [u32; 9], sockopt::GetStruct<[u32; 9]>);
 
 /// The queue in the kernel.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Backlog {
-    /// How much of the buffer is full, of 1.
-    pub(super) fullness: f64,
-    /// Datagrams dropped since the socket is there.
-    pub(super) dropped: usize,
-    /// Octets of the buffer, as the kernel counts them.
-    pub(super) room: usize,
-}
-
-/// Octets that wait in the socket with this inode, and datagrams dropped, if this is its line of `/proc/net/udp`.
-fn queued(line: &str, inode: &str) -> Option<(u32, usize)> {
-    let fields: Vec<_> = line.split_ascii_whitespace().collect();
-    let [_, _, _, _, queues, _, _, _, _, this, _, _, dropped, ..] = fields.as_slice() else { return None };
-    let (_, received) = queues.split_once(':').filter(|_| *this == inode)?;
-    Some((u32::from_str_radix(received, 16).ok()?, dropped.parse().ok()?))
+    /// Octets that wait, as the kernel counts them: some 800 for a request. What was read is among them for a while, since the kernel
+    /// gives that back in one go.
+    pub(super) queued: u32,
+    /// Octets that there is room for. What comes beyond is dropped.
+    pub(super) room: u32,
+    /// Datagrams dropped since the socket is there, modulo 2^32.
+    pub(super) dropped: u32,
 }
 
 /// A filter that takes what is no Status-Server only where the kernel's random number is below.

@@ -1,6 +1,7 @@
 //! Moves what SQLite's log holds into the file, beside the thread that commits: a commit that had to do it as well would keep
 //! everybody waiting who logs in meanwhile.
 
+use super::failure;
 use super::sqlite::{Lite, Place};
 use crate::store::Result;
 use std::io;
@@ -9,23 +10,26 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often.
+/// How often; and how often while so many pages and more are in the log, 4 MiB.
 const EVERY: Duration = Duration::from_millis(250);
+const SOON: Duration = Duration::from_millis(50);
+const MANY: i64 = 1024;
 /// Pages in the log at which whoever commits does it after all, so that it begins anew also where commits follow each other without
-/// a pause: 128 MiB.
-pub(super) const AT_LAST: i32 = 32_768;
+/// a pause: 32 MiB. While the log's file grows a commit takes longer, so it is not to grow for long.
+pub(super) const AT_LAST: i32 = 8192;
 /// Octets of the file of the log that stay when it begins anew. Tests are not to write so much.
-pub(super) const LONGEST: i64 = if cfg!(test) { 1 << 20 } else { 160 << 20 };
+pub(super) const LONGEST: i64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// The thread that does it; none for PostgreSQL, which has its own.
 #[derive(Default)]
 pub(super) struct Checkpoints(Mutex<Option<(Sender<()>, JoinHandle<()>)>>);
 
-/// Passive: waits for nobody and keeps nobody waiting.
-fn checkpoint(kept: Option<Lite>, place: &Place) -> Result<Lite> {
+/// Passive: waits for nobody and keeps nobody waiting. The pages in the log.
+fn checkpoint(kept: Option<Lite>, place: &Place) -> Result<(Lite, i64)> {
     let lite = kept.map_or_else(|| place.plain(), Ok)?;
-    lite.plain("PRAGMA wal_checkpoint(PASSIVE)")?;
-    Ok(lite)
+    let checkpointed = lite.raw().query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1));
+    let pages = checkpointed.map_err(failure)?;
+    Ok((lite, pages))
 }
 
 impl Checkpoints {
@@ -34,10 +38,13 @@ impl Checkpoints {
         let work = move || {
             // Whoever serves logins goes first. On Linux it is the nice value of the calling thread; without it, this works as well.
             let _ = rustix::process::nice(5);
-            let (mut kept, mut failed) = (None, false);
-            while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+            let (mut kept, mut failed, mut pause) = (None, false, EVERY);
+            while stopped.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
                 match checkpoint(kept.take(), &place) {
-                    Ok(lite) => (kept, failed) = (Some(lite), false),
+                    Ok((lite, pages)) => {
+                        (kept, failed) = (Some(lite), false);
+                        pause = if pages < MANY { EVERY } else { SOON };
+                    }
                     // Those who commit may not notice before the log has filled the disk. It is tried again on a new connection.
                     Err(error) => {
                         if !failed {
