@@ -10,10 +10,10 @@ use crate::eap::{InnerMethod, NameKind, Settings, witnessed};
 use crate::wire::eap::Method;
 use crate::wire::x509::{Facts, list_validity};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, pem::PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion, version};
+use rustls::{RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion, version};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -183,6 +183,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         rounds: rounds?,
         octets: usize::try_from(octets?).ok()? * 1024,
         session_lifetime,
+        light_key: is_light(&identity.key),
         lists_end,
     };
     let eap = Eap {
@@ -257,6 +258,13 @@ fn server(
     // One is enough, because a resumed session brings another.
     config.send_tls13_tickets = 1;
     Ok(config)
+}
+
+/// Whether the key signs in some tens of microseconds.
+fn is_light(key: &PrivateKeyDer<'_>) -> bool {
+    let light = [SignatureScheme::ECDSA_NISTP256_SHA256, SignatureScheme::ED25519];
+    let key = provider().key_provider.load_private_key(key.clone_key());
+    key.is_ok_and(|key| key.choose_scheme(&light).is_some())
 }
 
 /// Who vouches for client certificates.
@@ -384,4 +392,19 @@ fn trust(identity: &Identity, clients: Option<&[u8]>, rules: &str) -> [u8; 32] {
     hash.update([0]);
     hash.update(rules);
     hash.finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_curves_are_light_and_nothing_else() {
+        let light = |algorithm| {
+            let key = rcgen::KeyPair::generate_for(algorithm).unwrap().serialize_der();
+            is_light(&PrivateKeyDer::try_from(key).unwrap())
+        };
+        assert!(light(&rcgen::PKCS_ECDSA_P256_SHA256) && light(&rcgen::PKCS_ED25519));
+        assert!(!light(&rcgen::PKCS_ECDSA_P384_SHA384) && !light(&rcgen::PKCS_RSA_SHA256));
+    }
 }

@@ -13,9 +13,9 @@ use super::question::{Ended, Place, Question, Step};
 use super::sessions::{Claim, Ledger, Scope};
 use super::ttls::Ttls;
 use super::tunnel::{Heard, Tunnel, TunnelError};
-use super::{NameKind, Settings};
+use super::{Cost, NameKind, Settings};
 use crate::base::Timestamp;
-use crate::wire::eap::{Code, Flags, Method, Packet, failure, request};
+use crate::wire::eap::{Code, Flags, Fragment, Method, Packet, failure, request};
 use crate::wire::x509::{Facts, Names};
 use std::fmt;
 use std::sync::Arc;
@@ -115,17 +115,25 @@ impl Conversation {
         }
     }
 
-    /// Whether taking this response may be the arithmetic of public keys, which takes a hundred times as long as anything else.
-    pub fn is_costly(&self, response: &[u8]) -> bool {
-        let found = || self.ledger.as_ref().is_some_and(|ledger| ledger.has_found());
-        let tls13 = || self.tunnel.as_ref().is_some_and(Tunnel::is_tls13);
-        let costly = match self.state {
-            State::AwaitMethod => true,
-            // In TLS 1.3 only a certificate of the peer is left then, and where a session was found nothing is.
-            State::AwaitHandshake => !found() && (!tls13() || self.method == Some(Method::TLS)),
-            _ => false,
+    /// What taking this response may cost at most.
+    pub fn cost(&self, response: &[u8]) -> Cost {
+        let Some(tunnel) = &self.tunnel else { return Cost::Light };
+        let cost = match (&self.state, tunnel.course()) {
+            // A key exchange, and the signature that belongs to it. Whether it names a session is seen only then.
+            (State::AwaitMethod | State::AwaitHandshake, None) if self.settings.light_key => Cost::Middle,
+            (State::AwaitMethod | State::AwaitHandshake, None) => Cost::Heavy,
+            // The certificate of the peer, whose keys are as large as they are.
+            (State::AwaitHandshake, Some(Handshake::Full)) if tunnel.method == Method::TLS => Cost::Heavy,
+            // The other half of a key exchange of TLS 1.2.
+            (State::AwaitHandshake, Some(Handshake::Full)) if !tunnel.is_tls13() => Cost::Middle,
+            _ => Cost::Light,
         };
-        costly && response.len() > LONG && self.awaited(response).is_some()
+        // Only the last part of a message is looked into.
+        let last = |data| Fragment::decode(data).is_ok_and(|part| !part.more && !part.is_acknowledgement());
+        match self.awaited(response) {
+            Some((method, data)) if method != Method::NAK && last(data) => cost,
+            _ => Cost::Light,
+        }
     }
 
     /// The method of a response that was asked for, and what it says.
@@ -371,7 +379,5 @@ impl Conversation {
     }
 }
 
-/// A response up to that length asks for the next part, or another method.
-const LONG: usize = 16;
 /// A Framed-MTU below that is not believed: no handshake would come to its end.
 const SMALLEST: usize = 64;

@@ -63,6 +63,8 @@ pub trait TlsEngine: Send {
     fn send(&mut self) -> Vec<u8>;
     /// How far the handshake is.
     fn handshake(&self) -> Handshake;
+    /// As what it will end; none as long as a hello is awaited, or may be: the first, or another one (RFC 8446 §4.1.4).
+    fn course(&self) -> Option<Handshake>;
     /// Whether it is TLS 1.3, where keys are derived by other labels and tickets follow the handshake.
     fn is_tls13(&self) -> bool;
     /// What the peer has sent through the tunnel since the last call.
@@ -171,6 +173,14 @@ impl TlsEngine for Rustls {
             _ if self.connection.is_handshaking() => Handshake::Underway,
             Some(HandshakeKind::Resumed) => Handshake::Resumed,
             _ => Handshake::Full,
+        }
+    }
+
+    fn course(&self) -> Option<Handshake> {
+        match self.connection.handshake_kind()? {
+            HandshakeKind::Full => Some(Handshake::Full),
+            HandshakeKind::Resumed => Some(Handshake::Resumed),
+            HandshakeKind::FullWithHelloRetryRequest => None,
         }
     }
 

@@ -63,6 +63,17 @@ pub enum NameKind {
     Common,
 }
 
+/// What it costs to take a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cost {
+    /// Some microseconds: hashes and ciphers.
+    Light,
+    /// Some tens of microseconds: a key exchange, and a signature by P-256 or Ed25519.
+    Middle,
+    /// Anything up to milliseconds: a signature by RSA, or a certificate of the peer.
+    Heavy,
+}
+
 /// What is the same for all conversations.
 #[derive(Clone)]
 pub struct Settings {
@@ -82,6 +93,8 @@ pub struct Settings {
     pub octets: usize,
     /// How long a session can be resumed after its login; zero: not at all.
     pub session_lifetime: Duration,
+    /// The key of the server's certificate signs in some tens of microseconds ([`Cost::Middle`]).
+    pub light_key: bool,
     /// From then on the lists of revoked certificates vouch for nobody; none: there are no lists.
     pub lists_end: Option<Timestamp>,
 }

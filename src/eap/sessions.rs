@@ -145,11 +145,6 @@ impl Ledger {
         self.notes().resumed.as_ref().map(|(_, claim)| claim.clone())
     }
 
-    /// Whether a session was found.
-    pub(super) fn has_found(&self) -> bool {
-        self.notes().resumed.is_some()
-    }
-
     /// The person was let in: from now on the sessions of this conversation can be resumed.
     pub(super) fn commit(&self, claim: &Claim) {
         let pending = std::mem::take(&mut self.notes().pending);

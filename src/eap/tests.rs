@@ -47,6 +47,7 @@ impl World {
             rounds: 64,
             octets: 65536,
             session_lifetime: Duration::from_secs(60),
+            light_key: true,
             lists_end: None,
         };
         let now = Timestamp::from_secs(1000);
@@ -129,6 +130,8 @@ struct Run {
     end: Step,
     device: ClientConnection,
     questions: Vec<String>,
+    /// What it was expected to cost to take each response.
+    costs: Vec<Cost>,
     /// Sessions that there were when it was decided.
     early: usize,
     /// The longest packet that the server sent.
@@ -146,6 +149,11 @@ fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes):
     let (mut conversation, mut step) = world.start(&[method]);
     let (mut heard, mut queue, mut told) = (Vec::new(), std::collections::VecDeque::new(), false);
     let (mut questions, mut longest, mut early) = (Vec::new(), 0, 0);
+    let mut costs = Vec::new();
+    let mut receive = |conversation: &mut Conversation, response: Vec<u8>| {
+        costs.push(conversation.cost(&response));
+        conversation.receive(&response)
+    };
     loop {
         let bytes = match step {
             Step::Request(bytes) => bytes,
@@ -161,7 +169,7 @@ fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes):
                 early = world.sessions.len();
                 continue;
             }
-            end => return Run { end, device, questions, early, longest },
+            end => return Run { end, device, questions, costs, early, longest },
         };
         longest = longest.max(bytes.len());
         let packet = Packet::decode(&bytes).unwrap();
@@ -169,7 +177,7 @@ fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes):
             let fragment = Fragment::decode(packet.data).unwrap();
             heard.extend_from_slice(fragment.data);
             if fragment.more {
-                step = conversation.receive(&respond(&packet, method, &[0]));
+                step = receive(&mut conversation, respond(&packet, method, &[0]));
                 continue;
             }
         }
@@ -200,7 +208,7 @@ fn login(world: &World, method: Method, config: &Arc<ClientConfig>, (part, yes):
             }
         }
         let next = queue.pop_front().unwrap_or_else(|| vec![0]);
-        step = conversation.receive(&respond(&packet, method, &next));
+        step = receive(&mut conversation, respond(&packet, method, &next));
     }
 }
 
@@ -222,6 +230,71 @@ fn both_sides_have_the_same_key_whatever_the_version_and_the_size_of_fragments()
             assert_eq!(key.expose()[..], material.unwrap()[..64]);
         }
     }
+}
+
+#[test]
+fn only_what_may_be_arithmetic_of_public_keys_is_expected_to_cost_much() {
+    use Cost::{Heavy, Light, Middle};
+    let costs = |light_key: bool, version, method| {
+        let mut world = World::new(1200);
+        let mut config = world.device(version);
+        if method == Method::TLS {
+            config = world.with_certificates(version);
+        }
+        Arc::make_mut(&mut world.settings).light_key = light_key;
+        let costs = || {
+            let run = login(&world, method, &config, (1000, true));
+            assert!(matches!(run.end, Step::Success { .. }), "{:?}", run.end);
+            run.costs
+        };
+        // What a session brings is not known before the hello was read.
+        [costs(), costs()]
+    };
+    for (light_key, hello) in [(true, Middle), (false, Heavy)] {
+        for method in [Method::TTLS, Method::TLS] {
+            let key_exchange = if method == Method::TLS { Heavy } else { Middle };
+            let [full, resumed] = costs(light_key, &version::TLS12, method);
+            assert_eq!(full[..2], [hello, key_exchange]);
+            assert!(full[2..].iter().all(|cost| *cost == Light), "{full:?}");
+            assert_eq!(resumed, [hello, Light]);
+            let finished = if method == Method::TLS { Heavy } else { Light };
+            let [full, resumed] = costs(light_key, &version::TLS13, method);
+            assert_eq!(full[..2], [hello, finished]);
+            assert!(full[2..].iter().all(|cost| *cost == Light), "{full:?}");
+            assert_eq!(resumed, [hello, Light, Light]);
+        }
+    }
+    // A part is only kept.
+    let mut world = World::new(1200);
+    Arc::make_mut(&mut world.settings).light_key = false;
+    let run = ttls(&world, &world.device(&version::TLS13), 60, true);
+    let heavy = run.costs.iter().position(|cost| *cost == Heavy);
+    assert!(heavy > Some(1), "{:?}", run.costs);
+    assert_eq!(run.costs.iter().filter(|cost| **cost != Light).count(), 1, "{:?}", run.costs);
+}
+
+// RFC 8446 §4.1.4
+#[test]
+fn second_hello_is_expected_to_cost_as_much_as_the_first() {
+    let mut world = World::new(1200);
+    let only = |group| {
+        let mut provider = rustls::crypto::aws_lc_rs::default_provider();
+        provider.kx_groups = group;
+        Arc::new(provider)
+    };
+    use rustls::crypto::aws_lc_rs::kx_group::{SECP256R1, SECP384R1};
+    let server =
+        ServerConfig::builder_with_provider(only(vec![SECP384R1])).with_safe_default_protocol_versions();
+    let resolver = Arc::clone(&world.settings.ttls.cert_resolver);
+    let server = server.unwrap().with_no_client_auth().with_cert_resolver(resolver);
+    let settings = Arc::make_mut(&mut world.settings);
+    (settings.ttls, settings.light_key) = (Arc::new(server), false);
+    let device = ClientConfig::builder_with_provider(only(vec![SECP256R1, SECP384R1]));
+    let device = device.with_protocol_versions(&[&version::TLS13]).unwrap();
+    let device = device.with_root_certificates(world.roots.clone()).with_no_client_auth();
+    let run = ttls(&world, &Arc::new(device), 1000, true);
+    assert!(matches!(run.end, Step::Success { .. }), "{:?}", run.end);
+    assert_eq!(run.costs[..2], [Cost::Heavy; 2]);
 }
 
 // CVE-2017-9148

@@ -135,6 +135,10 @@ impl Tunnel {
         self.engine.handshake()
     }
 
+    pub(super) fn course(&self) -> Option<Handshake> {
+        self.engine.course()
+    }
+
     pub(super) fn is_tls13(&self) -> bool {
         self.engine.is_tls13()
     }

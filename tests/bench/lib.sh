@@ -62,7 +62,7 @@ prepared() {
 
 # freeradius_as NAME PORT: one of its configurations; sets $peer
 freeradius_as() {
-    freeradius -f -d "$base/$1" -l "$base/$1/radius.log" &
+    "${server_on[@]}" freeradius -f -d "$base/$1" -l "$base/$1/radius.log" &
     peer=$!
     pids+=("$peer")
     until_holds "FreeRADIUS" answers "127.0.0.1:$2"
@@ -161,9 +161,9 @@ fact() {
     mv "$results/facts.new" "$results/facts.json"
 }
 
-# side NAME HOST:PORT PID[,PID]: who takes turns: A is FreeRADIUS, B Doorward, C the echo
-declare -A address watched
-side() { address[$1]=$2 watched[$1]=$3; }
+# side NAME HOST:PORT PID[,PID] [RADLOAD-ARGUMENTS]: who takes turns: A is FreeRADIUS, B Doorward, C the echo
+declare -A address watched also
+side() { address[$1]=$2 watched[$1]=$3 also[$1]=${4-}; }
 
 # turns NAME SIDES RADLOAD-ARGUMENTS…: as compare.sh does it, A, B, A, B …; reports in $results/NAME. With codes every round
 # begins with a new half minute, because each counts once.
@@ -175,7 +175,8 @@ turns() {
         [[ " $* " != *" --otp "* ]] || new_step
         for who in $sides; do
             file=$results/$name/$who-$round
-            "${client_on[@]}" "$RADLOAD" "$1" --server "${address[$who]}" --secret testing123 --pid "${watched[$who]}" --expect accept --json \
+            # shellcheck disable=SC2086 # several arguments
+            "${client_on[@]}" "$RADLOAD" "$1" ${also[$who]} --server "${address[$who]}" --secret testing123 --pid "${watched[$who]}" --expect accept --json \
                 "${@:2}" >"$file.json" 2>"$file.err" || { cat "$file.err" >&2 && exit 1; }
         done
     done

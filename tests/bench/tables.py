@@ -56,6 +56,10 @@ def rss(report):
     return sum(process["rss_kib"] for process in report["usage"]["processes"]) / 1024
 
 
+def client(report):
+    return report["usage"]["machine"]["client"]
+
+
 def latency(percent):
     return lambda report: report["latency"][f"p{percent}_us"] / 1000
 
@@ -69,9 +73,9 @@ def shown(value, form):
     return "–" if value is None else form.format(value)
 
 
-def compared(case, turns, what, value, form):
-    """A row: FreeRADIUS, Doorward, their ratio, the echo."""
-    peer, ours, echo = (case.median(turns, side, value) for side in "ABC")
+def compared(case, turns, what, value, form, sides="ABC"):
+    """A row: FreeRADIUS, Doorward, their ratio, the echo if there is one."""
+    peer, ours, echo = (case.median(turns, side, value) for side in [*sides, None][:3])
     ratio = f"{ours / peer:.2f}" if peer and ours else "–"
     return (what, shown(peer, form), shown(ours, form), ratio, shown(echo, form))
 
@@ -178,16 +182,23 @@ def overload(case):
 def wifi(case):
     rows = [("", "FreeRADIUS", "Doorward", "ratio")]
 
-    def add(turns, name):
-        rows.append(compared(case, turns, f"**{name}**: logins/s", rate, "{:,.0f}")[:4])
-        rows.append(compared(case, turns, "… server CPU for each", cpu, "{:.0f} µs")[:4])
+    def add(turns, name, sides="AB"):
+        rows.append(compared(case, turns, f"**{name}**: logins/s", rate, "{:,.0f}", sides)[:4])
+        rows.append(compared(case, turns, "… server CPU for each", cpu, "{:.0f} µs", sides)[:4])
 
     for certificate, name in [("ec", "P-256"), ("rsa", "RSA, 2,048 bits")]:
         for version in (2, 3):
             add(f"full-1{version}-{certificate}", f"whole handshakes, TLS 1.{version}, {name}")
-    for version in (2, 3):
-        add(f"resumed-1{version}-ec", f"resumed, TLS 1.{version}, P-256")
-        rows.append(compared(case, f"resumed-1{version}-ec", "… resumed of all after the first 300", again, "{:.0%}")[:4])
+    for turns, name in (("resumed", "resumed"), ("apart", "resumed, one core for the server and one for the client")):
+        if not (case.dir / turns).exists():
+            continue
+        best = max(case.median(turns, side, rate) for side in ("A", "A3"))
+        for version, sides in (("1.2", ("A", "B")), ("1.3", ("A3", "B3"))):
+            add(turns, f"{name}, TLS {version}, P-256", sides)
+            ours = case.median(turns, sides[1], rate)
+            rows.append(("… beside FreeRADIUS's best, by either version", f"{best:,.0f}", f"{ours:,.0f}", f"{ours / best:.2f}"))
+            rows.append(compared(case, turns, "… resumed of all after the first 300", again, "{:.0%}", sides)[:4])
+            rows.append(compared(case, turns, "… cores of the client, which has one thread", client, "{:.2f}", sides)[:3] + ("",))
     for version in (2, 3):
         each = [case.facts[f"{side}.1{version}.each_kib"] for side in "AB"]
         rows.append((f"**10,000 conversations open, TLS 1.{version}**: RSS for each", *(f"{kib:.1f} KiB" for kib in each),

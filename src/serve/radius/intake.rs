@@ -14,7 +14,7 @@ use super::examine::{Examined, examine_all, wanted};
 use super::in_flight::{About, End};
 use super::job::{Done, Job};
 use super::outbox::Outbox;
-use super::socket::canonical;
+use super::socket::{Socket, canonical};
 use crate::config::{Client, Config};
 use crate::engine::login::Undecided;
 use crate::engine::meters::{Meters, Sampler, Stage, Timing};
@@ -278,6 +278,13 @@ impl Intake {
         }
         drafts.clear();
         unsigned.clear();
+    }
+
+    /// Signs and sends what was answered.
+    pub(super) fn flush(&mut self, socket: &Socket) {
+        self.sign_all();
+        self.shell.counters.add(Event::Answered, self.outbox.len());
+        self.outbox.flush(socket);
     }
 
     /// After a mistake in the program: what was answered before it is signed and leaves, for a passcode that was used up is not good once more. Whatever

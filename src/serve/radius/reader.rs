@@ -3,7 +3,7 @@
 //! It waits for its socket and its [`Bell`] itself, and not in the runtime's way, whose threads hand sockets and tasks to each
 //! other, so that answers came later. What a login awaits is the runtime's, and rings. A turn takes what can go on, reads one batch, and sends every answer that came of both together. So a lone request is
 //! answered without delay, and under load the calls into the kernel are shared. Logins are polled here; what takes long
-//! (password hashes, TLS handshakes, the store) runs elsewhere.
+//! (password hashes, the store, most TLS handshakes: [`workers`]) runs elsewhere.
 
 use super::admission::{Admission, SUSPICIOUS};
 use super::batch::{BATCH, Inbox};
@@ -14,7 +14,7 @@ use super::in_flight::InFlight;
 use super::intake::Intake;
 use super::job::{Done, Job};
 use super::socket::Socket;
-use super::{Counters, Shell};
+use super::{Counters, Shell, workers};
 use crate::base::affinity;
 use crate::wire::radius::Code;
 use nix::poll::PollTimeout;
@@ -99,6 +99,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
 
     fn turn(&mut self) -> Turn {
         affinity::follow();
+        workers::begin_turn();
         let stage = self.bell.stage();
         let now = Instant::now();
         self.intake.refresh();
@@ -118,7 +119,7 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
             self.admission.give_up();
             let _ = self.socket.admit(1.0);
         }
-        self.flush();
+        self.intake.flush(&self.socket);
         if advanced {
             return Turn::More;
         }
@@ -165,8 +166,13 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
         }
         for ((received, _), examined) in self.inbox.iter().zip(examined) {
             let Some((job, about)) = self.intake.datagram(received, examined, now) else { continue };
+            let own = workers::own();
             if let Some((about, end)) = self.in_flight.begin(|| (self.decide)(job), about) {
                 self.intake.ended(&about, end, now);
+            }
+            if workers::own() < own {
+                // That took a while: who has an answer already shall not wait for the next one.
+                self.intake.flush(&self.socket);
             }
         }
         self.inbox.len() == BATCH
@@ -188,12 +194,6 @@ impl<D: Fn(Job) -> F, F: Future<Output = Done>> Reader<D, F> {
                 tracing::warn!(%error, "the kernel takes no filter; where too many requests arrive, Status-Server waits with them");
             }
         }
-    }
-
-    fn flush(&mut self) {
-        self.intake.sign_all();
-        self.counters.add(Event::Answered, self.intake.outbox.len());
-        self.intake.outbox.flush(&self.socket);
     }
 
     /// The next deadline or delayed answer, or look at the queue.

@@ -1,15 +1,46 @@
 //! Threads for what a reader must not do itself: the arithmetic of a TLS handshake takes tenths of a millisecond, and with large keys
 //! some milliseconds, in which everything else on its socket would wait, and cores whose readers have nothing to do would stay idle.
+//! A few with small keys it does itself in each turn ([`may_do`]).
 //!
 //! As many threads as there are cores, begun when there is something to do. What waits is bounded by the requests under way
 //! (`radius.max_in_flight`).
 
 use crate::base::affinity::stay;
+use crate::eap::Cost;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::oneshot;
+
+/// So many of middle cost a reader does itself in a turn: to hand one over costs a third of it, and with more, whatever came with them
+/// would wait for them.
+const EACH_TURN: usize = 4;
+
+thread_local! {
+    /// So many the calling thread may still do itself.
+    static OWN: Cell<usize> = const { Cell::new(0) };
+}
+
+/// The calling thread begins a turn, and may do some itself.
+pub(super) fn begin_turn() {
+    OWN.set(EACH_TURN);
+}
+
+/// So many the calling thread may still do itself in its turn.
+pub(super) fn own() -> usize {
+    OWN.get()
+}
+
+/// Whether the calling thread may do something of this cost itself.
+pub(super) fn may_do(cost: Cost) -> bool {
+    match cost {
+        Cost::Light => true,
+        Cost::Middle => OWN.replace(OWN.get().saturating_sub(1)) > 0,
+        Cost::Heavy => false,
+    }
+}
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -172,6 +203,18 @@ mod tests {
         drop(workers);
         while shared.strong_count() > 0 {
             tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn reader_does_a_few_itself_in_each_turn_and_none_of_any_cost() {
+        let done = |cost| (0..EACH_TURN + 2).filter(|_| may_do(cost)).count();
+        assert_eq!((own(), done(Cost::Middle)), (0, 0), "it has no turns");
+        for _ in 0..2 {
+            begin_turn();
+            assert_eq!(done(Cost::Heavy), 0);
+            assert_eq!((done(Cost::Light), own()), (EACH_TURN + 2, EACH_TURN));
+            assert_eq!((done(Cost::Middle), own()), (EACH_TURN, 0));
         }
     }
 

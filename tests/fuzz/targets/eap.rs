@@ -87,6 +87,7 @@ fn settings(packet: usize) -> Arc<Settings> {
         rounds: 40,
         octets: 65536,
         session_lifetime: Duration::from_secs(600),
+        light_key: true,
         lists_end: None,
     })
 }
@@ -141,7 +142,7 @@ fn conversation(reader: &mut Reader<'_>) {
                 respond(identifier, method, &[&[0], reader.take(length)].concat())
             }
         };
-        let _ = conversation.is_costly(&response);
+        let _ = conversation.cost(&response);
         step = conversation.receive(&response);
     }
 }

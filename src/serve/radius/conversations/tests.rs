@@ -40,6 +40,7 @@ impl World {
             rounds: 64,
             octets: 65536,
             session_lifetime: Duration::ZERO,
+            light_key: true,
             lists_end: None,
         };
         let place = Place {

@@ -5,6 +5,7 @@ use super::super::in_flight::End;
 use super::*;
 use crate::config::{self, Config};
 use crate::domain::reason::Reason;
+use crate::eap::Cost;
 use crate::engine::login::Verdict;
 use crate::wire::radius::{AttributeType, Request, SharedSecret, verify_response};
 use arc_swap::ArcSwap;
@@ -44,7 +45,8 @@ fn with_password(identifier: u8, user: &[u8]) -> Vec<u8> {
     request.seal(&SharedSecret::new(SECRET.into()).unwrap()).unwrap()
 }
 
-/// A reader whose logins are refused at once; but `wait` waits for the semaphore, and `panic` panics.
+/// A reader whose logins are refused at once; but `wait` waits for the semaphore, `panic` panics, and `costly` is done by the reader itself if
+/// it may.
 struct World {
     counters: Arc<Counters>,
     shell: Arc<Shell>,
@@ -52,6 +54,8 @@ struct World {
     bell: Arc<Bell>,
     gate: Arc<Semaphore>,
     begun: Arc<AtomicUsize>,
+    /// Costly ones that the reader has done itself.
+    own: Arc<AtomicUsize>,
     /// Names that were announced together.
     announced: Arc<Mutex<Vec<Vec<String>>>>,
     over: oneshot::Receiver<()>,
@@ -69,6 +73,8 @@ impl World {
         let (address, bell) = (socket.local(), Bell::new().unwrap());
         let (gate, begun) = (Arc::new(Semaphore::new(0)), Arc::<AtomicUsize>::default());
         let (gates, begins) = (Arc::clone(&gate), Arc::clone(&begun));
+        let own = Arc::<AtomicUsize>::default();
+        let does = Arc::clone(&own);
         let (release, released) = std::sync::mpsc::channel();
         let announced = Arc::<Mutex<Vec<_>>>::default();
         let hears = Arc::clone(&announced);
@@ -78,8 +84,10 @@ impl World {
         let decide = move |job: Job| {
             begins.fetch_add(1, Ordering::SeqCst);
             let gate = Arc::clone(&gates);
-            if job.wanted.username.as_str() == "hold" {
-                let _ = released.recv();
+            match job.wanted.username.as_str() {
+                "hold" => drop(released.recv()),
+                "costly" if workers::may_do(Cost::Middle) => drop(does.fetch_add(1, Ordering::SeqCst)),
+                _ => {}
             }
             async move {
                 let Job { config, client, wanted, .. } = job;
@@ -103,7 +111,7 @@ impl World {
         });
         let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         client.connect(address).await.unwrap();
-        Self { counters, shell, address, bell, gate, begun, announced, over, client, release }
+        Self { counters, shell, address, bell, gate, begun, own, announced, over, client, release }
     }
 
     async fn send(&self, datagram: &[u8]) {
@@ -150,6 +158,32 @@ async fn reader_that_takes_no_turns_shows() {
     assert!(!world.bell.has_seen(asked), "it is held up");
     world.release.send(()).unwrap();
     until(|| world.bell.has_seen(asked)).await;
+}
+
+/// Of those that come together it does the first itself, and what has an answer then does not wait for the next one.
+#[tokio::test]
+async fn costly_ones_are_done_by_the_reader_a_few_in_each_turn_and_answered_at_once() {
+    let world = World::new("").await;
+    world.send(&login(1, "hold")).await;
+    until(|| world.begun.load(Ordering::SeqCst) == 1).await;
+    for identifier in 2..12 {
+        world.send(&login(identifier, "costly")).await;
+    }
+    world.send(&login(12, "hold")).await;
+    world.release.send(()).unwrap();
+    for identifier in 1..6 {
+        assert_eq!(world.answer().await, identifier);
+    }
+    until(|| world.begun.load(Ordering::SeqCst) == 12).await;
+    assert_eq!(world.own.load(Ordering::SeqCst), 4);
+    assert!(world.client.try_recv(&mut [0; 4096]).is_err(), "the others leave with the last");
+    world.release.send(()).unwrap();
+    for identifier in 6..13 {
+        assert_eq!(world.answer().await, identifier);
+    }
+    world.send(&login(13, "costly")).await;
+    assert_eq!(world.answer().await, 13);
+    assert_eq!(world.own.load(Ordering::SeqCst), 5, "it may again");
 }
 
 /// Who comes alone, has no password or no name that could be anybody's, is not.

@@ -10,7 +10,7 @@ use crate::engine::login::Undecided;
 use crate::engine::meters::Outcome;
 use crate::serve::radius::conversations::{Decided, Held};
 use crate::serve::radius::counters::Event;
-use crate::serve::radius::workers::Workers;
+use crate::serve::radius::workers::{self, Workers};
 use crate::wire::eap::{Code, Packet, failure};
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ impl Turn<'_> {
         }
         if undecided && open.conversation.question().is_some() {
             open.came = Some(Step::Ask);
-        } else if open.conversation.is_costly(message) {
+        } else if !workers::may_do(open.conversation.cost(message)) {
             let message = message.to_vec();
             let work = move || {
                 held.receive(&message);
