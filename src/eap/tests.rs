@@ -271,6 +271,14 @@ fn only_what_may_be_arithmetic_of_public_keys_is_expected_to_cost_much() {
     let heavy = run.costs.iter().position(|cost| *cost == Heavy);
     assert!(heavy > Some(1), "{:?}", run.costs);
     assert_eq!(run.costs.iter().filter(|cost| **cost != Light).count(), 1, "{:?}", run.costs);
+    // Whoever asks for the next part of ours, or for another method, brings nothing.
+    let world = World::new(100);
+    let run = ttls(&world, &world.device(&version::TLS12), 1000, true);
+    assert_eq!(run.costs.iter().filter(|cost| **cost != Light).count(), 2, "{:?}", run.costs);
+    let (conversation, step) = world.start(&[Method::PEAP, Method::TTLS]);
+    let Step::Request(bytes) = step else { panic!("{step:?}") };
+    let wish = respond(&Packet::decode(&bytes).unwrap(), Method::NAK, &[4, 21]);
+    assert_eq!(conversation.cost(&wish), Light);
 }
 
 // RFC 8446 §4.1.4

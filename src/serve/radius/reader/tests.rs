@@ -17,6 +17,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::Semaphore;
 use tokio::sync::oneshot;
 
+/// What has not come by then does not come.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 const SECRET: &str = "a-shared-secret-of-length";
 
 fn config(radius: &str) -> Config {
@@ -121,7 +124,8 @@ impl World {
     /// The identifier of the next answer, which must be a refusal.
     async fn answer(&self) -> u8 {
         let mut buffer = [0; 4096];
-        let length = self.client.recv(&mut buffer).await.unwrap();
+        let received = tokio::time::timeout(PATIENCE, self.client.recv(&mut buffer)).await;
+        let length = received.expect("waited too long").unwrap();
         let secret = SharedSecret::new(SECRET.into()).unwrap();
         let (packet, _) = verify_response(&[buffer[1]; 16], &buffer[..length], &secret).unwrap();
         assert_eq!(packet.code(), Code::ACCESS_REJECT);
@@ -139,7 +143,7 @@ fn counted(counters: &Counters, name: &str) -> u64 {
 
 /// Waits for something that another thread does.
 async fn until(holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + PATIENCE;
     while !holds() {
         assert!(Instant::now() < end, "waited too long");
         tokio::task::yield_now().await;
