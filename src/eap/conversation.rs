@@ -119,11 +119,12 @@ impl Conversation {
     pub fn cost(&self, response: &[u8]) -> Cost {
         let Some(tunnel) = &self.tunnel else { return Cost::Light };
         let cost = match (&self.state, tunnel.course()) {
+            (State::AwaitHandshake, Some(Handshake::Resumed)) => Cost::Light,
+            // The certificate of the peer, whose keys are as large as they are. One of TLS 1.2 may come together with its hello.
+            (State::AwaitMethod | State::AwaitHandshake, _) if tunnel.method == Method::TLS => Cost::Heavy,
             // A key exchange, and the signature that belongs to it. Whether it names a session is seen only then.
             (State::AwaitMethod | State::AwaitHandshake, None) if self.settings.light_key => Cost::Middle,
             (State::AwaitMethod | State::AwaitHandshake, None) => Cost::Heavy,
-            // The certificate of the peer, whose keys are as large as they are.
-            (State::AwaitHandshake, Some(Handshake::Full)) if tunnel.method == Method::TLS => Cost::Heavy,
             // The other half of a key exchange of TLS 1.2.
             (State::AwaitHandshake, Some(Handshake::Full)) if !tunnel.is_tls13() => Cost::Middle,
             _ => Cost::Light,

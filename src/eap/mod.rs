@@ -68,9 +68,9 @@ pub enum NameKind {
 pub enum Cost {
     /// Some microseconds: hashes and ciphers.
     Light,
-    /// Some tens of microseconds: a key exchange, and a signature by P-256 or Ed25519.
+    /// Some tens of microseconds: a key exchange, and a signature by P-256 or Ed25519. A peer that wants P-384 for the exchange makes it take longer.
     Middle,
-    /// Anything up to milliseconds: a signature by RSA, or a certificate of the peer.
+    /// Anything up to milliseconds: a signature by RSA or a larger curve, or a certificate of the peer.
     Heavy,
 }
 

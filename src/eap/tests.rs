@@ -5,6 +5,7 @@ use crate::base::Timestamp;
 use crate::domain::person::{Person, PersonId, Username};
 use crate::domain::reason::Reason;
 use crate::wire::eap::{Avp, Fragment, Packet, push_avp, request};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion, version};
 use std::io::Write;
@@ -63,6 +64,16 @@ impl World {
 
     /// Asks for a certificate from now on; who is given one of `ann` that ends in 2090.
     fn with_certificates(&mut self, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        self.with_certificates_by(version, [Arc::clone(&provider), provider])
+    }
+
+    /// The same with other cryptography of the server and of the device.
+    fn with_certificates_by(
+        &mut self,
+        version: &'static SupportedProtocolVersion,
+        [provider, devices]: [Arc<CryptoProvider>; 2],
+    ) -> Arc<ClientConfig> {
         let key = rcgen::KeyPair::generate().unwrap();
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
@@ -75,21 +86,19 @@ impl World {
         let own = params.signed_by(&key, &issuer).unwrap().der().clone();
         let mut roots = RootCertStore::empty();
         roots.add(authority).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = rustls::server::WebPkiClientVerifier::builder_with_provider(
             Arc::new(roots),
             Arc::clone(&provider),
         );
         let settings = Arc::make_mut(&mut self.settings);
-        let tls = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        let tls = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(verifier.build().unwrap())
             .with_cert_resolver(Arc::clone(&settings.ttls.cert_resolver));
         settings.tls = Some(Arc::new(tls));
         settings.session_lifetime = Duration::from_secs(200 * 365 * 86400);
-        let config =
-            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
+        let config = ClientConfig::builder_with_provider(devices).with_protocol_versions(&[version]).unwrap();
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let config = config.with_root_certificates(self.roots.clone());
         Arc::new(config.with_client_auth_cert(vec![own], key).unwrap())
@@ -252,7 +261,7 @@ fn only_what_may_be_arithmetic_of_public_keys_is_expected_to_cost_much() {
     };
     for (light_key, hello) in [(true, Middle), (false, Heavy)] {
         for method in [Method::TTLS, Method::TLS] {
-            let key_exchange = if method == Method::TLS { Heavy } else { Middle };
+            let (hello, key_exchange) = if method == Method::TLS { (Heavy, Heavy) } else { (hello, Middle) };
             let [full, resumed] = costs(light_key, &version::TLS12, method);
             assert_eq!(full[..2], [hello, key_exchange]);
             assert!(full[2..].iter().all(|cost| *cost == Light), "{full:?}");
@@ -291,18 +300,26 @@ fn second_hello_is_expected_to_cost_as_much_as_the_first() {
         Arc::new(provider)
     };
     use rustls::crypto::aws_lc_rs::kx_group::{SECP256R1, SECP384R1};
-    let server =
-        ServerConfig::builder_with_provider(only(vec![SECP384R1])).with_safe_default_protocol_versions();
+    let server = only(vec![SECP384R1]);
+    let devices = only(vec![SECP256R1, SECP384R1]);
+    let config =
+        ServerConfig::builder_with_provider(Arc::clone(&server)).with_safe_default_protocol_versions();
     let resolver = Arc::clone(&world.settings.ttls.cert_resolver);
-    let server = server.unwrap().with_no_client_auth().with_cert_resolver(resolver);
+    let config = config.unwrap().with_no_client_auth().with_cert_resolver(resolver);
     let settings = Arc::make_mut(&mut world.settings);
-    (settings.ttls, settings.light_key) = (Arc::new(server), false);
-    let device = ClientConfig::builder_with_provider(only(vec![SECP256R1, SECP384R1]));
+    (settings.ttls, settings.light_key) = (Arc::new(config), false);
+    let device = ClientConfig::builder_with_provider(Arc::clone(&devices));
     let device = device.with_protocol_versions(&[&version::TLS13]).unwrap();
     let device = device.with_root_certificates(world.roots.clone()).with_no_client_auth();
     let run = ttls(&world, &Arc::new(device), 1000, true);
     assert!(matches!(run.end, Step::Success { .. }), "{:?}", run.end);
     assert_eq!(run.costs[..2], [Cost::Heavy; 2]);
+    // With a light key, too, the certificate of a device is what it is; it comes with the third message then.
+    let config = world.with_certificates_by(&version::TLS13, [server, devices]);
+    Arc::make_mut(&mut world.settings).light_key = true;
+    let run = login(&world, Method::TLS, &config, (1000, true));
+    assert!(matches!(run.end, Step::Success { .. }), "{:?}", run.end);
+    assert_eq!(run.costs[..3], [Cost::Heavy; 3]);
 }
 
 // CVE-2017-9148

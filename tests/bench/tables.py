@@ -192,11 +192,12 @@ def wifi(case):
     for turns, name in (("resumed", "resumed"), ("apart", "resumed, one core for the server and one for the client")):
         if not (case.dir / turns).exists():
             continue
-        best = max(case.median(turns, side, rate) for side in ("A", "A3"))
+        best = max(case.median(turns, side, rate) or 0 for side in ("A", "A3"))
         for version, sides in (("1.2", ("A", "B")), ("1.3", ("A3", "B3"))):
             add(turns, f"{name}, TLS {version}, P-256", sides)
             ours = case.median(turns, sides[1], rate)
-            rows.append(("… beside FreeRADIUS's best, by either version", f"{best:,.0f}", f"{ours:,.0f}", f"{ours / best:.2f}"))
+            if ours and best:
+                rows.append(("… beside FreeRADIUS's best, by either version", f"{best:,.0f}", f"{ours:,.0f}", f"{ours / best:.2f}"))
             rows.append(compared(case, turns, "… resumed of all after the first 300", again, "{:.0%}", sides)[:4])
             rows.append(compared(case, turns, "… cores of the client, which has one thread", client, "{:.2f}", sides)[:3] + ("",))
     for version in (2, 3):

@@ -1,4 +1,4 @@
-//! Threads for what a reader must not do itself: the arithmetic of a TLS handshake takes tenths of a millisecond, and with large keys
+//! Threads for what a reader must not do itself: the arithmetic of a TLS handshake takes tenths of a millisecond with RSA, and with large keys
 //! some milliseconds, in which everything else on its socket would wait, and cores whose readers have nothing to do would stay idle.
 //! A few with small keys it does itself in each turn ([`may_do`]).
 //!
