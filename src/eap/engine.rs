@@ -169,11 +169,10 @@ impl TlsEngine for Rustls {
     }
 
     fn handshake(&self) -> Handshake {
-        match self.connection.handshake_kind() {
-            _ if self.connection.is_handshaking() => Handshake::Underway,
-            Some(HandshakeKind::Resumed) => Handshake::Resumed,
-            _ => Handshake::Full,
+        if self.connection.is_handshaking() {
+            return Handshake::Underway;
         }
+        self.course().unwrap_or(Handshake::Full)
     }
 
     fn course(&self) -> Option<Handshake> {
