@@ -322,15 +322,22 @@ fn form_is_done_to_its_end_although_the_browser_has_gone() {
     let fields = format!("form={}&username=anna&password={PASSWORD}", guest.token);
     let mut stream = std::net::TcpStream::connect(house.daemon.portal.unwrap()).unwrap();
     let head = format!(
-        "POST /sign-in HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        "POST /sign-in HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+         Content-Length: {}\r\nExpect: 100-continue\r\n\r\n",
         house.daemon.portal.unwrap(),
         guest.cookie,
         fields.len()
     );
-    stream.write_all((head + &fields).as_bytes()).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    // Whoever asks for the form has begun (RFC 9110, 10.1.1): of a request that comes together with the end of its connection
+    // nothing may be done.
+    let mut begun = [0; 25];
+    stream.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(fields.as_bytes()).unwrap();
     stream.shutdown(std::net::Shutdown::Write).unwrap();
-    // The daemon has noticed.
-    let _ = stream.read_to_end(&mut Vec::new());
+    // The daemon has noticed, and goes on.
+    assert_eq!(stream.read_to_end(&mut Vec::new()).unwrap(), 0);
     crate::support::slapd::until("the end of what was begun", || (sessions(&house) == "1").then_some(()));
 }
 
