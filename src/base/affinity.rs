@@ -11,25 +11,33 @@
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_getcpu, sched_setaffinity};
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 /// The two cores, if there are two: where threads may run while none is bound.
 static BOTH: OnceLock<CpuSet> = OnceLock::new();
 
-/// Which thread stays on a core: one at a time, or they would crowd there. It gives its place up once it was not told to stay for as long
-/// as [`IDLE`].
-static STAYS: Mutex<Option<(ThreadId, Instant)>> = Mutex::new(None);
+/// Which thread stays on a core: one at a time, or they would crowd there.
+static STAYS: Mutex<Option<Stays>> = Mutex::new(None);
+
+#[derive(Clone, Copy)]
+struct Stays {
+    who: ThreadId,
+    /// On which core it is to be.
+    home: usize,
+    /// When it was told to stay. It has lost its place once that is as long ago as [`IDLE`].
+    told: Instant,
+}
 
 const IDLE: Duration = Duration::from_millis(200);
 
-/// On which core that one is to stay.
-static HOME: AtomicUsize = AtomicUsize::new(NOWHERE);
-
 /// No core.
 const NOWHERE: usize = usize::MAX;
+
+fn stays() -> MutexGuard<'static, Option<Stays>> {
+    STAYS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Has the calling thread run on both cores if it has begun bound to one.
 pub fn anywhere() {
@@ -53,33 +61,29 @@ impl Own {
         if !stay && self.0.bound.is_none() {
             return;
         }
-        let (mut place, now) = (STAYS.lock().unwrap_or_else(PoisonError::into_inner), Instant::now());
-        let others = place.is_some_and(|(who, told)| who != self.1 && now.duration_since(told) < IDLE);
-        if stay && !others {
+        let (mut place, now) = (stays(), Instant::now());
+        let ours = place.filter(|stays| stays.who == self.1);
+        let free = ours.is_some() || place.is_none_or(|stays| now.duration_since(stays.told) >= IDLE);
+        if stay && free {
             if self.0.bound.is_none() {
                 self.0.bind(Some(sched_getcpu()));
             }
-            if place.is_none_or(|(who, _)| who != self.1) {
-                HOME.store(self.0.bound.unwrap_or(NOWHERE), Ordering::Relaxed);
-            }
-            *place = self.0.bound.map(|_| (self.1, now));
+            let at = |bound| ours.map_or(bound, |stays| stays.home);
+            *place = self.0.bound.map(|bound| Stays { who: self.1, home: at(bound), told: now });
         } else {
             self.0.bind(None);
-            if place.take_if(|(who, _)| *who == self.1).is_some() {
-                HOME.store(NOWHERE, Ordering::Relaxed);
+            if ours.is_some() {
+                *place = None;
             }
         }
     }
 
     fn follow(&mut self) {
-        let home = HOME.load(Ordering::Relaxed);
-        if self.0.bound.is_none_or(|bound| bound == home) {
-            return;
+        if self.0.bound.is_some() {
+            // Where another has taken its place, it goes wherever it may.
+            let home = stays().filter(|stays| stays.who == self.1).map(|stays| stays.home);
+            self.0.bind(home);
         }
-        let place = STAYS.lock().unwrap_or_else(PoisonError::into_inner);
-        // Where another has taken its place, it goes wherever it may.
-        let ours = place.is_some_and(|(who, _)| who == self.1) && home != NOWHERE;
-        self.0.bind(Some(home).filter(|_| ours));
     }
 }
 
@@ -130,17 +134,16 @@ impl Affinity {
 
     /// Has the calling thread run on the core on which no thread is to stay, if `rush` and one is on the other; else wherever it may.
     pub fn beside(&mut self, rush: bool) {
-        let home = HOME.load(Ordering::Relaxed);
-        let beside = self.cores.into_iter().find(|core| *core != home);
-        self.bind(beside.filter(|_| rush && home != NOWHERE));
+        let home = rush.then(|| *stays()).flatten().map(|stays| stays.home);
+        self.bind(home.and_then(|home| self.cores.into_iter().find(|core| *core != home)));
     }
 
     /// The calling thread has done something on the core where it was [beside](Self::beside) the one that stays: that one is to come here.
     pub fn leave(&self) {
-        if let Some(here) = self.bound {
-            let there = |home| (home != NOWHERE).then_some(here);
-            // Where nobody stays, nobody has to come.
-            let _ = HOME.fetch_update(Ordering::Relaxed, Ordering::Relaxed, there);
+        if let Some(here) = self.bound
+            && let Some(stays) = &mut *stays()
+        {
+            stays.home = here;
         }
     }
 
@@ -197,14 +200,11 @@ mod tests {
         let before = cores();
         let id = || std::thread::spawn(|| std::thread::current().id()).join().unwrap();
         let own = || Own(Affinity::of(affinity.all), id());
-        let later = || {
-            // However slow the machine is.
-            let later = |(_, told): &mut (ThreadId, Instant)| {
-                *told = told.checked_add(Duration::from_secs(600)).unwrap()
-            };
-            STAYS.lock().unwrap().iter_mut().for_each(later);
-        };
-        let home = || HOME.load(Ordering::Relaxed);
+        let told = |told: Instant| stays().iter_mut().for_each(|stays| stays.told = told);
+        // However slow the machine is.
+        let later = || told(Instant::now().checked_add(Duration::from_secs(600)).unwrap());
+        let long_ago = || told(Instant::now().checked_sub(IDLE).unwrap());
+        let home = || stays().map_or(NOWHERE, |stays| stays.home);
         stay(true);
         assert_eq!((cores(), home()), (before.clone(), NOWHERE), "it may not");
         let mut one = own();
@@ -240,25 +240,20 @@ mod tests {
         drop(last);
         assert_eq!((cores(), home()), (before.clone(), NOWHERE), "it has ended");
         one.stay(true);
-        *STAYS.lock().unwrap() = Some((one.1, Instant::now().checked_sub(IDLE).unwrap()));
+        long_ago();
         two.stay(true);
         assert!(two.0.bound.is_some(), "the other was not told for a while");
         later();
         one.stay(true);
         assert_eq!((one.0.bound, home() == NOWHERE), (None, false), "and has lost its place");
-        let long_ago =
-            |own: &Own| *STAYS.lock().unwrap() = Some((own.1, Instant::now().checked_sub(IDLE).unwrap()));
-        long_ago(&two);
+        long_ago();
         one.stay(true);
         later();
-        two.0.cores.iter().for_each(|core| HOME.store(*core, Ordering::Relaxed));
         two.0.bound = before.first().copied();
-        if home() != before[0] {
-            two.follow();
-            assert_eq!(two.0.bound, None, "it does not follow whoever has its place");
-        }
+        two.follow();
+        assert_eq!(two.0.bound, None, "it does not follow whoever has its place");
         two.stay(false);
-        long_ago(&one);
+        long_ago();
         two.stay(true);
         two.stay(false);
         one.stay(true);
