@@ -51,6 +51,11 @@ impl InnerEap {
         Self { offered, challenge, identifier: 0, identity, current, settled: false, told: false }
     }
 
+    /// Of the last request.
+    pub(super) fn identifier(&self) -> u8 {
+        self.identifier
+    }
+
     /// Asks who it is.
     pub(super) fn start(&mut self) -> Vec<u8> {
         self.ask(Method::IDENTITY, &[])
@@ -85,6 +90,10 @@ impl InnerEap {
         let (Code::Response, Some(method)) = (packet.code, packet.method) else {
             return Err(Ended::Unexpected("no response inside the tunnel"));
         };
+        // Nothing is lost or comes twice in a tunnel, so it is no stray (RFC 3748 §4.1).
+        if self.current.is_some() && packet.identifier != self.identifier {
+            return Err(Ended::Unexpected("a response inside the tunnel to another request"));
+        }
         match (self.current, method) {
             // Without a request in TTLS (RFC 5281 §11.3).
             (None | Some(Method::IDENTITY), Method::IDENTITY) => {
@@ -136,6 +145,29 @@ impl InnerEap {
                 Ok(Inner::Send(self.ask(Method::MSCHAPV2, &data)))
             }
             _ => Err(Ended::NoMethod),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn response_to_another_request_ends_it() {
+        let response = |identifier, method, data: &[u8]| {
+            let mut bytes = request(identifier, method, data);
+            bytes[0] = 2;
+            bytes
+        };
+        for (off, taken) in [(0, true), (1, false)] {
+            let mut inner = InnerEap::new(&[InnerMethod::Gtc], [0; 16]);
+            // A device that begins by itself counts as it likes.
+            let who = response(77, Method::IDENTITY, b"ann");
+            let Ok(Inner::Send(asked)) = inner.receive(&Packet::decode(&who).unwrap()) else { panic!() };
+            let answer = response(asked[1] + off, Method::GTC, b"secret");
+            let came = inner.receive(&Packet::decode(&answer).unwrap());
+            assert_eq!(matches!(came, Ok(Inner::Ask(_))), taken, "{came:?}");
         }
     }
 }

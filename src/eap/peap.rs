@@ -63,7 +63,9 @@ impl PeapInside {
             return Ok(Peap::Result(told && is_success(bytes)));
         }
         let length = u16::try_from(bytes.len() + HEADER).unwrap_or(u16::MAX).to_be_bytes();
-        let whole = Zeroizing::new([&[2, 0, length[0], length[1]], bytes].concat());
+        // The identifier stays outside, where it was looked at.
+        let head = [2, self.eap.identifier(), length[0], length[1]];
+        let whole = Zeroizing::new([&head, bytes].concat());
         let packet = Packet::decode(&whole).map_err(|_| Ended::Unexpected("malformed EAP in the tunnel"))?;
         Ok(Peap::Inner(match self.eap.receive(&packet)? {
             Inner::Send(request) => Inner::Send(without_header(&request)),

@@ -121,7 +121,8 @@ pub struct Ledger {
 #[derive(Default)]
 struct Notes {
     pending: Vec<(Vec<u8>, Secret<Vec<u8>>)>,
-    resumed: Option<(Vec<u8>, Claim)>,
+    /// The session that was found last.
+    named: Option<(Vec<u8>, Claim)>,
 }
 
 impl fmt::Debug for Ledger {
@@ -142,7 +143,7 @@ impl Ledger {
 
     /// Whose session was found, if one was. Only the handshake tells whether it was resumed.
     pub(super) fn claim(&self) -> Option<Claim> {
-        self.notes().resumed.as_ref().map(|(_, claim)| claim.clone())
+        self.notes().named.as_ref().map(|(_, claim)| claim.clone())
     }
 
     /// The person was let in: from now on the sessions of this conversation can be resumed.
@@ -156,15 +157,9 @@ impl Ledger {
 
     /// The session that was resumed is worth nothing any more.
     pub(super) fn void(&self) {
-        if let Some((key, _)) = &self.notes().resumed {
+        if let Some((key, _)) = &self.notes().named {
             self.sessions.lock().kept.remove(key);
         }
-    }
-
-    fn found(&self, key: &[u8], found: Option<(Vec<u8>, Claim)>) -> Option<Vec<u8>> {
-        let (value, claim) = found?;
-        self.notes().resumed = Some((key.to_vec(), claim));
-        Some(value)
     }
 }
 
@@ -177,21 +172,14 @@ impl StoresServerSessions for Ledger {
     }
 
     fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let found = self.sessions.lock().find(key, self.scope, self.now);
-        self.found(key, found)
+        let (value, claim) = self.sessions.lock().find(key, self.scope, self.now)?;
+        self.notes().named = Some((key.to_vec(), claim));
+        Some(value)
     }
 
+    /// As [`get`](Self::get): who names a ticket may have only heard of it. It has been used when its login is through.
     fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
-        let found = {
-            let mut table = self.sessions.lock();
-            let found = table.find(key, self.scope, self.now);
-            // One of another client stays that client's.
-            if found.is_some() {
-                table.kept.remove(key);
-            }
-            found
-        };
-        self.found(key, found)
+        self.get(key)
     }
 
     fn can_cache(&self) -> bool {
@@ -252,16 +240,22 @@ mod tests {
     }
 
     #[test]
-    fn ticket_is_taken_once_and_the_oldest_session_makes_room() {
+    fn ticket_is_there_until_it_is_void_and_the_oldest_session_makes_room() {
         let sessions = Sessions::new(2);
         for key in [b"a", b"b", b"c"] {
             let ledger = ledger(&sessions, 1, NOW);
             ledger.put(key.to_vec(), b"secret".to_vec());
             ledger.commit(&claim());
         }
-        let take = |key: &[u8]| ledger(&sessions, 1, NOW).take(key).is_some();
-        assert_eq!([take(b"a"), take(b"b"), take(b"b"), take(b"c")], [false, true, false, true]);
-        assert!(sessions.is_empty());
+        let take = |key: &[u8]| {
+            let ledger = ledger(&sessions, 1, NOW);
+            ledger.take(key).map(|_| ledger)
+        };
+        assert!(take(b"a").is_none());
+        assert!(take(b"b").is_some() && take(b"c").is_some());
+        take(b"b").unwrap().void();
+        assert!(take(b"b").is_none());
+        assert_eq!(sessions.len(), 1);
     }
 
     #[test]

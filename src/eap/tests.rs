@@ -448,3 +448,34 @@ fn session_is_not_ended_by_somebody_who_only_knows_its_name() {
     assert!(matches!(step, Step::Failure { .. }), "{step:?}");
     assert_eq!(ttls(&world, &config, 1000, true).questions, ["a session"]);
 }
+
+/// Who listens has seen the ticket of a device that went away, and knows nothing of what belongs to it.
+#[test]
+fn ticket_is_not_used_up_by_a_hello_that_names_it_but_by_the_login() {
+    let world = World::new(1200);
+    let config = world.device(&version::TLS13);
+    assert!(matches!(ttls(&world, &config, 1000, true).end, Step::Success { .. }));
+    let mut device = ClientConnection::new(Arc::clone(&config), NAME.try_into().unwrap()).unwrap();
+    let mut hello = Vec::new();
+    device.write_tls(&mut hello).unwrap();
+    let answer = |hello: &[u8]| {
+        let (mut conversation, step) = world.start(&[Method::TTLS]);
+        let Step::Request(bytes) = step else { panic!("{step:?}") };
+        let start = Packet::decode(&bytes).unwrap();
+        let hello = Fragment { total: None, more: false, version: 0, data: hello }.encode();
+        let step = conversation.receive(&respond(&start, Method::TTLS, &hello));
+        let Step::Request(bytes) = step else { panic!("{step:?}") };
+        // The type of the first record, and how many sessions are left.
+        let records = Packet::decode(&bytes).unwrap();
+        (Fragment::decode(records.data).unwrap().data[0], world.sessions.len())
+    };
+    // The end of the binder.
+    let mut forged = hello.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    assert_eq!(answer(&forged), (21, 1), "an alert");
+    assert_eq!(answer(&hello), (22, 1), "a handshake, and the device goes away");
+    let config = world.device(&version::TLS13);
+    assert_eq!(ttls(&world, &config, 1000, true).questions.len(), 1);
+    assert_eq!(ttls(&world, &config, 1000, true).questions, ["a session"]);
+    assert_eq!(world.sessions.len(), 2, "the used one has gone");
+}

@@ -145,6 +145,10 @@ impl Conversation {
     fn succeed(&mut self, claim: &Claim) -> Result<Step, Ended> {
         let Some(tunnel) = &self.tunnel else { return Err(Ended::NoMethod) };
         let key = tunnel.key()?;
+        if tunnel.is_tls13() {
+            // The ticket is used up, and another one has come with this login.
+            self.void();
+        }
         self.state = State::Over;
         // A peer that went away before, or did not agree, resumes nothing.
         if let Some(ledger) = &self.ledger {
