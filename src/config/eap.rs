@@ -9,11 +9,16 @@ use crate::base::{Clock, PrefixMap, SystemClock, Timestamp};
 use crate::eap::{InnerMethod, NameKind, Settings, witnessed};
 use crate::wire::eap::Method;
 use crate::wire::x509::{Facts, list_validity};
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{
+    CertificateDer, CertificateRevocationListDer, PrivateKeyDer, UnixTime, pem::PemObject,
+};
 use rustls::server::danger::ClientCertVerifier;
-use rustls::{RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion, version};
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
+use rustls::{
+    CertificateError, RootCertStore, ServerConfig, SignatureScheme, SupportedProtocolVersion, version,
+};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,13 +53,15 @@ pub struct Eap {
     pub lifetime: Duration,
     /// Sessions that are kept to be resumed.
     pub sessions: usize,
+    /// When the last certificate of the server's chain begins.
+    pub begins: Option<Timestamp>,
     /// When the first certificate of the server's chain ends.
     pub ends: Option<Timestamp>,
     /// Its number in the chain, from 1.
     pub first_to_end: usize,
     /// From when on the lists of revoked certificates are spoken of: three quarters of the time of one are over.
     pub lists_due: Option<Timestamp>,
-    /// Digest of what is trusted, and of what may stand in a tunnel or name somebody: a session that began under another is not resumed.
+    /// Digest of the server's certificate, and of what may stand in a tunnel or name somebody: a session that began under another is not resumed.
     pub trust: [u8; 32],
 }
 
@@ -70,6 +77,11 @@ impl Eap {
         let inner = self.inner_at(client);
         let fits = |method: &Method| client.methods.contains(method) && self.settings.offers(*method, &inner);
         self.methods.iter().copied().filter(fits).collect()
+    }
+
+    /// Whether there is EAP-TLS where a client names it.
+    fn takes_certificates(&self) -> bool {
+        self.settings.tls.is_some() && self.methods.contains(&Method::TLS)
     }
 
     /// What to do about a client at which nobody can log in by EAP, although methods are allowed there.
@@ -90,8 +102,10 @@ impl Eap {
         };
         let needs = wanted.iter().map(|method| format!("`{}` needs {}", method.name(), lacks(method)));
         let needs = needs.collect::<Vec<_>>().join("; ");
+        let unnamed = self.takes_certificates() && !wanted.contains(&Method::TLS);
+        let or = if unnamed { "; or name `tls`, for certificates of devices" } else { "" };
         let name = &client.name;
-        Some(format!("client `{name}` can be offered no EAP method: {needs}; or set `eap = []` there"))
+        Some(format!("client `{name}` can be offered no EAP method: {needs}{or}; or set `eap = []` there"))
     }
 
     /// What is to be said of the server's certificates, and of the lists of revoked ones.
@@ -100,6 +114,9 @@ impl Eap {
             1 => "the certificate".to_owned(),
             number => format!("certificate {number} of `certificate_file`"),
         };
+        let begin = self.begins.filter(|begin| *begin > now).map(|begin| {
+            format!("[eap] a certificate of `certificate_file` begins later ({begin}); until then no device accepts it")
+        });
         let certificate = self.ends.and_then(|end| match end {
             end if end <= now => {
                 Some(format!("[eap] {which} has ended ({end}); no device accepts it any more"))
@@ -118,12 +135,13 @@ impl Eap {
             )),
             _ => None,
         });
-        certificate.into_iter().chain(lists).collect()
+        begin.into_iter().chain(certificate).chain(lists).collect()
     }
 }
 
 /// Warns of clients at which nobody can log in by EAP, although the configuration says so.
 pub(super) fn warn_of_clients(clients: &PrefixMap<Arc<Client>>, eap: Option<&Eap>, files: &Files<'_>) {
+    let mut said = false;
     for (_, client) in clients.iter() {
         let warning = match eap {
             Some(eap) => eap.passed_over(client),
@@ -132,7 +150,15 @@ pub(super) fn warn_of_clients(clients: &PrefixMap<Arc<Client>>, eap: Option<&Eap
                 format!("client `{name}` names EAP methods, and there is no EAP: set `certificate_file` and its key in [eap], or take `eap` out there")
             }),
         };
+        said |= warning.is_some();
         warning.into_iter().for_each(|warning| files.warn(warning));
+    }
+    let names = |(_, client): (_, &Arc<Client>)| client.eap.methods.contains(&Method::TLS);
+    if !said && eap.is_some_and(Eap::takes_certificates) && !clients.iter().any(names) {
+        files.warn(
+            "[eap] has a `client_ca_file`, and no client takes certificates: name `tls` in `eap` of a [[client]]"
+                .to_owned(),
+        );
     }
 }
 
@@ -154,13 +180,14 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
     let sessions = section.number("max_sessions", 1..=10_000_000);
     let clients = client_verifier(section, files);
     let Some(identity) = identity? else { return clients.map(|_| None) };
-    let ends = check_certificates(section, files, &identity);
+    let life = check_certificates(section, files, &identity);
     let (versions, verifier) = (versions?, clients?);
     let (names, inner, session_lifetime) = (names?, inner?, session_lifetime?);
     let realms: Vec<_> = realms?.into_iter().map(|(realm, _)| realm.to_lowercase()).collect();
     // Who was let in by what counts no more, or under a name that means somebody else by now, logs in anew.
     let rules = format!("{inner:?}{names:?}{realms:?}{session_lifetime:?}");
-    let trust = trust(&identity, verifier.as_ref().map(|clients| clients.bytes.as_slice()), &rules);
+    let trust = trust(&identity, &rules);
+    let vouching = verifier.as_ref().map(|clients| clients.vouching).unwrap_or_default();
     let (lists_end, lists_due) =
         verifier.as_ref().map_or((None, None), |clients| (clients.lists_end, clients.lists_due));
     let server = |versions: &[&'static SupportedProtocolVersion], verifier| {
@@ -184,6 +211,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         octets: usize::try_from(octets?).ok()? * 1024,
         session_lifetime,
         light_key: is_light(&identity.key),
+        vouching,
         lists_end,
     };
     let eap = Eap {
@@ -194,8 +222,9 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         conversations: conversations?,
         lifetime: lifetime?,
         sessions: sessions?,
-        ends: ends.map(|(end, _)| end),
-        first_to_end: ends.map_or(1, |(_, number)| number),
+        begins: life.as_ref().and_then(|life| life.begins),
+        ends: life.as_ref().and_then(|life| life.ends).map(|(end, _)| end),
+        first_to_end: life.and_then(|life| life.ends).map_or(1, |(_, number)| number),
         lists_due,
         trust,
     };
@@ -270,8 +299,8 @@ fn is_light(key: &PrivateKeyDer<'_>) -> bool {
 /// Who vouches for client certificates.
 struct Clients {
     verifier: Arc<dyn ClientCertVerifier>,
-    /// What says so.
-    bytes: Vec<u8>,
+    /// Digest of what says so.
+    vouching: [u8; 32],
     /// When the first of the lists ends, and from when on that is spoken of.
     lists_end: Option<Timestamp>,
     lists_due: Option<Timestamp>,
@@ -292,10 +321,10 @@ fn client_verifier(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Cl
     let chain = wsapi::chain(section, files, &authority, at);
     let lists = if revoked.is_empty() { Some(Vec::new()) } else { crls(section, files, &revoked, crl_at) };
     let (chain, lists) = (chain?, lists?);
-    let mut bytes = Vec::new();
-    for part in chain.iter().map(|der| der.as_ref()).chain(lists.iter().map(|der| der.as_ref())) {
-        bytes.extend_from_slice(part);
-    }
+    let mut vouching = Sha256::new();
+    chain.iter().for_each(|der| vouching.update(der));
+    lists.iter().for_each(|der| vouching.update(der));
+    let vouching = vouching.finalize().into();
     let validities = || lists.iter().filter_map(|list| list_validity(list));
     let lists_end = validities().map(|(_, end)| end).min();
     let lists_due = validities().map(|(begin, end)| due(begin, end)).min();
@@ -311,7 +340,7 @@ fn client_verifier(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Cl
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     match builder.build() {
-        Ok(verifier) => Some(Some(Clients { verifier: witnessed(verifier), bytes, lists_end, lists_due })),
+        Ok(verifier) => Some(Some(Clients { verifier: witnessed(verifier), vouching, lists_end, lists_due })),
         Err(error) => {
             let message = format!("client certificates cannot be verified: {error}");
             section.error(
@@ -352,12 +381,16 @@ fn crls(
     }
 }
 
-/// Says what devices would stumble over; when the first certificate of the chain ends, and its number.
-fn check_certificates(
-    section: &Section<'_>,
-    files: &Files<'_>,
-    identity: &Identity,
-) -> Option<(Timestamp, usize)> {
+/// When certificates of a chain are good.
+struct Life {
+    /// From when on all of them are.
+    begins: Option<Timestamp>,
+    /// When the first ends, and its number.
+    ends: Option<(Timestamp, usize)>,
+}
+
+/// Says what devices would stumble over.
+fn check_certificates(section: &Section<'_>, files: &Files<'_>, identity: &Identity) -> Option<Life> {
     let at = identity.at;
     let facts: Option<Vec<Facts>> = identity.chain.iter().map(|der| Facts::of(der)).collect();
     let Some(facts) = facts else {
@@ -372,6 +405,13 @@ fn check_certificates(
         let (first, second) = (below + 1, below + 2);
         let message = format!("certificate {second} of `certificate_file` did not issue certificate {first}");
         section.error(at, message, "the server's first, then who issued it, and so on");
+    } else if !is_signed(&identity.chain, &facts) {
+        let message = "the certificates of `certificate_file` belong together by their names, and their signatures do not fit";
+        section.error(
+            at,
+            message,
+            "those that came with the server's: who issued it may have a new key under the old name",
+        );
     }
     let own = facts.first()?;
     if own.server == Some(false) {
@@ -381,14 +421,36 @@ fn check_certificates(
         files
             .warn("[eap] the certificate does not say that it is for servers; Windows refuses it".to_owned());
     }
-    facts.iter().zip(1..).filter_map(|(facts, number)| Some((facts.not_after?, number))).min()
+    let begins = facts.iter().filter_map(|facts| facts.not_before).max();
+    let ends = facts.iter().zip(1..).filter_map(|(facts, number)| Some((facts.not_after?, number))).min();
+    Some(Life { begins, ends })
 }
 
-fn trust(identity: &Identity, clients: Option<&[u8]>, rules: &str) -> [u8; 32] {
+/// Whether the last certificate of a chain, at a time when all have begun, vouches for the first by its key and not by its name alone.
+fn is_signed(chain: &[CertificateDer<'_>], facts: &[Facts]) -> bool {
+    let [own, between @ .., last] = chain else { return true };
+    let begin = facts.iter().filter_map(|facts| facts.not_before).max();
+    let begin = begin.and_then(|begin| u64::try_from(begin.millis()).ok()).unwrap_or_default();
+    let at = UnixTime::since_unix_epoch(Duration::from_millis(begin));
+    let algorithms = provider().signature_verification_algorithms.all;
+    let verify = || {
+        let mut roots = RootCertStore::empty();
+        roots.add(last.clone().into_owned())?;
+        let own = ParsedCertificate::try_from(own)?;
+        verify_server_cert_signed_by_trust_anchor(&own, &roots, between, at, algorithms)
+    };
+    // Everything else is spoken of by itself, or for devices to judge.
+    !matches!(
+        verify(),
+        Err(rustls::Error::InvalidCertificate(
+            CertificateError::BadSignature | CertificateError::UnknownIssuer
+        ))
+    )
+}
+
+fn trust(identity: &Identity, rules: &str) -> [u8; 32] {
     let mut hash = Sha256::new();
     identity.chain.iter().for_each(|der: &CertificateDer<'_>| hash.update(der));
-    hash.update([0]);
-    hash.update(clients.unwrap_or_default());
     hash.update([0]);
     hash.update(rules);
     hash.finalize().into()

@@ -174,7 +174,8 @@ impl Conversation {
         let Some((method, config)) = config else { return self.fail(Ended::NoMethod) };
         let Place { sessions, client, now, .. } = &self.place;
         let enabled = !self.settings.session_lifetime.is_zero();
-        let ledger = Ledger::new(sessions, Scope { client: *client, method }, *now, enabled);
+        let vouching = (method == Method::TLS).then_some(self.settings.vouching);
+        let ledger = Ledger::new(sessions, Scope { client: *client, method, vouching }, *now, enabled);
         let mut config = (*config).clone();
         config.session_storage = Arc::clone(&ledger) as Arc<_>;
         self.ledger = Some(ledger);

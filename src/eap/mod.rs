@@ -95,6 +95,8 @@ pub struct Settings {
     pub session_lifetime: Duration,
     /// The key of the server's certificate signs in some tens of microseconds ([`Cost::Middle`]).
     pub light_key: bool,
+    /// Digest of who vouches for certificates of peers: a session of EAP-TLS that began under another is not resumed.
+    pub vouching: [u8; 32],
     /// From then on the lists of revoked certificates vouch for nobody; none: there are no lists.
     pub lists_end: Option<Timestamp>,
 }

@@ -18,10 +18,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Everything that must be the same for a session to be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
-    /// Digest of the client, its policy, and whom it trusts.
+    /// Digest of the client, its policy, and what stands behind all methods.
     pub client: [u8; 32],
     /// The method.
     pub method: Method,
+    /// Digest of who vouches for certificates, where one was shown.
+    pub vouching: Option<[u8; 32]>,
 }
 
 /// Whose a session is.
@@ -207,7 +209,7 @@ mod tests {
     }
 
     fn ledger(sessions: &Arc<Sessions>, scope: u8, now: Timestamp) -> Arc<Ledger> {
-        Ledger::new(sessions, Scope { client: [scope; 32], method: Method::TTLS }, now, true)
+        Ledger::new(sessions, Scope { client: [scope; 32], method: Method::TTLS, vouching: None }, now, true)
     }
 
     #[test]
@@ -260,7 +262,7 @@ mod tests {
 
     #[test]
     fn nothing_is_offered_where_resumption_is_off() {
-        let scope = Scope { client: [0; 32], method: Method::TTLS };
+        let scope = Scope { client: [0; 32], method: Method::TTLS, vouching: None };
         let ledger = Ledger::new(&Sessions::new(2), scope, NOW, false);
         assert!(!ledger.can_cache() && !ledger.put(b"a".to_vec(), b"b".to_vec()));
     }

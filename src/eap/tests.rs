@@ -49,6 +49,7 @@ impl World {
             octets: 65536,
             session_lifetime: Duration::from_secs(60),
             light_key: true,
+            vouching: [0; 32],
             lists_end: None,
         };
         let now = Timestamp::from_secs(1000);
@@ -406,6 +407,21 @@ fn session_of_a_certificate_ends_with_the_list_that_says_it_is_not_revoked() {
     assert_eq!(questions("2026-01-01T00:00:00Z"), ["a certificate"]);
     assert_eq!(questions("2079-12-31T23:59:59Z"), ["a session"]);
     assert_eq!(questions("2080-01-01T00:00:00Z"), ["a certificate"]);
+}
+
+#[test]
+fn who_vouches_for_certificates_matters_to_sessions_of_certificates_alone() {
+    let mut world = World::new(1200);
+    let (plain, certified) = (world.device(&version::TLS13), world.with_certificates(&version::TLS13));
+    let mut logins = |vouching| {
+        Arc::make_mut(&mut world.settings).vouching = [vouching; 32];
+        let [plain, certified] = [(Method::TTLS, &plain), (Method::TLS, &certified)]
+            .map(|(method, config)| login(&world, method, config, (1000, true)).questions);
+        [plain, certified].concat()
+    };
+    assert_eq!(logins(1), ["a password", "a certificate"]);
+    assert_eq!(logins(1), ["a session", "a session"]);
+    assert_eq!(logins(2), ["a session", "a certificate"]);
 }
 
 #[test]

@@ -47,7 +47,9 @@ pub struct Facts {
     pub issuer: Vec<u8>,
     /// Whose it is, as it is written.
     pub subject: Vec<u8>,
-    /// When it ends; `None` if that cannot be read.
+    /// When it begins; `None` if that cannot be read.
+    pub not_before: Option<Timestamp>,
+    /// When it ends; the same.
     pub not_after: Option<Timestamp>,
     /// Whether servers may use it; `None`: it says nothing of its use.
     pub server: Option<bool>,
@@ -59,11 +61,12 @@ impl Facts {
         let body = body(certificate)?;
         let mut parts = elements(body).filter(|(tag, _)| *tag == SEQUENCE).skip(1);
         let (issuer, validity, subject) = (parts.next()?.1, parts.next()?.1, parts.next()?.1);
-        let not_after = elements(validity).nth(1).and_then(|(tag, value)| time(tag, value));
+        let mut times = elements(validity).map(|(tag, value)| time(tag, value));
+        let (not_before, not_after) = (times.next().flatten(), times.next().flatten());
         let usages = extension(body, EXTENDED_KEY_USAGE).and_then(element);
         let server = usages
             .map(|(_, list, _)| elements(list).any(|(_, usage)| usage == SERVER_AUTH || usage == ANY_USAGE));
-        Some(Self { issuer: issuer.to_vec(), subject: subject.to_vec(), not_after, server })
+        Some(Self { issuer: issuer.to_vec(), subject: subject.to_vec(), not_before, not_after, server })
     }
 }
 
@@ -217,12 +220,14 @@ mod tests {
     }
 
     #[test]
-    fn end_use_and_issuer_are_found() {
+    fn life_use_and_issuer_are_found() {
         let der = certificate(|params| {
+            params.not_before = rcgen::date_time_ymd(2021, 5, 7);
             params.not_after = rcgen::date_time_ymd(2031, 5, 7);
             params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
         });
         let facts = Facts::of(&der).unwrap();
+        assert_eq!(facts.not_before, Timestamp::parse("2021-05-07T00:00:00Z"));
         assert_eq!(facts.not_after, Timestamp::parse("2031-05-07T00:00:00Z"));
         assert_eq!(facts.server, Some(false));
         assert_eq!(facts.issuer, facts.subject);

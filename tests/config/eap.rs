@@ -114,6 +114,36 @@ fn certificate_behind_the_server_s_that_ends_first_is_the_one_spoken_of() {
 }
 
 #[test]
+fn certificate_that_begins_later_is_a_warning() {
+    let dir = world("certificate_file = \"new.pem\"\nprivate_key_file = \"new.key\"");
+    made(dir.path(), "new", |params| params.not_before = date_time_ymd(2035, 1, 1));
+    let eap = load_with(dir.path(), &[]).unwrap().eap.unwrap();
+    let warnings = |at: &str| eap.warnings(Timestamp::parse(at).unwrap());
+    let before = warnings("2034-12-31T23:59:59Z");
+    assert!(before.len() == 1 && before[0].contains("begins later (2035-01-01T00:00:00"), "{before:?}");
+    assert_eq!(warnings("2035-01-01T00:00:00Z"), [""; 0]);
+}
+
+/// As with an authority that has made itself a new key under the old name.
+#[test]
+fn chain_whose_names_fit_and_whose_signatures_do_not_is_refused() {
+    let dir = world("certificate_file = \"chain.pem\"\nprivate_key_file = \"chain.key\"");
+    authority(dir.path());
+    let chain = fs::read_to_string(dir.path().join("chain.pem")).unwrap();
+    let key = fs::read_to_string(dir.path().join("chain.key")).unwrap();
+    let own = chain.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
+    // Another one of the same name.
+    authority(dir.path());
+    let other = fs::read_to_string(dir.path().join("authority.pem")).unwrap();
+    write(dir.path(), "chain.key", &key);
+    write(dir.path(), "chain.pem", &[own, &other].concat());
+    let error = load_with(dir.path(), &[]).unwrap_err().to_string();
+    assert!(error.contains("their signatures do not fit"), "{error}");
+    write(dir.path(), "chain.pem", &chain);
+    load_with(dir.path(), &[]).unwrap();
+}
+
+#[test]
 fn session_rests_on_what_may_stand_in_a_tunnel_and_on_how_people_are_named() {
     let dir = world(GOOD);
     let trust = |line: &str| {
@@ -130,6 +160,18 @@ fn session_rests_on_what_may_stand_in_a_tunnel_and_on_how_people_are_named() {
     ] {
         assert_ne!(trust(line), usual, "{line}");
     }
+    let vouching = |line: &str| {
+        write(dir.path(), "doorward.toml", &format!("{KEYS}{CLIENT}[eap]\n{GOOD}{line}\n"));
+        let eap = load_with(dir.path(), &[]).unwrap().eap.unwrap();
+        (eap.trust, eap.settings.vouching)
+    };
+    authority(dir.path());
+    let (by, listed) = ("client_ca_file = \"authority.pem\"", "\ncrl_file = \"list.pem\"");
+    let told = ["", "client_ca_file = \"other.pem\"", by, &[by, listed].concat()].map(vouching);
+    for (index, (trust, vouching)) in told.iter().enumerate() {
+        assert_eq!(*trust, usual, "a password does not rest on it");
+        assert!(told[..index].iter().all(|(_, other)| other != vouching), "{index}");
+    }
 }
 
 #[test]
@@ -141,7 +183,16 @@ fn client_that_can_be_offered_no_method_is_a_warning_that_says_what_to_do() {
         warnings.into_iter().filter(|warning| warning.contains("EAP")).collect::<Vec<_>>()
     };
     for (client, eap, needs) in [
-        ("", "methods = [\"tls\"]", "`tls` needs `client_ca_file` in [eap]"),
+        (
+            "",
+            "methods = [\"tls\"]",
+            "`ttls` needs to be in `methods` of [eap]; `peap` needs to be in `methods` of [eap]",
+        ),
+        (
+            "",
+            "methods = [\"tls\"]\nclient_ca_file = \"other.pem\"",
+            "; or name `tls`, for certificates of devices; or set",
+        ),
         ("eap = [\"tls\"]", "", "`tls` needs `client_ca_file` in [eap]"),
         (
             "eap = [\"peap\"]",
@@ -173,6 +224,17 @@ fn client_that_can_be_offered_no_method_is_a_warning_that_says_what_to_do() {
     let warnings = said("eap = [\"tls\"]", "");
     assert!(warnings.len() == 1 && warnings[0].contains("set `certificate_file`"), "{warnings:?}");
     assert_eq!(said("", ""), [""; 0], "nobody has asked for it");
+    // Certificates are not taken where nobody has said so.
+    write(
+        dir.path(),
+        "doorward.toml",
+        &format!("{KEYS}{CLIENT}[eap]\n{GOOD}client_ca_file = \"other.pem\"\n"),
+    );
+    let config = load_with(dir.path(), &[]).unwrap();
+    let (eap, (_, client)) = (config.eap.unwrap(), config.clients.iter().next().unwrap());
+    assert_eq!(eap.methods_at(&client.eap), [Method::TTLS, Method::PEAP]);
+    let told = |warning: &String| warning.contains("no client takes certificates: name `tls`");
+    assert!(config.warnings.iter().any(told), "{:?}", config.warnings);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Certificates of people: revoked, expired, of another authority, without a name; and of the server, replaced by a reload.
 
+use crate::device::{Nas, response};
 use crate::support::Daemon;
-use crate::world::{World, certificate};
+use crate::world::{WIFI, World, certificate};
+use doorward::wire::eap::Method;
+use doorward::wire::radius::Code;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
@@ -193,4 +196,17 @@ fn realm_of_a_directory_is_not_taken_off_a_name_though_eap_realms_has_it() {
     let said = world.eapol_test(&certificate(Path::new(pem), Path::new(key)), 0);
     assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
     assert_eq!((world.decided("unknown-person"), world.decided("certificate")), (1, 0));
+}
+
+/// `second_factor = "required"` is not to be had by a certificate alone, unless somebody has said so.
+#[test]
+fn certificate_opens_no_client_that_does_not_name_it() {
+    let world = World::new();
+    for (from, code) in [("127.0.0.5", Code::ACCESS_REJECT), (WIFI, Code::ACCESS_CHALLENGE)] {
+        let mut nas = Nas::at(&world, from);
+        let offered = nas.exchange(&response(0, Method::IDENTITY, b"anonymous"));
+        let asked = nas.exchange(&response(offered.identifier(), Method::NAK, &[Method::TLS.0]));
+        assert_eq!(asked.code, code, "{from}");
+    }
+    assert_eq!(world.decided("eap-method"), 1);
 }

@@ -228,8 +228,8 @@ pub(super) const KEYS: &[Key] = &[
     key(
         "client",
         "eap",
-        Some("[\"ttls\", \"peap\", \"tls\"]"),
-        "EAP methods allowed here, of those in `[eap]`; empty: none. A password inside is asked for as `login` says; where the device cannot be asked back, password and passcode must come in one string.",
+        Some("[\"ttls\", \"peap\"]"),
+        "EAP methods allowed here, of those in `[eap]`; empty: none. A password inside is asked for as `login` says; where the device cannot be asked back, password and passcode must come in one string. `tls` has to be named: a certificate is all that the device then needs, and no passcode is asked for.",
     ),
     key(
         "client",

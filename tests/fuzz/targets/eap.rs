@@ -88,6 +88,7 @@ fn settings(packet: usize) -> Arc<Settings> {
         octets: 65536,
         session_lifetime: Duration::from_secs(600),
         light_key: true,
+        vouching: [0; 32],
         lists_end: None,
     })
 }

@@ -41,6 +41,7 @@ impl World {
             octets: 65536,
             session_lifetime: Duration::ZERO,
             light_key: true,
+            vouching: [0; 32],
             lists_end: None,
         };
         let place = Place {
