@@ -13,13 +13,13 @@ use async_trait::async_trait;
 /// One failure counter as listed.
 #[derive(Debug, Clone)]
 pub struct CounterState {
-    /// `password` or a factor's id.
+    /// `password`, `sent`, `devices` or another of [`Counter`], or a factor's id.
     pub counter: String,
     /// Failures in a row.
     pub failures: Failures,
 }
 
-/// Failure counters. A charge is durable before the attempt is verified.
+/// Failure counters. A charge holds before the attempt is verified, and is durable before anybody hears what came of it.
 #[async_trait]
 pub trait Attempts: Send + Sync {
     /// Charges one attempt on each counter, atomically, by `rules`; one gate per counter in the same order.

@@ -3,7 +3,8 @@
 //!
 //! `Err` always means "could not decide": the caller must not say yes, and RADIUS does not answer.
 //! Every method that changes something takes the [`AuditEntry`](crate::domain::audit::AuditEntry) that belongs to it and writes both in one
-//! transaction; when it returns `Ok`, the change survives `kill -9`.
+//! transaction; when it returns `Ok`, the change survives `kill -9`; an accept that
+//! changes nothing may leave only its entry, a moment later.
 
 mod audit;
 pub mod blocklist;

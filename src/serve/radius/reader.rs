@@ -1,7 +1,8 @@
 //! One socket's thread: reads, lets logins go on, sends.
 //!
 //! It waits for its socket and its [`Bell`] itself, and not in the runtime's way, whose threads hand sockets and tasks to each
-//! other, so that answers came later. What a login awaits is the runtime's, and rings. A turn takes what can go on, reads one batch, and sends every answer that came of both together. So a lone request is
+//! other, so that answers came later. What a login awaits is the runtime's, and rings. A turn takes what can go on, reads one batch, and sends the answers that came of both together (before that only what is
+//! there when it has done a handshake itself). So a lone request is
 //! answered without delay, and under load the calls into the kernel are shared. Logins are polled here; what takes long
 //! (password hashes, the store, most TLS handshakes: [`workers`]) runs elsewhere.
 

@@ -1,5 +1,5 @@
-//! Accounts kept in memory, so that a login need not read them again. The database stays the authority: a proof is
-//! accepted there, and an accept asks there whether the person is still active.
+//! Accounts kept in memory, so that a login need not read them again. A proof is accepted by the database
+//! alone; whether the person is still active is known here too.
 //!
 //! Every job names the people it changes ([`super::transaction::Transaction::change`]); they are dropped after its commit and
 //! before it is answered. A reader takes a [`Ticket`] before it reads; what it read is kept only if the person was not

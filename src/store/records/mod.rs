@@ -1,7 +1,7 @@
 //! The records store on SQLite or PostgreSQL: the authority for people, factors, counters and the audit trail.
 //!
-//! One connection writes, in batches ([`writer`]); a few read. What was answered with `Ok` survives a kill and a power cut:
-//! WAL with `synchronous = FULL`, or `synchronous_commit`. The SQL is the same for both ([`query`]); on PostgreSQL several
+//! One connection writes, in batches ([`writer`]); a few read. What was answered with `Ok` survives a kill and a power cut, but for entries of the
+//! trail about accepts that changed nothing ([`notes`]): WAL with `synchronous = FULL`, or `synchronous_commit`. The SQL is the same for both ([`query`]); on PostgreSQL several
 //! nodes write, one after the other ([`transaction`]).
 
 mod accounts;
