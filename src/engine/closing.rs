@@ -165,29 +165,33 @@ impl Closing<'_> {
     }
 
     fn settlement(&self, opened: Option<&Open>) -> Box<Settlement> {
-        let Self { config, ending, at, .. } = self;
+        let Self { config, ending, .. } = self;
         let message = opened.and_then(|opened| opened.message.clone());
         let once = self.used_up();
         let accepts = ending.accept.is_some() || !once.is_empty();
         Box::new(Settlement {
-            person: ending.person,
+            audit: self.entry(&ending.decision),
+            admits: self.admits(),
             accept: ending.accept,
             once,
             joins: opened.and_then(|opened| opened.joined),
-            audit: self.entry(&ending.decision),
             replayed: accepts.then(|| Box::new(self.entry(&self.replayed()))),
             limited: message.is_some().then(|| Box::new(self.entry(&self.limited()))),
             message: message.map(|message| (message, limits(config, self.round.crowd))),
             clear: ending.clear.clone(),
             refund: ending.refund.clone(),
-            at: *at,
         })
+    }
+
+    /// An activation lets nobody in: who has not finished it may not log in yet, and the store would see to that.
+    fn admits(&self) -> bool {
+        matches!(self.ending.decision, Decision::Accept { .. }) && self.round.purpose != Purpose::Activation
     }
 
     /// What an accept uses up for good: the State that it answers, and the code that was sent. The marks outlive both,
     /// and the clock of a node that lags.
     fn used_up(&self) -> Vec<(String, Timestamp)> {
-        if self.ending.decision.outcome() != "accept" {
+        if !matches!(self.ending.decision, Decision::Accept { .. }) {
             return Vec::new();
         }
         let until = self.at + self.config.codes.rules.lifetime + MARGIN;
@@ -206,7 +210,6 @@ impl Closing<'_> {
             person: self.ending.person,
             subject: self.subject.clone(),
             outcome: match decision.outcome() {
-                // Nobody is let in by it, and the store would refuse to: they may not log in yet.
                 "accept" if self.round.purpose == Purpose::Activation => "proven",
                 outcome => outcome,
             },

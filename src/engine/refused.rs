@@ -7,7 +7,6 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::person::{PersonId, Username};
 use crate::domain::reason::Reason;
 use crate::domain::sent::Purpose;
-use crate::domain::throttle::CounterList;
 use crate::store::Settlement;
 use uuid::Uuid;
 
@@ -49,20 +48,7 @@ impl Gatekeeper {
             detail: claims.map_or(reason.as_str().into(), |claims| detail(reason, claims).into()),
             request: request.simple().to_string(),
         };
-        let settlement = Settlement {
-            person,
-            accept: None,
-            once: Vec::new(),
-            joins: None,
-            message: None,
-            clear: CounterList::new(),
-            refund: CounterList::new(),
-            at,
-            audit,
-            replayed: None,
-            limited: None,
-        };
-        let _ = self.logins.settle(Box::new(settlement)).await?;
+        let _ = self.logins.settle(Box::new(Settlement::of(audit))).await?;
         Ok(())
     }
 }

@@ -8,7 +8,6 @@
 use super::login::{Gatekeeper, Round};
 use crate::domain::audit::AuditEntry;
 use crate::domain::login::Login;
-use crate::domain::throttle::CounterList;
 use crate::store::Settlement;
 use crate::store::challenges::NewChallenge;
 
@@ -37,19 +36,7 @@ impl Gatekeeper {
             detail: DETAIL.into(),
             request: round.request.to_owned(),
         };
-        let settlement = Settlement {
-            person: Some(person),
-            accept: None,
-            once: Vec::new(),
-            joins: None,
-            message: None,
-            clear: CounterList::new(),
-            refund,
-            at,
-            audit,
-            replayed: None,
-            limited: None,
-        };
+        let settlement = Settlement { refund, ..Settlement::of(audit) };
         if let Err(error) = self.logins.settle(Box::new(settlement)).await {
             tracing::debug!(%error, "an attempt that was not decided stays charged");
         }

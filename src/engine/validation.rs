@@ -7,7 +7,6 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::digest::CodeDigester;
 use crate::domain::factor::{FactorKind, Material, Proof};
 use crate::domain::reason::Reason;
-use crate::domain::throttle::CounterList;
 use crate::domain::token::{Token, TokenState};
 use crate::domain::yubikey;
 use crate::store::{Audit, Logins, Result, Settled, Settlement, Tokens};
@@ -137,21 +136,13 @@ impl KeyDesk {
         mark: (String, Timestamp),
     ) -> Result<bool> {
         let entry = asked.entry(Some(token), "accept", "valid");
-        let (Some(person), Some(factor)) = (token.person, token.factor) else {
+        let (Some(_), Some(factor)) = (token.person, token.factor) else {
             return self.tokens.use_up(token.id, position, mark, entry).await;
         };
         let settlement = Settlement {
-            person: Some(person),
             accept: Some(Proof::Position { factor, position }),
             once: vec![mark],
-            joins: None,
-            message: None,
-            clear: CounterList::new(),
-            refund: CounterList::new(),
-            at: asked.at,
-            audit: entry,
-            replayed: None,
-            limited: None,
+            ..Settlement::of(entry)
         };
         Ok(self.logins.settle(Box::new(settlement)).await? == Settled::Done)
     }

@@ -38,8 +38,10 @@ pub trait Attempts: Send + Sync {
 /// The end of a login round, written in one transaction.
 #[derive(Debug, Clone)]
 pub struct Settlement {
-    /// Whose, if known.
-    pub person: Option<PersonId>,
+    /// Audit entry of the decision, which says whose round it is, and when.
+    pub audit: AuditEntry,
+    /// Somebody is let in by it, who may not have been locked meanwhile.
+    pub admits: bool,
     /// What must be accepted first; if it cannot be (used meanwhile), the rest does not happen except `replayed`.
     pub accept: Option<Proof>,
     /// What may be used once, with when it is over anyway: it is used up together with `accept`, or, where that was
@@ -53,14 +55,38 @@ pub struct Settlement {
     pub clear: CounterList,
     /// Counters to lower by one: charged, but then not tried.
     pub refund: CounterList,
-    /// When.
-    pub at: Timestamp,
-    /// Audit entry of the decision.
-    pub audit: AuditEntry,
     /// Audit entry to write instead when `accept` or `once` fails.
     pub replayed: Option<Box<AuditEntry>>,
     /// Audit entry to write instead when `message` is over a limit; counters are cleared and refunded all the same.
     pub limited: Option<Box<AuditEntry>>,
+}
+
+impl Settlement {
+    /// Nothing but an entry.
+    pub const fn of(audit: AuditEntry) -> Self {
+        Self {
+            audit,
+            admits: false,
+            accept: None,
+            once: Vec::new(),
+            joins: None,
+            message: None,
+            clear: CounterList::new_const(),
+            refund: CounterList::new_const(),
+            replayed: None,
+            limited: None,
+        }
+    }
+
+    /// Whose it is, if known.
+    pub(super) const fn person(&self) -> Option<PersonId> {
+        self.audit.person
+    }
+
+    /// When it was decided.
+    pub(super) const fn at(&self) -> Timestamp {
+        self.audit.at
+    }
 }
 
 /// What became of a settlement.
@@ -81,7 +107,7 @@ pub enum Settled {
 #[async_trait]
 pub trait Logins: Send + Sync {
     /// Accepts the proof and writes everything that belongs to it, or nothing.
-    /// An accept without a proof whose person was locked meanwhile is a `Conflict`, and nothing is written.
+    /// One that [admits](Settlement::admits) without a proof, and whose person was locked meanwhile, is a `Conflict`, and nothing is written.
     fn settle(&self, settlement: Box<Settlement>) -> Soon<'_, Result<Settled>>;
     /// Uses up a mark that belongs to no round, by one statement; `false` if it was used before. Nobody is changed by it, so there
     /// is no entry.

@@ -159,20 +159,8 @@ impl Portal {
     }
 
     /// Writes an entry, and resets counters with it.
-    pub(super) async fn write(&self, person: &Person, audit: AuditEntry, clear: CounterList) -> Result<()> {
-        let settlement = Settlement {
-            person: Some(person.id),
-            accept: None,
-            once: Vec::new(),
-            joins: None,
-            message: None,
-            clear,
-            refund: CounterList::new(),
-            at: audit.at,
-            audit,
-            replayed: None,
-            limited: None,
-        };
+    pub(super) async fn write(&self, audit: AuditEntry, clear: CounterList) -> Result<()> {
+        let settlement = Settlement { clear, ..Settlement::of(audit) };
         match self.gatekeeper.logins.settle(Box::new(settlement)).await? {
             Settled::Done => Ok(()),
             other => Err(PortalError::Unavailable(format!("an entry was not written: {other:?}"))),

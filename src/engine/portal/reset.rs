@@ -124,7 +124,7 @@ impl Portal {
         let mut entry = self.entry(visit, "reset.question", &person);
         entry.outcome = if right { "done" } else { "refused" };
         let clear = if right { counters.as_slice().into() } else { CounterList::new() };
-        self.write(&person, entry, clear).await?;
+        self.write(entry, clear).await?;
         if !right {
             return Ok(Answer::Wrong);
         }
@@ -172,8 +172,7 @@ impl Portal {
     /// Failures at what anybody can try are forgotten when the password is set, and not before: a passcode that was right must not
     /// make room for more guesses at the next.
     pub(super) async fn spent(&self, visit: &Visit, person: &Person, action: &'static str) -> Result<()> {
-        self.write(person, self.entry(visit, action, person), CounterList::from_slice(&[Counter::Reset]))
-            .await
+        self.write(self.entry(visit, action, person), CounterList::from_slice(&[Counter::Reset])).await
     }
 
     /// Sets a password by the rules of ours and of the directory; with the present one, as the person.

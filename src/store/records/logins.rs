@@ -6,7 +6,7 @@ use super::counters::failures;
 use super::marks::Marks;
 use super::outbox;
 use super::query::{Query, Script, places};
-use super::rounds::{ACCEPT, Charge, End, Round};
+use super::rounds::{Charge, End, Round};
 use super::transaction::Transaction;
 use super::{Inner, Records, damaged, number};
 use crate::base::affinity::stay;
@@ -239,8 +239,8 @@ impl Records {
     /// back. This is one: somebody known is let in without a passcode, and nothing was counted against them.
     fn note(&self, mut end: Box<Settlement>) -> std::result::Result<(), Box<Settlement>> {
         let Inner { notes, accounts, counters, .. } = &*self.0;
-        let person = end.person.filter(|_| {
-            end.audit.outcome == ACCEPT
+        let person = end.person().filter(|_| {
+            end.admits
                 && end.accept.is_none()
                 && end.once.is_empty()
                 && end.joins.is_none()

@@ -23,8 +23,6 @@ use crate::store::{Result, Settled, Settlement, StoreError};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What the audit entry of a round that lets someone in says.
-pub(super) const ACCEPT: &str = "accept";
 /// Rows of each table in one script at most.
 const MOST: usize = 32;
 
@@ -62,7 +60,7 @@ impl Round {
     fn counts(&self) -> Option<PersonId> {
         match self {
             Round::Charge(charge, _) => charge.person,
-            _ => self.settlement().filter(|end| !end.refund.is_empty()).and_then(|end| end.person),
+            _ => self.settlement().filter(|end| !end.refund.is_empty()).and_then(Settlement::person),
         }
     }
 
@@ -76,9 +74,9 @@ impl Round {
     /// The passcode that the round of this number accepts.
     fn passcode(&self, round: usize) -> Option<Passcode> {
         let end = self.settlement()?;
-        match (end.person, end.accept) {
+        match (end.person(), end.accept) {
             (Some(person), Some(Proof::Position { factor, position })) => {
-                Some(Passcode { round, person, factor, position, at: end.at, once: end.once.clone() })
+                Some(Passcode { round, person, factor, position, at: end.at(), once: end.once.clone() })
             }
             _ => None,
         }
@@ -86,8 +84,8 @@ impl Round {
 
     /// Whom it lets in without a proof.
     fn lets_in(&self) -> Option<PersonId> {
-        let end = self.settlement().filter(|end| end.accept.is_none() && end.audit.outcome == ACCEPT);
-        end.and_then(|end| end.person)
+        let end = self.settlement().filter(|end| end.accept.is_none() && end.admits);
+        end.and_then(Settlement::person)
     }
 
     /// What it uses once.
@@ -113,7 +111,7 @@ struct Known {
 
 impl Known {
     fn touch(&mut self, end: &Settlement) {
-        end.person.into_iter().for_each(|person| self.tally.touch(person));
+        end.person().into_iter().for_each(|person| self.tally.touch(person));
     }
 }
 
@@ -270,12 +268,12 @@ async fn settle(
         return Ok((Settled::Replayed, end.replayed.map(|entry| *entry)));
     }
     if let Some(proof) = end.accept {
-        let accepted = match (end.person, proof) {
+        let accepted = match (end.person(), proof) {
             (Some(person), Proof::Code { factor, digest }) => {
-                accept_code(&mut transaction.connection, person, (factor, digest), end.at).await?
+                accept_code(&mut transaction.connection, person, (factor, digest), end.at()).await?
             }
             (Some(person), Proof::Standing { factor }) => {
-                accept_standing(&mut transaction.connection, person, factor, end.at).await?
+                accept_standing(&mut transaction.connection, person, factor, end.at()).await?
             }
             _ => accepted,
         };
@@ -283,13 +281,13 @@ async fn settle(
             return Ok((Settled::Replayed, end.replayed.map(|entry| *entry)));
         }
         note(transaction, &end, proof);
-    } else if end.audit.outcome == ACCEPT && end.person.is_none_or(|person| known.barred.contains(&person)) {
+    } else if end.admits && end.person().is_none_or(|person| known.barred.contains(&person)) {
         // Without a proof the caller has no refusal at hand. An error makes no answer, and when the client asks
         // again the lock is seen.
         return Err(StoreError::Conflict("the person was locked while logging in".into()));
     }
     known.marks.take(&end.once, round);
-    if let Some(person) = end.person {
+    if let Some(person) = end.person() {
         known.tally.settle(person, &end.clear, &end.refund);
     }
     if let (Some((message, limits)), Some(sealed)) = (&end.message, sealed)
@@ -302,12 +300,12 @@ async fn settle(
 
 /// What an accepted proof changes in the account.
 fn note(transaction: &mut Transaction, end: &Settlement, proof: Proof) {
-    let Some(person) = end.person else { return };
+    let Some(person) = end.person() else { return };
     transaction.change(match proof {
         Proof::Position { factor, position } => {
-            Change::Accepted { person, factor, next: position.saturating_add(1), used: end.at }
+            Change::Accepted { person, factor, next: position.saturating_add(1), used: end.at() }
         }
-        Proof::Standing { factor } => Change::Accepted { person, factor, next: 0, used: end.at },
+        Proof::Standing { factor } => Change::Accepted { person, factor, next: 0, used: end.at() },
         Proof::Code { .. } => Change::Person(person),
     });
 }

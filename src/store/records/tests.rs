@@ -39,7 +39,7 @@ use crate::config;
 use crate::domain::audit::AuditEntry;
 use crate::domain::factor::{Algorithm, FactorId, FactorKind, FactorState, Material, OneTimeCode, Proof};
 use crate::domain::person::{PersonId, Role, Username};
-use crate::domain::throttle::{Counter, CounterList};
+use crate::domain::throttle::Counter;
 use crate::store::seal::Keyring;
 use crate::store::{Among, NewFactor, NewPerson, Settlement};
 use kit::{Kit, claims};
@@ -226,17 +226,11 @@ fn entry(action: &'static str) -> AuditEntry {
 /// A settlement that lets someone in by `proof`.
 fn settlement(person: PersonId, proof: Option<Proof>) -> Settlement {
     Settlement {
-        once: Vec::new(),
-        joins: None,
-        message: None,
-        limited: None,
-        person: Some(person),
+        admits: true,
         accept: proof,
         clear: proof.iter().map(|proof| Counter::Factor(proof.factor())).collect(),
-        refund: CounterList::new(),
-        at: NOW,
-        audit: AuditEntry { person: Some(person), outcome: "accept", ..entry("login") },
         replayed: proof.map(|_| Box::new(AuditEntry { outcome: "reject", ..entry("login.replayed") })),
+        ..Settlement::of(AuditEntry { person: Some(person), outcome: "accept", ..entry("login") })
     }
 }
 

@@ -15,7 +15,6 @@ use crate::domain::message::{Content, NewMessage, Notice};
 use crate::domain::method::{Channel, Method};
 use crate::domain::person::Person;
 use crate::domain::sent::{CodeId, Purpose};
-use crate::domain::throttle::CounterList;
 use crate::engine::desk::DeskError;
 use crate::engine::enroll::Issued;
 use crate::engine::portal::notices::revoked;
@@ -162,17 +161,9 @@ impl Portal {
         let campus = clerk.visit.config.campuses.of(person).map(str::to_owned);
         let message = self.code_message(person, target, (issued, lifetime), (language, campus));
         let settlement = Settlement {
-            person: Some(person.id),
-            accept: None,
-            once: Vec::new(),
-            joins: None,
             message: Some((Box::new(message), clerk.visit.config.codes.limits.clone())),
-            clear: CounterList::new(),
-            refund: CounterList::new(),
-            at: self.now(),
-            audit,
-            replayed: None,
             limited: Some(Box::new(limited)),
+            ..Settlement::of(audit)
         };
         Ok(self.gatekeeper.logins.settle(Box::new(settlement)).await?)
     }

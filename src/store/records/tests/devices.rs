@@ -30,7 +30,7 @@ async fn device(store: &Store, person: PersonId) -> FactorId {
 
 fn by(person: PersonId, factor: FactorId, at: Timestamp) -> Settlement {
     let mut end = settlement(person, Some(Proof::Standing { factor }));
-    (end.at, end.clear) = (at, smallvec![Counter::Devices]);
+    (end.audit.at, end.clear) = (at, smallvec![Counter::Devices]);
     end
 }
 
@@ -78,7 +78,7 @@ async fn failures_of_devices_are_counted_for_the_person(kit: Kit) {
         assert_eq!(charged, [crate::domain::throttle::Gate::Open]);
     }
     let mut refused = settlement(alice, None);
-    refused.audit.outcome = "reject";
+    (refused.admits, refused.audit.outcome) = (false, "reject");
     assert_eq!(store.logins().settle(Box::new(refused)).await.unwrap(), Settled::Done);
     let failures = store.attempts().failures(alice).await.unwrap();
     assert_eq!((failures[0].counter.as_str(), failures[0].failures.count), ("devices", 3));

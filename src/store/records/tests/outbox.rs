@@ -82,7 +82,7 @@ pub(super) fn message(person: PersonId) -> NewMessage {
 /// A round that is refused for now and sends this.
 pub(super) fn sends(message: NewMessage, limits: SendLimits) -> Settlement {
     let mut end = settlement(message.person, None);
-    end.audit.outcome = "challenge";
+    (end.admits, end.audit.outcome) = (false, "challenge");
     end.limited = Some(Box::new(AuditEntry { outcome: "reject", ..entry("login.limited") }));
     end.message = Some((Box::new(message), limits));
     end
@@ -494,7 +494,7 @@ async fn code_is_joined_only_while_its_message_is_known_and_it_is_unused(kit: Ki
     let alice = store.person("alice").await;
     let joining = |code| {
         let mut end = settlement(alice, None);
-        end.audit.outcome = "challenge";
+        (end.admits, end.audit.outcome) = (false, "challenge");
         Settlement { joins: Some(code), ..end }
     };
     let before = store.audit().verify().await.unwrap().entries;

@@ -352,7 +352,7 @@ async fn lock_that_lands_during_the_login_wins(kit: Kit) {
     let without = store.logins().settle(Box::new(settlement(alice, None))).await;
     assert!(matches!(without, Err(StoreError::Conflict(_))), "{without:?}");
     let mut refusal = settlement(alice, None);
-    refusal.audit.outcome = "reject";
+    (refusal.admits, refusal.audit.outcome) = (false, "reject");
     assert_eq!(store.logins().settle(Box::new(refusal)).await.unwrap(), Settled::Done);
     // The login without a proof left nothing; the refusal is the only `login`.
     assert_eq!(store.actions().await[3..], ["person.lock", "login.replayed", "login.replayed", "login"]);
