@@ -212,7 +212,15 @@ impl Tunnel {
         Ok(login)
     }
 
-    /// The same up to where the inside has begun: with PEAP the server does that, and asks who it is.
+    /// A whole login without a password, by a certificate or a session; the answer that ends it.
+    pub(crate) fn without_password(method: Method, world: &World, config: &Arc<ClientConfig>) -> Reply {
+        match Self::by(method, Nas::new(world), world, config) {
+            Ok(login) => login.finish(),
+            Err(end) => end,
+        }
+    }
+
+    /// One up to where the inside has begun: with PEAP the server does that, and asks who it is.
     pub(crate) fn inside(method: Method, world: &World, config: &Arc<ClientConfig>) -> Result<Self, Reply> {
         let mut login = Self::by(method, Nas::new(world), world, config)?;
         if method == Method::PEAP && login.plain().is_empty() {

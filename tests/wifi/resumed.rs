@@ -1,6 +1,6 @@
 //! What a session is worth after something has changed, by another method, at another client, and after a login without an end.
 
-use crate::device::{Nas, Reply, Tunnel, tls, tls_as};
+use crate::device::{Nas, Tunnel, tls, tls_as};
 use crate::world::{WIFI, World};
 use doorward::wire::eap::Method;
 use doorward::wire::radius::Code;
@@ -35,17 +35,6 @@ fn logs_in(world: &World, method: Method, config: &Arc<ClientConfig>, password: 
     end.code
 }
 
-/// Comes back without a password.
-fn comes_back(world: &World, method: Method, config: &Arc<ClientConfig>) -> Reply {
-    match Tunnel::by(method, Nas::new(world), world, config) {
-        Ok(login) => {
-            assert_eq!(login.tls.handshake_kind(), Some(HandshakeKind::Resumed));
-            login.finish()
-        }
-        Err(end) => end,
-    }
-}
-
 /// How the handshake of a device goes at a client; the device goes away after it.
 fn handshake(world: &World, method: Method, at: &str, config: &Arc<ClientConfig>) -> HandshakeKind {
     let login = Tunnel::by(method, Nas::at(world, at), world, config).unwrap();
@@ -61,12 +50,12 @@ fn session_ends_with_the_password_of_its_person() {
         for method in METHODS {
             let config = device(&world, version);
             assert_eq!(logs_in(&world, method, &config, &password), Code::ACCESS_ACCEPT);
-            assert_eq!(comes_back(&world, method, &config).code, Code::ACCESS_ACCEPT);
+            assert_eq!(Tunnel::without_password(method, &world, &config).code, Code::ACCESS_ACCEPT);
             changes += 1;
             password = format!("copper meadow 4{changes}");
             let changed = world.daemon.run_with(&["person", "passwd", user], &format!("{password}\n"));
             assert!(changed.status.success(), "{changed:?}");
-            let void = comes_back(&world, method, &config);
+            let void = Tunnel::without_password(method, &world, &config);
             assert!(void.code == Code::ACCESS_REJECT && void.eap[0] == 4, "{method:?} {version:?}");
             assert_eq!(logs_in(&world, method, &config, &password), Code::ACCESS_ACCEPT, "anew");
         }
@@ -83,12 +72,13 @@ fn session_that_began_by_one_method_is_not_resumed_by_another() {
                 let config = device(&world, version);
                 let password = &world.env["LOGIN_PASSWORD"];
                 assert_eq!(logs_in(&world, begun, &config, password), Code::ACCESS_ACCEPT);
-                assert_eq!(comes_back(&world, begun, &config).code, Code::ACCESS_ACCEPT);
+                assert_eq!(Tunnel::without_password(begun, &world, &config).code, Code::ACCESS_ACCEPT);
                 let kind = handshake(&world, other, WIFI, &config);
                 assert_eq!(kind, HandshakeKind::Full, "{begun:?} {other:?} {version:?}");
             }
         }
     }
+    assert_eq!(world.decided("session-resumed"), 12, "by their own");
 }
 
 #[test]
@@ -100,11 +90,12 @@ fn session_that_began_at_one_client_is_not_resumed_at_another() {
             let config = tls(&world, version);
             let password = &world.env["LOGIN_PASSWORD"];
             assert_eq!(logs_in(&world, Method::TTLS, &config, password), Code::ACCESS_ACCEPT);
-            assert_eq!(comes_back(&world, Method::TTLS, &config).code, Code::ACCESS_ACCEPT);
+            assert_eq!(Tunnel::without_password(Method::TTLS, &world, &config).code, Code::ACCESS_ACCEPT);
             let kind = handshake(&world, Method::TTLS, other, &config);
             assert_eq!(kind, HandshakeKind::Full, "{other} {version:?}");
         }
     }
+    assert_eq!(world.decided("session-resumed"), 4, "at their own");
 }
 
 // CVE-2017-9148
