@@ -18,6 +18,8 @@ mod challenges;
 mod demonstration;
 #[path = "wifi/device.rs"]
 mod device;
+#[path = "wifi/directory.rs"]
+mod directory;
 #[path = "wifi/endings.rs"]
 mod endings;
 #[path = "wifi/methods.rs"]
