@@ -236,10 +236,7 @@ impl Tunnel {
 
     /// Sends what TLS has, and takes what comes back.
     fn turn(&mut self) -> Result<(), Reply> {
-        let mut records = Vec::new();
-        while self.tls.wants_write() {
-            self.tls.write_tls(&mut records).unwrap();
-        }
+        let records = self.records();
         let fragment = Fragment { total: None, more: false, version: 0, data: &records }.encode();
         let mut reply = self.nas.exchange(&response(self.identifier(), self.method, &fragment));
         let mut whole = Vec::new();
@@ -298,11 +295,23 @@ impl Tunnel {
     }
 
     fn written(&mut self) -> Vec<u8> {
-        let mut records = vec![0];
+        let whole = [&[0][..], &self.records()].concat();
+        response(self.identifier(), self.method, &whole)
+    }
+
+    /// What TLS makes of something for the tunnel, to be sent by hand.
+    pub(crate) fn records_of(&mut self, plain: &[u8]) -> Vec<u8> {
+        self.tls.writer().write_all(plain).unwrap();
+        self.records()
+    }
+
+    /// What TLS has to send.
+    fn records(&mut self) -> Vec<u8> {
+        let mut records = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut records).unwrap();
         }
-        response(self.identifier(), self.method, &records)
+        records
     }
 
     /// Sends AVPs through the tunnel; those that come back, or the answer that ends it.
