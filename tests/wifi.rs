@@ -14,6 +14,8 @@ mod bounds;
 mod certificates;
 #[path = "wifi/challenges.rs"]
 mod challenges;
+#[path = "wifi/clients.rs"]
+mod clients;
 #[path = "wifi/demonstration.rs"]
 mod demonstration;
 #[path = "wifi/device.rs"]

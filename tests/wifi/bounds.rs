@@ -32,7 +32,7 @@ fn conversation(world: &World, method: Method, inside: bool) -> (Nas, u8, Vec<u8
     let (certificate, key) = (&world.env["EAP_CLIENT_CERT"], &world.env["EAP_CLIENT_KEY"]);
     let config = tls_as(world, &version::TLS12, (Path::new(certificate), Path::new(key)));
     if inside {
-        let mut login = Tunnel::inside(method, world, &config).unwrap();
+        let mut login = Tunnel::inside(method, Nas::new(world), world, &config).unwrap();
         let user = world.env["LOGIN_USER"].as_bytes();
         let mut plain = Vec::new();
         match method {

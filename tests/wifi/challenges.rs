@@ -1,6 +1,6 @@
 //! MSCHAPv2 inside a tunnel, by somebody who answers another challenge than the one that was asked.
 
-use crate::device::{Reply, Ttls, Tunnel, response, tls};
+use crate::device::{Nas, Reply, Ttls, Tunnel, response, tls};
 use crate::methods::device_password;
 use crate::world::World;
 use doorward::wire::eap::{Avp, Avps, Method, Packet, push_avp};
@@ -67,7 +67,8 @@ fn response_by_eap_must_be_to_the_challenge_that_was_sent_and_comes_once() {
     let password = device_password(&world, "laptop");
     let user = &world.env["LOGIN_USER"];
     for (method, bit) in [(Method::TTLS, 1), (Method::TTLS, 0), (Method::PEAP, 1), (Method::PEAP, 0)] {
-        let mut login = Tunnel::inside(method, &world, &tls(&world, &version::TLS12)).unwrap();
+        let mut login =
+            Tunnel::inside(method, Nas::new(&world), &world, &tls(&world, &version::TLS12)).unwrap();
         let asked = login.inner(&response(0, Method::IDENTITY, user.as_bytes())).unwrap();
         let asked = Packet::decode(&asked).unwrap();
         let [1, identifier, _, _, 16, challenge @ ..] = asked.data else { panic!("a challenge") };

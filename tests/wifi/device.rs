@@ -221,8 +221,13 @@ impl Tunnel {
     }
 
     /// One up to where the inside has begun: with PEAP the server does that, and asks who it is.
-    pub(crate) fn inside(method: Method, world: &World, config: &Arc<ClientConfig>) -> Result<Self, Reply> {
-        let mut login = Self::by(method, Nas::new(world), world, config)?;
+    pub(crate) fn inside(
+        method: Method,
+        nas: Nas,
+        world: &World,
+        config: &Arc<ClientConfig>,
+    ) -> Result<Self, Reply> {
+        let mut login = Self::by(method, nas, world, config)?;
         if method == Method::PEAP && login.plain().is_empty() {
             assert_eq!(login.through(&[])?, [Method::IDENTITY.0]);
         }

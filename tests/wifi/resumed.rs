@@ -24,7 +24,7 @@ fn device(world: &World, version: &'static SupportedProtocolVersion) -> Arc<Clie
 
 /// A whole login of `LOGIN_USER`.
 fn logs_in(world: &World, method: Method, config: &Arc<ClientConfig>, password: &str) -> Code {
-    let login = Tunnel::inside(method, world, config).unwrap();
+    let login = Tunnel::inside(method, Nas::new(world), world, config).unwrap();
     assert_eq!(login.tls.handshake_kind(), Some(HandshakeKind::Full));
     let user = &world.env["LOGIN_USER"];
     let end = match method {
@@ -107,7 +107,7 @@ fn session_of_a_login_that_lacks_its_last_response_is_not_resumed() {
         for method in [Method::PEAP, Method::TLS] {
             let config = device(&world, version);
             assert_eq!(handshake(&world, method, WIFI, &config), HandshakeKind::Full);
-            let mut aborted = Tunnel::inside(method, &world, &config).unwrap();
+            let mut aborted = Tunnel::inside(method, Nas::new(&world), &world, &config).unwrap();
             assert_eq!(aborted.tls.handshake_kind(), Some(HandshakeKind::Full), "{method:?} {version:?}");
             if method == Method::PEAP {
                 let told = aborted.shows(user, password).unwrap();
