@@ -1,6 +1,6 @@
 //! Certificates of people: revoked, expired, of another authority, without a name; and of the server, replaced by a reload.
 
-use crate::device::{Tunnel, tls_as};
+use crate::device::{Nas, Tunnel, tls_as};
 use crate::support::{Daemon, read};
 use crate::world::{World, certificate};
 use doorward::wire::eap::Method;
@@ -157,7 +157,11 @@ fn session_of_a_certificate_ends_when_another_authority_is_trusted() {
     let world = World::new();
     let (pem, key) = (&world.env["EAP_CLIENT_CERT"], &world.env["EAP_CLIENT_KEY"]);
     let devices = VERSIONS.map(|version| tls_as(&world, version, (Path::new(pem), Path::new(key))));
-    let all = || devices.each_ref().map(|device| Tunnel::without_password(Method::TLS, &world, device).code);
+    let all = || {
+        devices
+            .each_ref()
+            .map(|device| Tunnel::without_password(Method::TLS, Nas::new(&world), &world, device).code)
+    };
     assert_eq!([all(), all()], [[Code::ACCESS_ACCEPT; 2]; 2]);
     assert_eq!(world.decided("session-resumed"), 2);
     world.write("other-ca.pem", &Authority::new().pem);
@@ -177,7 +181,11 @@ fn session_of_a_certificate_ends_with_the_list_that_has_it() {
     world.write("own.crl", &own.list(&until(2090)));
     world.configure(&[("eap", "crl_file = \"own.crl\""), ("eap", "client_ca_file = \"own-ca.pem\"")]);
     let devices = VERSIONS.map(|version| tls_as(&world, version, (&pem, &key)));
-    let all = || devices.each_ref().map(|device| Tunnel::without_password(Method::TLS, &world, device).code);
+    let all = || {
+        devices
+            .each_ref()
+            .map(|device| Tunnel::without_password(Method::TLS, Nas::new(&world), &world, device).code)
+    };
     assert_eq!([all(), all()], [[Code::ACCESS_ACCEPT; 2]; 2]);
     assert_eq!(world.decided("session-resumed"), 2);
     let revoked = rcgen::RevokedCertParams {

@@ -213,8 +213,13 @@ impl Tunnel {
     }
 
     /// A whole login without a password, by a certificate or a session; the answer that ends it.
-    pub(crate) fn without_password(method: Method, world: &World, config: &Arc<ClientConfig>) -> Reply {
-        match Self::by(method, Nas::new(world), world, config) {
+    pub(crate) fn without_password(
+        method: Method,
+        nas: Nas,
+        world: &World,
+        config: &Arc<ClientConfig>,
+    ) -> Reply {
+        match Self::by(method, nas, world, config) {
             Ok(login) => login.finish(),
             Err(end) => end,
         }

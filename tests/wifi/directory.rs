@@ -1,10 +1,11 @@
 //! People of an LDAP directory at Wi-Fi: a real slapd has their passwords and says in which groups they are.
 
-use crate::device::{Nas, Reply, Ttls, tls};
+use crate::device::{Nas, Ttls, Tunnel, tls};
 use crate::support::Daemon;
 use crate::support::directory::{on_slapd, person, until_following};
 use crate::support::slapd::{LdapTools, Slapd, person_dn, until};
 use crate::world::{WIFI, World, credentials, wait_until};
+use doorward::wire::eap::Method;
 use doorward::wire::radius::{AttributeType, Code};
 use rustls::{ClientConfig, SupportedProtocolVersion, version};
 use std::sync::Arc;
@@ -64,14 +65,6 @@ fn password_is_the_directory_s_and_in_an_outage_the_remembered_one() {
     assert_eq!(world.decided("password-only"), 5);
 }
 
-/// Comes back without a password.
-fn comes_back(world: &World, at: &str, config: &Arc<ClientConfig>) -> Reply {
-    match Ttls::handshake_by(Nas::at(world, at), world, config) {
-        Ok(login) => login.finish(),
-        Err(end) => end,
-    }
-}
-
 #[test]
 fn session_gets_what_its_person_s_new_group_gets_and_ends_where_that_needs_more_than_was_shown() {
     /// The client where a password is enough for students.
@@ -86,12 +79,15 @@ fn session_gets_what_its_person_s_new_group_gets_and_ends_where_that_needs_more_
     let new = |user: &str| format!("add\n{}", is_in(user));
     slapd.ldif(&(group("students", &new("ann")) + &group("employees", &new("bob"))));
     let world = following(&slapd, &dir);
+    let comes_back = |at: &str, config: &Arc<ClientConfig>| {
+        Tunnel::without_password(Method::TTLS, Nas::at(&world, at), &world, config)
+    };
     let devices = VERSIONS.map(|version| [WIFI, BY_GROUP].map(|at| (at, tls(&world, version))));
     let devices = devices.as_flattened();
     for (at, config) in devices {
         let login = Ttls::handshake_by(Nas::at(&world, at), &world, config).unwrap();
         assert_eq!(login.password(ANN.0, ANN.1).code, Code::ACCESS_ACCEPT);
-        let student = comes_back(&world, at, config);
+        let student = comes_back(at, config);
         assert_eq!(student.code, Code::ACCESS_ACCEPT);
         assert!(student.has(SESSION_TIMEOUT) && !student.has(VLAN));
     }
@@ -101,7 +97,7 @@ fn session_gets_what_its_person_s_new_group_gets_and_ends_where_that_needs_more_
         (person(&world.daemon, "ann", "groups") == serde_json::json!(["employees"])).then_some(())
     });
     for (at, config) in devices {
-        let employee = comes_back(&world, at, config);
+        let employee = comes_back(at, config);
         if *at == WIFI {
             assert_eq!(employee.code, Code::ACCESS_ACCEPT);
             assert!(employee.has(VLAN) && !employee.has(SESSION_TIMEOUT));
@@ -116,7 +112,7 @@ fn session_gets_what_its_person_s_new_group_gets_and_ends_where_that_needs_more_
     ));
     until("ann is switched off", || (person(&world.daemon, "ann", "status") == "disabled").then_some(()));
     for (_, config) in devices.iter().filter(|(at, _)| *at == WIFI) {
-        assert_eq!(comes_back(&world, WIFI, config).code, Code::ACCESS_REJECT);
+        assert_eq!(comes_back(WIFI, config).code, Code::ACCESS_REJECT);
     }
     assert_eq!(world.decided("session-resumed"), 6);
 }

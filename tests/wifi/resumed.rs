@@ -50,12 +50,15 @@ fn session_ends_with_the_password_of_its_person() {
         for method in METHODS {
             let config = device(&world, version);
             assert_eq!(logs_in(&world, method, &config, &password), Code::ACCESS_ACCEPT);
-            assert_eq!(Tunnel::without_password(method, &world, &config).code, Code::ACCESS_ACCEPT);
+            assert_eq!(
+                Tunnel::without_password(method, Nas::new(&world), &world, &config).code,
+                Code::ACCESS_ACCEPT
+            );
             changes += 1;
             password = format!("copper meadow 4{changes}");
             let changed = world.daemon.run_with(&["person", "passwd", user], &format!("{password}\n"));
             assert!(changed.status.success(), "{changed:?}");
-            let void = Tunnel::without_password(method, &world, &config);
+            let void = Tunnel::without_password(method, Nas::new(&world), &world, &config);
             assert!(void.code == Code::ACCESS_REJECT && void.eap[0] == 4, "{method:?} {version:?}");
             assert_eq!(logs_in(&world, method, &config, &password), Code::ACCESS_ACCEPT, "anew");
         }
@@ -72,7 +75,10 @@ fn session_that_began_by_one_method_is_not_resumed_by_another() {
                 let config = device(&world, version);
                 let password = &world.env["LOGIN_PASSWORD"];
                 assert_eq!(logs_in(&world, begun, &config, password), Code::ACCESS_ACCEPT);
-                assert_eq!(Tunnel::without_password(begun, &world, &config).code, Code::ACCESS_ACCEPT);
+                assert_eq!(
+                    Tunnel::without_password(begun, Nas::new(&world), &world, &config).code,
+                    Code::ACCESS_ACCEPT
+                );
                 let kind = handshake(&world, other, WIFI, &config);
                 assert_eq!(kind, HandshakeKind::Full, "{begun:?} {other:?} {version:?}");
             }
@@ -90,7 +96,10 @@ fn session_that_began_at_one_client_is_not_resumed_at_another() {
             let config = tls(&world, version);
             let password = &world.env["LOGIN_PASSWORD"];
             assert_eq!(logs_in(&world, Method::TTLS, &config, password), Code::ACCESS_ACCEPT);
-            assert_eq!(Tunnel::without_password(Method::TTLS, &world, &config).code, Code::ACCESS_ACCEPT);
+            assert_eq!(
+                Tunnel::without_password(Method::TTLS, Nas::new(&world), &world, &config).code,
+                Code::ACCESS_ACCEPT
+            );
             let kind = handshake(&world, Method::TTLS, other, &config);
             assert_eq!(kind, HandshakeKind::Full, "{other} {version:?}");
         }
