@@ -114,5 +114,5 @@ fn session_gets_what_its_person_s_new_group_gets_and_ends_where_that_needs_more_
     for (_, config) in devices.iter().filter(|(at, _)| *at == WIFI) {
         assert_eq!(comes_back(WIFI, config).code, Code::ACCESS_REJECT);
     }
-    assert_eq!(world.decided("session-resumed"), 6);
+    assert_eq!((world.decided("session-resumed"), world.decided("person-disabled")), (6, 2));
 }
