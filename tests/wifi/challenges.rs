@@ -6,7 +6,8 @@ use crate::world::World;
 use doorward::wire::eap::{Avp, Avps, Method, Packet, push_avp};
 use doorward::wire::mschap::{Exchange, NtHash};
 use doorward::wire::radius::Code;
-use rustls::{SupportedProtocolVersion, version};
+use rustls::{ClientConfig, SupportedProtocolVersion, version};
+use std::sync::Arc;
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 const PEER: [u8; 16] = [7; 16];
@@ -24,9 +25,9 @@ fn answer(user: &str, password: &str, challenge: [u8; 16]) -> (Exchange, NtHash)
 }
 
 /// A login by attributes, to the tunnel's challenge or with one bit of it changed; how it ended.
-fn by_attributes(world: &World, config: &'static SupportedProtocolVersion, password: &str, bit: u8) -> Reply {
+pub(crate) fn by_attributes(world: &World, config: &Arc<ClientConfig>, password: &str, bit: u8) -> Reply {
     let user = &world.env["LOGIN_USER"];
-    let mut login = Ttls::handshake(world, &tls(world, config)).unwrap();
+    let mut login = Ttls::handshake(world, config).unwrap();
     let mut challenge = login.tls.export_keying_material([0; 17], b"ttls challenge", None).unwrap();
     challenge[0] ^= bit;
     let (challenge, identifier) = challenge.split_first_chunk::<16>().unwrap();
@@ -53,8 +54,9 @@ fn response_by_attributes_must_be_to_the_challenge_of_its_tunnel() {
     let world = World::with(&[("radius", "reject_delay = \"0s\"")]);
     let password = device_password(&world, "laptop");
     for version in VERSIONS {
-        assert_eq!(by_attributes(&world, version, &password, 1).code, Code::ACCESS_REJECT);
-        assert_eq!(by_attributes(&world, version, &password, 0).code, Code::ACCESS_ACCEPT);
+        let config = tls(&world, version);
+        assert_eq!(by_attributes(&world, &config, &password, 1).code, Code::ACCESS_REJECT);
+        assert_eq!(by_attributes(&world, &config, &password, 0).code, Code::ACCESS_ACCEPT);
     }
     // What answers another one is not even looked at.
     assert_eq!((world.decided("eap-broken"), world.decided("device-password")), (2, 2));

@@ -1,7 +1,11 @@
 //! Every method by both versions of TLS and fragments of three sizes, full and resumed, with keys compared (R-RAD-3).
 
+use crate::challenges::by_attributes;
+use crate::device::{Nas, Tunnel, tls};
 use crate::world::{Said, World, certificate, credentials};
-use doorward::wire::eap::Code;
+use doorward::wire::eap::{self, Method};
+use doorward::wire::radius::Code;
+use rustls::version;
 use std::path::Path;
 
 const SIZES: [usize; 3] = [200, 600, 1400];
@@ -42,14 +46,14 @@ fn every_way_in(world: &World, newest: &str, lines: impl Fn(&World) -> Vec<Strin
 /// Everything went in as few parts as have room in packets of this size, which were several where it was long.
 fn is_cut(said: &Said, size: usize, version: &str) {
     // Header, type, flags and length are in the server's size, and not in the device's.
-    for (code, room) in [(Code::Request, size - 10), (Code::Response, size)] {
+    for (code, room) in [(eap::Code::Request, size - 10), (eap::Code::Response, size)] {
         let messages = said.tls_messages(code);
         for &(octets, parts) in &messages {
             assert_eq!(parts, octets.div_ceil(room), "{octets} octets, {code:?}, {size}");
         }
         // A certificate is longer than 600 octets with what goes with it, and the hello of TLS 1.3 longer than 200.
         let long = match code {
-            Code::Request => size <= 600,
+            eap::Code::Request => size <= 600,
             _ => size <= 200 && version == "TLSv1.3",
         };
         let several = messages.iter().any(|(_, parts)| *parts > 1);
@@ -142,12 +146,18 @@ fn mschapv2_knows_no_password_but_those_of_devices_and_only_where_they_are_taken
 #[test]
 fn session_of_a_device_ends_with_its_password() {
     let world = World::new();
-    let lines = mschapv2("PEAP", "auth=MSCHAPV2")(&world);
-    assert!(world.eapol_test(&lines, 1).success);
+    let password = device_password(&world, "laptop");
+    let devices = [&version::TLS12, &version::TLS13].map(|version| tls(&world, version));
+    let comes_back = |device| Tunnel::without_password(Method::TTLS, Nas::new(&world), &world, device).code;
+    for device in &devices {
+        assert_eq!(by_attributes(&world, device, &password, 0).code, Code::ACCESS_ACCEPT);
+        assert_eq!(comes_back(device), Code::ACCESS_ACCEPT);
+    }
     let list = world.daemon.json(&["factor", "list", &world.env["LOGIN_USER"]]);
     let id = list["factors"][0]["id"].as_str().unwrap().to_owned();
     assert!(world.daemon.run(&["factor", "revoke", &id]).status.success());
-    assert!(!world.eapol_test(&lines, 0).success);
+    assert_eq!(devices.each_ref().map(comes_back), [Code::ACCESS_REJECT; 2]);
+    assert_eq!((world.decided("session-resumed"), world.decided("session-void")), (2, 2));
 }
 
 /// The certificate that the demonstration has made for somebody.
