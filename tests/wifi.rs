@@ -14,12 +14,20 @@ mod bounds;
 mod certificates;
 #[path = "wifi/challenges.rs"]
 mod challenges;
+#[path = "wifi/clients.rs"]
+mod clients;
+#[path = "wifi/demonstration.rs"]
+mod demonstration;
 #[path = "wifi/device.rs"]
 mod device;
+#[path = "wifi/directory.rs"]
+mod directory;
 #[path = "wifi/endings.rs"]
 mod endings;
 #[path = "wifi/methods.rs"]
 mod methods;
+#[path = "wifi/resumed.rs"]
+mod resumed;
 #[path = "wifi/secrets.rs"]
 mod secrets;
 #[path = "wifi/sessions.rs"]

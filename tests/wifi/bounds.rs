@@ -1,12 +1,16 @@
 //! Conversations that lie, repeat themselves, or are too many.
 
-use crate::device::{Nas, Reply, Ttls, response, tls};
+use crate::device::{Nas, Reply, Ttls, Tunnel, response, tls, tls_as};
+use crate::support::slapd::until;
 use crate::world::World;
-use doorward::wire::eap::Method;
+use doorward::wire::eap::{Avp, Method, push_avp};
 use doorward::wire::radius::Code;
 use rustls::{ClientConnection, version};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+const METHODS: [Method; 3] = [Method::TTLS, Method::PEAP, Method::TLS];
 const MANY: usize = 10_000;
 
 /// A refusal that carries EAP-Failure.
@@ -18,36 +22,120 @@ fn impatient() -> World {
     World::with(&[("radius", "reject_delay = \"0s\"")])
 }
 
-#[test]
-fn fragments_that_lie_end_the_conversation() {
-    let world = impatient();
-    let long = |flags: u8, total: u32, data: &[u8]| [&[flags], &total.to_be_bytes()[..], data].concat();
-    let cases: Vec<(&str, Vec<Vec<u8>>)> = vec![
+/// A part with a length.
+fn long(flags: u8, total: usize, data: &[u8]) -> Vec<u8> {
+    [&[flags], &u32::try_from(total).unwrap().to_be_bytes()[..], data].concat()
+}
+
+/// A conversation with the hello, or what would come next inside the tunnel, still to be sent.
+fn conversation(world: &World, method: Method, inside: bool) -> (Nas, u8, Vec<u8>) {
+    let (certificate, key) = (&world.env["EAP_CLIENT_CERT"], &world.env["EAP_CLIENT_KEY"]);
+    let config = tls_as(world, &version::TLS12, (Path::new(certificate), Path::new(key)));
+    if inside {
+        let mut login = Tunnel::inside(method, Nas::new(world), world, &config).unwrap();
+        let user = world.env["LOGIN_USER"].as_bytes();
+        let mut plain = Vec::new();
+        match method {
+            Method::TTLS => push_avp(&mut plain, 0, Avp::EAP_MESSAGE, &response(0, Method::IDENTITY, user)),
+            _ => plain = [&[Method::IDENTITY.0], user].concat(),
+        }
+        let records = login.records_of(&plain);
+        let identifier = login.identifier();
+        return (login.nas, identifier, records);
+    }
+    let mut nas = Nas::new(world);
+    let start = nas.start(method);
+    let name = world.env["EAP_SERVER_NAME"].clone().try_into().unwrap();
+    let mut hello = Vec::new();
+    ClientConnection::new(config, name).unwrap().write_tls(&mut hello).unwrap();
+    (nas, start.identifier(), hello)
+}
+
+/// Ways to send a message in parts that do not fit together.
+fn lies(message: &[u8]) -> Vec<(&'static str, Vec<Vec<u8>>)> {
+    let (half, rest) = message.split_at(message.len() / 2);
+    let all = message.len();
+    vec![
         ("no flags", vec![vec![]]),
         ("a start from the device", vec![vec![0x20]]),
         ("a length that is cut off", vec![vec![0x80, 0, 0]]),
         ("an empty part", vec![vec![0x40]]),
-        ("more than was told", vec![long(0xc0, 4, b"abc"), vec![0, b'd', b'e']]),
-        ("less than was told", vec![long(0xc0, 9, b"abc"), vec![0, b'd']]),
-        ("another length", vec![long(0xc0, 9, b"abc"), long(0x80, 8, b"defgh")]),
-        ("too long", vec![long(0xc0, 70_000, b"abc")]),
-        ("no end", vec![long(0xc0, 9, b"abc"), vec![0]]),
+        ("more than was told", vec![long(0xc0, half.len(), half), [&[0], rest].concat()]),
+        ("less than was told", vec![long(0xc0, all + 1, half), [&[0], rest].concat()]),
+        ("another length", vec![long(0xc0, all, half), long(0x80, all - 1, rest)]),
+        ("too long", vec![long(0xc0, 70_000, half)]),
+        ("no end", vec![long(0xc0, all, half), vec![0]]),
+        (
+            "a part twice and the rest",
+            vec![long(0xc0, all, half), [&[0x40], half].concat(), [&[0], rest].concat()],
+        ),
+        ("a part twice", vec![long(0xc0, all, half), [&[0], &message[..rest.len()]].concat()]),
+        ("the parts the other way round", vec![long(0xc0, all, rest), [&[0], half].concat()]),
         ("no TLS", vec![vec![0, 1, 2, 3, 4, 5, 6, 7]]),
-        ("another version", vec![vec![1, 22, 3, 1, 0, 1, 1]]),
-    ];
-    for (what, parts) in cases {
-        let mut nas = Nas::new(&world);
-        let mut reply = nas.start(Method::TTLS);
-        for part in parts {
-            reply = nas.exchange(&response(reply.identifier(), Method::TTLS, &part));
+    ]
+}
+
+#[test]
+fn fragments_that_lie_end_the_conversation() {
+    let world = impatient();
+    for (method, inside) in METHODS.into_iter().flat_map(|method| [(method, false), (method, true)]) {
+        let send = |ways: &dyn Fn(&[u8]) -> Vec<Vec<u8>>| {
+            let (mut nas, identifier, message) = conversation(&world, method, inside);
+            let parts = ways(&message);
+            let mut reply = nas.exchange(&response(identifier, method, &parts[0]));
+            for part in &parts[1..] {
+                reply = nas.exchange(&response(reply.identifier(), method, part));
+            }
+            (nas, reply)
+        };
+        // Nothing is said inside EAP-TLS.
+        if (method, inside) != (Method::TLS, true) {
+            let (_, reply) = send(&|message| {
+                let (half, rest) = message.split_at(message.len() / 2);
+                vec![long(0xc0, message.len(), half), [&[0], rest].concat()]
+            });
+            assert!(reply.code == Code::ACCESS_CHALLENGE && reply.data().len() > 20, "no lie: {reply:?}");
         }
-        // An alert may come first.
-        if reply.code == Code::ACCESS_CHALLENGE {
-            reply = nas.exchange(&response(reply.identifier(), Method::TTLS, &[0]));
+        for lie in 0..lies(&[0; 9]).len() {
+            let (mut nas, mut reply) = send(&|message| lies(message).swap_remove(lie).1);
+            // An alert may come first, which is a record of its own type.
+            if reply.code == Code::ACCESS_CHALLENGE && reply.data().get(1) == Some(&21) {
+                reply = nas.exchange(&response(reply.identifier(), method, &[0]));
+            }
+            let what = lies(&[0; 9])[lie].0;
+            assert!(refuses(&reply), "{method:?} inside: {inside}, {what}: {reply:?}");
         }
-        assert!(refuses(&reply), "{what}: {reply:?}");
     }
     assert_eq!(world.daemon.counter("faulty"), 0);
+}
+
+// RFC 5281 §9.1
+#[test]
+fn another_version_of_the_method_ends_the_conversation() {
+    let world = impatient();
+    for method in [Method::TTLS, Method::PEAP] {
+        let (mut nas, identifier, hello) = conversation(&world, method, false);
+        let reply = nas.exchange(&response(identifier, method, &[&[1], &hello[..]].concat()));
+        assert!(refuses(&reply), "{method:?}: {reply:?}");
+    }
+}
+
+// RFC 5080 §2.2.2
+#[test]
+fn part_that_is_sent_again_is_taken_once() {
+    let world = impatient();
+    for method in METHODS {
+        let (mut nas, identifier, hello) = conversation(&world, method, false);
+        let (half, rest) = hello.split_at(hello.len() / 2);
+        let part = response(identifier, method, &long(0xc0, hello.len(), half));
+        let old = nas.state.clone();
+        let acknowledged = nas.exchange(&part);
+        nas.state = old;
+        assert_eq!(nas.exchange(&part).eap, acknowledged.eap);
+        let reply = nas.exchange(&response(acknowledged.identifier(), method, &[&[0], rest].concat()));
+        // A handshake record of TLS 1.2.
+        assert_eq!(reply.data()[1..4], [22, 3, 3], "the hello of the server: {reply:?}");
+    }
 }
 
 #[test]
@@ -61,6 +149,46 @@ fn endless_fragments_come_to_an_end() {
         sent += 1;
     }
     assert!(refuses(&reply) && sent <= 64, "{sent}");
+}
+
+#[test]
+fn octets_are_what_ends_a_message_where_many_rounds_are_allowed() {
+    let world = World::with(&[
+        ("radius", "reject_delay = \"0s\""),
+        ("eap", "max_rounds = 1000"),
+        ("eap", "max_size = \"4KiB\""),
+    ]);
+    let mut nas = Nas::new(&world);
+    let mut reply = nas.start(Method::TTLS);
+    let (mut sent, mut last) = (0, 0);
+    while reply.code == Code::ACCESS_CHALLENGE {
+        let part = response(reply.identifier(), Method::TTLS, &[&[0x40][..], &[7; 100]].concat());
+        reply = nas.exchange(&part);
+        (sent, last) = (sent + part.len(), part.len());
+    }
+    assert!(refuses(&reply) && sent > 4096 && sent - last <= 4096, "{sent}");
+    assert_eq!(world.decided("eap-broken"), 1);
+    assert!(world.daemon.log().contains("it takes too many rounds or octets"), "{}", world.daemon.log());
+}
+
+#[test]
+fn conversation_that_took_too_long_is_over_though_its_device_goes_on() {
+    const LIFETIME: Duration = Duration::from_secs(1);
+    let world = World::with(&[
+        ("radius", "reject_delay = \"0s\""),
+        ("eap", "max_rounds = 1000"),
+        ("eap", "conversation_lifetime = \"1s\""),
+    ]);
+    let begin = Instant::now();
+    let mut nas = Nas::new(&world);
+    let mut reply = nas.start(Method::TTLS);
+    until("its time is over", || {
+        reply = nas.exchange(&response(reply.identifier(), Method::TTLS, &[0x40, 1]));
+        (reply.code != Code::ACCESS_CHALLENGE).then_some(())
+    });
+    assert!(refuses(&reply) && begin.elapsed() >= LIFETIME, "{reply:?}");
+    assert_eq!(world.decided("eap-broken"), 1);
+    assert!(!world.daemon.log().contains("too many rounds"), "{}", world.daemon.log());
 }
 
 #[test]

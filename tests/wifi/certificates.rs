@@ -1,7 +1,7 @@
 //! Certificates of people: revoked, expired, of another authority, without a name; and of the server, replaced by a reload.
 
-use crate::device::{Nas, response};
-use crate::support::Daemon;
+use crate::device::{Nas, Tunnel, response, tls_as};
+use crate::support::{Daemon, read};
 use crate::world::{WIFI, World, certificate};
 use doorward::wire::eap::Method;
 use doorward::wire::radius::Code;
@@ -9,7 +9,10 @@ use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     KeyUsagePurpose, date_time_ymd,
 };
+use rustls::{SupportedProtocolVersion, version};
 use std::path::{Path, PathBuf};
+
+const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
 struct Authority {
     pem: String,
@@ -153,12 +156,50 @@ fn list_of_revoked_certificates_that_is_old_or_another_authority_s_vouches_for_n
 fn session_of_a_certificate_ends_when_another_authority_is_trusted() {
     let world = World::new();
     let (pem, key) = (&world.env["EAP_CLIENT_CERT"], &world.env["EAP_CLIENT_KEY"]);
-    let lines = certificate(Path::new(pem), Path::new(key));
-    assert!(world.eapol_test(&lines, 1).success);
-    assert_eq!(world.decided("session-resumed"), 1);
+    let devices = VERSIONS.map(|version| tls_as(&world, version, (Path::new(pem), Path::new(key))));
+    let all = || {
+        devices
+            .each_ref()
+            .map(|device| Tunnel::without_password(Method::TLS, Nas::new(&world), &world, device).code)
+    };
+    assert_eq!([all(), all()], [[Code::ACCESS_ACCEPT; 2]; 2]);
+    assert_eq!(world.decided("session-resumed"), 2);
     world.write("other-ca.pem", &Authority::new().pem);
     world.configure(&[("eap", "crl_file = \"\""), ("eap", "client_ca_file = \"other-ca.pem\"")]);
-    refused(&world, (Path::new(pem), Path::new(key)), "UnknownIssuer");
+    assert_eq!(all(), [Code::ACCESS_REJECT; 2]);
+    assert_eq!((world.decided("session-resumed"), world.decided("certificate-refused")), (2, 2));
+}
+
+#[test]
+fn session_of_a_certificate_ends_with_the_list_that_has_it() {
+    let world = World::new();
+    let own = Authority::named("Our authority");
+    let number = rcgen::SerialNumber::from(7);
+    let numbered = |params: &mut CertificateParams| params.serial_number = Some(number.clone());
+    let (pem, key) = own.issue(&world, &world.env["LOGIN_USER"].clone(), numbered);
+    world.write("own-ca.pem", &own.pem);
+    world.write("own.crl", &own.list(&until(2090)));
+    world.configure(&[("eap", "crl_file = \"own.crl\""), ("eap", "client_ca_file = \"own-ca.pem\"")]);
+    let devices = VERSIONS.map(|version| tls_as(&world, version, (&pem, &key)));
+    let all = || {
+        devices
+            .each_ref()
+            .map(|device| Tunnel::without_password(Method::TLS, Nas::new(&world), &world, device).code)
+    };
+    assert_eq!([all(), all()], [[Code::ACCESS_ACCEPT; 2]; 2]);
+    assert_eq!(world.decided("session-resumed"), 2);
+    let revoked = rcgen::RevokedCertParams {
+        serial_number: number.clone(),
+        revocation_time: date_time_ymd(2021, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    };
+    let list = rcgen::CertificateRevocationListParams { revoked_certs: vec![revoked], ..until(2090) };
+    world.write("own.crl", &own.list(&list));
+    world.reload();
+    assert_eq!(all(), [Code::ACCESS_REJECT; 2]);
+    assert_eq!((world.decided("session-resumed"), world.decided("certificate-refused")), (2, 2));
+    assert_eq!(world.daemon.log().matches("Revoked").count(), 2, "{}", world.daemon.log());
 }
 
 #[test]
@@ -180,6 +221,36 @@ fn certificate_of_the_server_is_replaced_by_a_reload() {
     std::fs::rename(key, world.daemon.dir.join("keys/server.key.pem")).unwrap();
     world.reload();
     assert!(logs_in());
+}
+
+#[test]
+fn certificate_of_the_server_that_cannot_be_used_is_refused_by_a_reload_and_the_old_one_stays() {
+    let world = World::new();
+    let mut lines = vec!["eap=TTLS".to_owned(), "phase2=\"auth=PAP\"".to_owned()];
+    lines.extend(crate::world::credentials(&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]));
+    let another = KeyPair::generate().unwrap().serialize_pem();
+    let (certificate, key) = ("server.pem", "keys/server.key.pem");
+    let cut = |name: &str| {
+        let text = read(&world.daemon.dir.join(name));
+        text[..text.len() / 2].to_owned()
+    };
+    let none = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".to_owned();
+    let cases = [
+        (certificate, none, "cannot be used"),
+        (certificate, cut(certificate), "server.pem holds no certificates"),
+        (key, cut(key), "server.key.pem holds no private key in PEM form"),
+        (key, another, "certificate and private key cannot be used together"),
+    ];
+    for (name, text, sentence) in cases {
+        let good = read(&world.daemon.dir.join(name));
+        world.write(name, &text);
+        let said = world.daemon.run(&["reload"]);
+        let refused = String::from_utf8_lossy(&said.stderr);
+        assert!(!said.status.success() && refused.contains(sentence), "{name}: {refused}");
+        assert!(world.eapol_test(&lines, 0).success, "{sentence}");
+        world.write(name, &good);
+    }
+    assert!(world.daemon.run(&["reload"]).status.success());
 }
 
 #[test]

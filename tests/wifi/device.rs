@@ -2,12 +2,14 @@
 
 use crate::support::{PATIENCE, secret, udp};
 use crate::world::{WIFI, World};
-use doorward::wire::eap::{Avp, Avps, Fragment, Method, Packet, push_avp};
+use doorward::wire::eap::{Avp, Avps, Fragment, Method, Packet, push_avp, request};
 use doorward::wire::radius::{self, AttributeType, Request, verify_response};
-use rustls::pki_types::{CertificateDer, pem::PemObject};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::client::WantsClientCert;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls::{ClientConfig, ClientConnection, ConfigBuilder, RootCertStore, SupportedProtocolVersion};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -124,7 +126,7 @@ impl Nas {
 }
 
 pub(crate) fn response(identifier: u8, method: Method, data: &[u8]) -> Vec<u8> {
-    let mut bytes = doorward::wire::eap::request(identifier, method, data);
+    let mut bytes = request(identifier, method, data);
     bytes[0] = 2;
     bytes
 }
@@ -140,57 +142,113 @@ pub(crate) fn tls_with(
     version: &'static SupportedProtocolVersion,
     wanted: impl Fn(&str) -> bool,
 ) -> Arc<ClientConfig> {
-    let pem = std::fs::read(&world.env["RADIUS_CA"]).unwrap();
+    Arc::new(trusting(world, version, wanted).with_no_client_auth())
+}
+
+/// The same with a certificate, and the key of it.
+pub(crate) fn tls_as(
+    world: &World,
+    version: &'static SupportedProtocolVersion,
+    (certificate, key): (&Path, &Path),
+) -> Arc<ClientConfig> {
+    let certificate = CertificateDer::from_pem_file(certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let config = trusting(world, version, |_| true).with_client_auth_cert(vec![certificate], key);
+    Arc::new(config.unwrap())
+}
+
+fn trusting(
+    world: &World,
+    version: &'static SupportedProtocolVersion,
+    wanted: impl Fn(&str) -> bool,
+) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_slice(&pem).unwrap()).unwrap();
+    roots.add(CertificateDer::from_pem_file(&world.env["RADIUS_CA"]).unwrap()).unwrap();
     let mut provider = rustls::crypto::aws_lc_rs::default_provider();
     provider.cipher_suites.retain(|suite| suite.suite().as_str().is_some_and(&wanted));
-    let config = ClientConfig::builder_with_provider(Arc::new(provider))
+    ClientConfig::builder_with_provider(Arc::new(provider))
         .with_protocol_versions(&[version])
         .unwrap()
         .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
 }
 
-/// A TTLS login.
-pub(crate) struct Ttls {
+/// A login by a method with TLS in it.
+pub(crate) struct Tunnel {
     pub(crate) nas: Nas,
     pub(crate) tls: ClientConnection,
+    method: Method,
     /// The last request.
     last: Reply,
 }
 
-impl Ttls {
+/// One by TTLS.
+pub(crate) type Ttls = Tunnel;
+
+impl Tunnel {
     /// Up to the end of the handshake, or the answer that ended it.
     pub(crate) fn handshake(world: &World, config: &Arc<ClientConfig>) -> Result<Self, Reply> {
         Self::handshake_by(Nas::new(world), world, config)
     }
 
     /// The same at another client.
-    pub(crate) fn handshake_by(
+    pub(crate) fn handshake_by(nas: Nas, world: &World, config: &Arc<ClientConfig>) -> Result<Self, Reply> {
+        Self::by(Method::TTLS, nas, world, config)
+    }
+
+    /// The same by any method.
+    pub(crate) fn by(
+        method: Method,
         mut nas: Nas,
         world: &World,
         config: &Arc<ClientConfig>,
     ) -> Result<Self, Reply> {
-        let last = nas.start(Method::TTLS);
+        let last = nas.start(method);
         let name = world.env["EAP_SERVER_NAME"].clone().try_into().unwrap();
         let tls = ClientConnection::new(Arc::clone(config), name).unwrap();
-        let mut login = Self { nas, tls, last };
+        let mut login = Self { nas, tls, method, last };
         while login.tls.is_handshaking() || login.tls.wants_write() {
             login.turn()?;
         }
         Ok(login)
     }
 
+    /// A whole login without a password, by a certificate or a session; the answer that ends it.
+    pub(crate) fn without_password(
+        method: Method,
+        nas: Nas,
+        world: &World,
+        config: &Arc<ClientConfig>,
+    ) -> Reply {
+        match Self::by(method, nas, world, config) {
+            Ok(login) => login.finish(),
+            Err(end) => end,
+        }
+    }
+
+    /// One up to where the inside has begun: with PEAP the server does that, and asks who it is.
+    pub(crate) fn inside(
+        method: Method,
+        nas: Nas,
+        world: &World,
+        config: &Arc<ClientConfig>,
+    ) -> Result<Self, Reply> {
+        let mut login = Self::by(method, nas, world, config)?;
+        if method == Method::PEAP && login.plain().is_empty() {
+            assert_eq!(login.through(&[])?, [Method::IDENTITY.0]);
+        }
+        Ok(login)
+    }
+
+    /// The identifier that a response must have.
+    pub(crate) fn identifier(&self) -> u8 {
+        self.last.identifier()
+    }
+
     /// Sends what TLS has, and takes what comes back.
     fn turn(&mut self) -> Result<(), Reply> {
-        let mut records = Vec::new();
-        while self.tls.wants_write() {
-            self.tls.write_tls(&mut records).unwrap();
-        }
+        let records = self.records();
         let fragment = Fragment { total: None, more: false, version: 0, data: &records }.encode();
-        let mut reply = self.nas.exchange(&response(self.last.identifier(), Method::TTLS, &fragment));
+        let mut reply = self.nas.exchange(&response(self.identifier(), self.method, &fragment));
         let mut whole = Vec::new();
         loop {
             if reply.code != radius::Code::ACCESS_CHALLENGE {
@@ -205,13 +263,16 @@ impl Ttls {
             if !more {
                 break;
             }
-            reply = self.nas.exchange(&response(reply.identifier(), Method::TTLS, &[0]));
+            reply = self.nas.exchange(&response(reply.identifier(), self.method, &[0]));
         }
         self.last = reply;
         let mut rest = whole.as_slice();
         while !rest.is_empty() {
             self.tls.read_tls(&mut rest).unwrap();
-            self.tls.process_new_packets().unwrap();
+            if let Err(error) = self.tls.process_new_packets() {
+                assert!(matches!(error, rustls::Error::AlertReceived(_)), "{error}");
+                return Err(self.nas.exchange(&response(self.identifier(), self.method, &[0])));
+            }
         }
         Ok(())
     }
@@ -244,37 +305,91 @@ impl Ttls {
     }
 
     fn written(&mut self) -> Vec<u8> {
-        let mut records = vec![0];
+        let whole = [&[0][..], &self.records()].concat();
+        response(self.identifier(), self.method, &whole)
+    }
+
+    /// What TLS makes of something for the tunnel, to be sent by hand.
+    pub(crate) fn records_of(&mut self, plain: &[u8]) -> Vec<u8> {
+        self.tls.writer().write_all(plain).unwrap();
+        self.records()
+    }
+
+    /// What TLS has to send.
+    fn records(&mut self) -> Vec<u8> {
+        let mut records = Vec::new();
         while self.tls.wants_write() {
             self.tls.write_tls(&mut records).unwrap();
         }
-        response(self.last.identifier(), Method::TTLS, &records)
+        records
     }
 
     /// Sends AVPs through the tunnel; those that come back, or the answer that ends it.
     pub(crate) fn through(&mut self, avps: &[u8]) -> Result<Vec<u8>, Reply> {
         self.tls.writer().write_all(avps).unwrap();
         self.turn()?;
+        Ok(self.plain())
+    }
+
+    /// What has come through the tunnel.
+    fn plain(&mut self) -> Vec<u8> {
         let mut plain = Vec::new();
         // The tunnel stays open, so there is no end to be read.
         let _ = self.tls.reader().read_to_end(&mut plain);
-        Ok(plain)
+        plain
     }
 
     /// Sends an EAP packet through the tunnel; the one that comes back, or the answer that ends it.
     pub(crate) fn inner(&mut self, eap: &[u8]) -> Result<Vec<u8>, Reply> {
+        if self.method == Method::PEAP {
+            // Without its header in both directions, but for the result at the end.
+            let plain = self.through(&eap[4..])?;
+            return Ok(if is_result(&plain) { plain } else { request(0, Method(plain[0]), &plain[1..]) });
+        }
         let mut avps = Vec::new();
         push_avp(&mut avps, 0, Avp::EAP_MESSAGE, eap);
         let plain = self.through(&avps)?;
         Ok(Avps::new(&plain).next().unwrap().unwrap().value.to_vec())
     }
 
+    /// Says who it is and shows a password by GTC inside; the answer that ends it.
+    pub(crate) fn gtc(mut self, user: &str, password: &str) -> Reply {
+        match self.shows(user, password) {
+            Ok(told) => self.agrees(&told),
+            Err(end) => return end,
+        }
+        self.finish()
+    }
+
+    /// The same up to what the server says of it inside.
+    pub(crate) fn shows(&mut self, user: &str, password: &str) -> Result<Vec<u8>, Reply> {
+        let asked = self.inner(&response(0, Method::IDENTITY, user.as_bytes()))?;
+        let asked = Packet::decode(&asked).unwrap();
+        assert_eq!(asked.method, Some(Method::GTC));
+        self.inner(&response(asked.identifier, Method::GTC, password.as_bytes()))
+    }
+
+    /// Says of PEAP's result the same, with what goes out next.
+    fn agrees(&mut self, result: &[u8]) {
+        let Packet { identifier, data, .. } = Packet::decode(result).unwrap();
+        self.tls.writer().write_all(&response(identifier, Method::TLV, data)).unwrap();
+    }
+
     /// Goes on until it is over.
     pub(crate) fn finish(mut self) -> Reply {
         loop {
+            let plain = self.plain();
+            if is_result(&plain) {
+                self.agrees(&plain);
+            }
             if let Err(reply) = self.turn() {
                 return reply;
             }
         }
     }
+}
+
+/// Whether it is what PEAP says of the end.
+fn is_result(plain: &[u8]) -> bool {
+    Packet::decode(plain).is_ok_and(|packet| packet.method == Some(Method::TLV))
 }

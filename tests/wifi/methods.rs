@@ -1,6 +1,11 @@
 //! Every method by both versions of TLS and fragments of three sizes, full and resumed, with keys compared (R-RAD-3).
 
-use crate::world::{World, certificate, credentials};
+use crate::challenges::by_attributes;
+use crate::device::{Nas, Tunnel, tls};
+use crate::world::{Said, World, certificate, credentials};
+use doorward::wire::eap::{self, Method};
+use doorward::wire::radius::Code;
+use rustls::version;
 use std::path::Path;
 
 const SIZES: [usize; 3] = [200, 600, 1400];
@@ -11,22 +16,48 @@ const AGAIN: usize = 2;
 /// Logs in by this method in every way; `lines` are of the method, `reason` is that of a full login.
 fn every_way(lines: impl Fn(&World) -> Vec<String>, reason: &str) {
     let world = World::new();
-    let mut full = 0;
+    let newest = if lines(&world)[0] == "eap=PEAP" { "TLSv1.2" } else { "TLSv1.3" };
+    every_way_in(&world, newest, lines, reason);
+}
+
+/// The same in a world where the method has TLS up to this version.
+fn every_way_in(world: &World, newest: &str, lines: impl Fn(&World) -> Vec<String>, reason: &str) {
+    let (full, resumed) = (world.decided(reason), world.decided("session-resumed"));
+    let mut logins = 0;
     for size in SIZES {
         world.configure(&[("eap", &format!("fragment_size = {size}"))]);
         for (version, disabled) in [("TLSv1.3", 0), ("TLSv1.2", 1)] {
-            let mut lines = lines(&world);
+            let mut lines = lines(world);
             lines.push(format!("phase1=\"tls_disable_tlsv1_3={disabled}\""));
             lines.push(format!("fragment_size={size}"));
             let said = world.eapol_test(&lines, AGAIN);
             assert!(said.success, "{version} {size}\n{}", said.output);
             assert_eq!(said.equal_keys(), 1 + AGAIN);
-            let expected = if lines[0] == "eap=PEAP" { "TLSv1.2" } else { version };
-            assert!(said.output.contains(&format!("Using TLS version {expected}")), "{version}");
-            full += 1;
-            assert_eq!(world.decided(reason), full);
-            assert_eq!(world.decided("session-resumed"), full * AGAIN as u64, "every time");
+            let expected = version.min(newest);
+            assert_eq!(said.tls_version(), expected);
+            is_cut(&said, size, expected);
+            logins += 1;
+            assert_eq!(world.decided(reason), full + logins);
+            assert_eq!(world.decided("session-resumed"), resumed + logins * AGAIN as u64, "every time");
         }
+    }
+}
+
+/// Everything went in as few parts as have room in packets of this size, which were several where it was long.
+fn is_cut(said: &Said, size: usize, version: &str) {
+    // Header, type, flags and length are in the server's size, and not in the device's.
+    for (code, room) in [(eap::Code::Request, size - 10), (eap::Code::Response, size)] {
+        let messages = said.tls_messages(code);
+        for &(octets, parts) in &messages {
+            assert_eq!(parts, octets.div_ceil(room), "{octets} octets, {code:?}, {size}");
+        }
+        // A certificate is longer than 600 octets with what goes with it, and the hello of TLS 1.3 longer than 200.
+        let long = match code {
+            eap::Code::Request => size <= 600,
+            _ => size <= 200 && version == "TLSv1.3",
+        };
+        let several = messages.iter().any(|(_, parts)| *parts > 1);
+        assert!(several || !long, "{code:?} {size} {version}: {messages:?}");
     }
 }
 
@@ -57,20 +88,8 @@ fn peap_with_gtc_works_in_every_way() {
 #[test]
 fn peap_works_by_tls_1_3_where_that_is_allowed() {
     let world = World::with(&[("eap", "peap_tls_max = \"1.3\"")]);
-    let password = device_password(&world, "laptop");
-    for (inner, password) in [("GTC", &world.env["LOGIN_PASSWORD"]), ("MSCHAPV2", &password)] {
-        let mut lines = vec!["eap=PEAP".to_owned(), format!("phase2=\"auth={inner}\"")];
-        lines.extend(credentials(&world.env["LOGIN_USER"], password));
-        lines.push("phase1=\"tls_disable_tlsv1_3=0\"".to_owned());
-        for size in [200, 1400] {
-            let lines = [&lines[..], &[format!("fragment_size={size}")]].concat();
-            let said = world.eapol_test(&lines, AGAIN);
-            assert!(said.success, "{inner} {size}\n{}", said.output);
-            assert_eq!(said.equal_keys(), 1 + AGAIN);
-            assert!(said.output.contains("Using TLS version TLSv1.3"));
-        }
-    }
-    assert_eq!(world.decided("session-resumed"), 4 * AGAIN as u64, "every time");
+    every_way_in(&world, "TLSv1.3", tunnel("PEAP", "auth=GTC"), "password-only");
+    every_way_in(&world, "TLSv1.3", mschapv2("PEAP", "auth=MSCHAPV2"), "device-password");
 }
 
 /// A password that a person has made for a device.
@@ -127,20 +146,28 @@ fn mschapv2_knows_no_password_but_those_of_devices_and_only_where_they_are_taken
 #[test]
 fn session_of_a_device_ends_with_its_password() {
     let world = World::new();
-    let lines = mschapv2("PEAP", "auth=MSCHAPV2")(&world);
-    assert!(world.eapol_test(&lines, 1).success);
+    let password = device_password(&world, "laptop");
+    let devices = [&version::TLS12, &version::TLS13].map(|version| tls(&world, version));
+    let comes_back = |device| Tunnel::without_password(Method::TTLS, Nas::new(&world), &world, device).code;
+    for device in &devices {
+        assert_eq!(by_attributes(&world, device, &password, 0).code, Code::ACCESS_ACCEPT);
+        assert_eq!(comes_back(device), Code::ACCESS_ACCEPT);
+    }
     let list = world.daemon.json(&["factor", "list", &world.env["LOGIN_USER"]]);
     let id = list["factors"][0]["id"].as_str().unwrap().to_owned();
     assert!(world.daemon.run(&["factor", "revoke", &id]).status.success());
-    assert!(!world.eapol_test(&lines, 0).success);
+    assert_eq!(devices.each_ref().map(comes_back), [Code::ACCESS_REJECT; 2]);
+    assert_eq!((world.decided("session-resumed"), world.decided("session-void")), (2, 2));
+}
+
+/// The certificate that the demonstration has made for somebody.
+fn own(world: &World) -> Vec<String> {
+    certificate(Path::new(&world.env["EAP_CLIENT_CERT"]), Path::new(&world.env["EAP_CLIENT_KEY"]))
 }
 
 #[test]
 fn tls_with_a_certificate_works_in_every_way() {
-    let lines = |world: &World| {
-        certificate(Path::new(&world.env["EAP_CLIENT_CERT"]), Path::new(&world.env["EAP_CLIENT_KEY"]))
-    };
-    every_way(lines, "certificate");
+    every_way(own, "certificate");
 }
 
 #[test]
@@ -169,16 +196,19 @@ fn wrong_password_is_refused_and_gives_no_keys() {
 
 #[test]
 fn device_that_trusts_another_authority_breaks_off() {
-    let world = World::new();
+    let world = World::with(&[("eap", "peap_tls_max = \"1.3\"")]);
     // The person's own certificate vouches for nobody.
     let other = &world.env["EAP_CLIENT_CERT"];
-    for disabled in [0, 1] {
-        let mut lines = tunnel("TTLS", "auth=PAP")(&world);
-        lines.push(format!("phase1=\"tls_disable_tlsv1_3={disabled}\""));
-        let said = world.eapol_test_by(other, &lines, 0);
-        assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+    let ways = [tunnel("TTLS", "auth=PAP")(&world), tunnel("PEAP", "auth=GTC")(&world), own(&world)];
+    for lines in &ways {
+        for disabled in [0, 1] {
+            let lines = [&lines[..], &[format!("phase1=\"tls_disable_tlsv1_3={disabled}\"")]].concat();
+            let said = world.eapol_test_by(other, &lines, 0);
+            assert!(!said.success && said.output.contains("Access-Reject"), "{}", said.output);
+        }
     }
-    assert_eq!((world.decided("eap-broken"), world.decided("password-only")), (2, 0));
+    assert_eq!(world.decided("eap-broken"), 2 * ways.len() as u64);
+    assert_eq!((world.decided("password-only"), world.decided("certificate")), (0, 0));
 }
 
 #[test]

@@ -67,7 +67,12 @@ impl Cable {
 
     /// Plugs a computer in that has these lines in its network block.
     fn plug(&self, lines: &[String]) -> Computer<'_> {
-        let (authority, name) = (&self.world.env["RADIUS_CA"], &self.world.env["EAP_SERVER_NAME"]);
+        self.plug_by(&self.world.env["RADIUS_CA"], lines)
+    }
+
+    /// The same of one that trusts another authority.
+    fn plug_by(&self, authority: &str, lines: &[String]) -> Computer<'_> {
+        let name = &self.world.env["EAP_SERVER_NAME"];
         let control = self.dir.path().join(uuid::Uuid::now_v7().to_string());
         let text = format!(
             "ctrl_interface={}\nap_scan=0\nnetwork={{\n key_mgmt=IEEE8021X\n eapol_flags=0\n \
@@ -101,10 +106,15 @@ struct Computer<'c> {
 }
 
 impl Computer<'_> {
-    fn says(&self, words: &[&str]) -> bool {
+    /// What it answers to a command.
+    fn ask(&self, what: &str) -> String {
         let mut command = self.cable.there.command("wpa_cli");
-        let said = command.arg("-p").arg(&self.control).args(["-i", CARD, "status"]).output().unwrap();
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        let said = command.arg("-p").arg(&self.control).args(["-i", CARD, what]).output().unwrap();
+        String::from_utf8_lossy(&said.stdout).into_owned()
+    }
+
+    fn says(&self, words: &[&str]) -> bool {
+        let text = self.ask("status");
         words.iter().all(|word| text.lines().any(|line| line == *word))
     }
 
@@ -153,4 +163,35 @@ fn computers_are_let_in_by_a_device_password_and_by_a_certificate() {
     let (pem, key) = (&cable.world.env["EAP_CLIENT_CERT"], &cable.world.env["EAP_CLIENT_KEY"]);
     cable.plug(&certificate(Path::new(pem), Path::new(key))).is_let_in();
     wait_until(|| cable.world.decided("certificate") == 1);
+}
+
+#[test]
+fn computer_that_logs_in_again_resumes_its_session_and_stays_where_it_is() {
+    let cable = Cable::new();
+    let employee = cable.world.employee();
+    let computer = cable.plug(&person("TTLS", "auth=PAP", &employee.user, &employee.password));
+    computer.is_let_in();
+    let vlans = || cable.switch_log().matches("(Tunnel-Private-Group-Id)").count();
+    for again in 1..=2 {
+        assert_eq!(computer.ask("reauthenticate"), "OK\n");
+        wait_until(|| cable.world.decided("session-resumed") == again);
+        computer.is_let_in();
+    }
+    wait_until(|| vlans() == 3);
+    assert_eq!(cable.world.decided("password-only"), 1);
+    assert_eq!(cable.switch_log().matches(": unauthorizing port").count(), 1, "{}", cable.switch_log());
+}
+
+#[test]
+fn computer_that_trusts_another_authority_is_kept_out_where_the_port_was_open_before() {
+    let cable = Cable::new();
+    let (user, password) = (&cable.world.env["LOGIN_USER"], &cable.world.env["LOGIN_PASSWORD"]);
+    let lines = person("TTLS", "auth=PAP", user, password);
+    cable.plug(&lines).is_let_in();
+    // The person's own certificate vouches for nobody.
+    let other = cable.plug_by(&cable.world.env["EAP_CLIENT_CERT"], &lines);
+    wait_until(|| cable.world.decided("eap-broken") >= 1);
+    wait_until(|| !cable.flags().contains("[AUTHORIZED]"));
+    assert!(other.says(&["suppPortStatus=Unauthorized"]));
+    assert_eq!(cable.world.decided("password-only"), 1, "of the first");
 }

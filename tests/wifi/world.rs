@@ -1,6 +1,8 @@
 //! The demonstration with another configuration, and `eapol_test` against it.
 
 use crate::support::{Daemon, PATIENCE, Someone, read};
+use data_encoding::HEXLOWER;
+use doorward::wire::eap::{Code, Fragment, Method, Packet};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,45 @@ impl Said {
 
     pub(crate) fn messages(&self) -> usize {
         self.output.matches("Sending RADIUS message").count()
+    }
+
+    /// The version of TLS in the end: before the server's hello it speaks of its own newest.
+    pub(crate) fn tls_version(&self) -> &str {
+        self.output.lines().rev().find_map(|line| line.strip_prefix("SSL: Using TLS version ")).unwrap()
+    }
+
+    /// EAP packets that went to and fro, in their order.
+    fn packets(&self) -> Vec<Vec<u8>> {
+        let mut packets = Vec::new();
+        let mut lines = self.output.lines();
+        while let Some(line) = lines.next() {
+            if line.starts_with("RADIUS message: code=") {
+                packets.push(Vec::new());
+            } else if line.contains("Attribute 79 (EAP-Message)") {
+                let value = lines.next().unwrap().trim().strip_prefix("Value: ").unwrap();
+                packets.last_mut().unwrap().extend(HEXLOWER.decode(value.as_bytes()).unwrap());
+            }
+        }
+        packets
+    }
+
+    /// The messages of TLS of one side: of how many octets, in how many parts.
+    pub(crate) fn tls_messages(&self, side: Code) -> Vec<(usize, usize)> {
+        let (mut messages, mut octets, mut parts) = (Vec::new(), 0, 0);
+        for bytes in self.packets() {
+            let packet = Packet::decode(&bytes).unwrap();
+            let tunnel = matches!(packet.method, Some(Method::TTLS | Method::PEAP | Method::TLS));
+            // What is none is a start.
+            let Ok(part) = Fragment::decode(packet.data) else { continue };
+            if packet.code != side || !tunnel || part.is_acknowledgement() {
+                continue;
+            }
+            (octets, parts) = (octets + part.data.len(), parts + 1);
+            if !part.more {
+                messages.push((std::mem::take(&mut octets), std::mem::take(&mut parts)));
+            }
+        }
+        messages
     }
 }
 
