@@ -151,7 +151,7 @@ pub(super) const KEYS: &[Key] = &[
         "directory",
         "changed_attribute",
         Some("\"\""),
-        "Changes with the password, so that a remembered one ends; empty: `pwdChangedTime`, `pwdLastSet` with Active Directory. Where an entry lacks it, `entryCSN` or `modifyTimestamp` takes its place.",
+        "Changes with the password, so that a remembered one ends; empty: `pwdChangedTime`, `pwdLastSet` with Active Directory. Where an entry lacks it, `entryCSN` or `modifyTimestamp` takes its place, and every change of the entry counts; with a password policy of slapd also a wrong password that anybody types.",
     ),
     key(
         "directory",
