@@ -6,7 +6,7 @@
 
 mod decided;
 
-use super::engine::{Handshake, Rustls, TlsFailure};
+use super::engine::{Handshake, Progress, Rustls, TlsFailure};
 use super::inner::Inner;
 use super::peap::{Peap, PeapInside};
 use super::question::{Ended, Place, Question, Step};
@@ -104,7 +104,7 @@ impl Conversation {
 
     /// Why a peer is let in without a password: for the log.
     pub fn is_resumed(&self) -> bool {
-        self.tunnel.as_ref().is_some_and(|tunnel| tunnel.handshake() == Handshake::Resumed)
+        self.tunnel.as_ref().is_some_and(|tunnel| tunnel.progress() == Progress::Over(Handshake::Resumed))
     }
 
     /// What is to be decided.
@@ -118,15 +118,19 @@ impl Conversation {
     /// What taking this response may cost at most.
     pub fn cost(&self, response: &[u8]) -> Cost {
         let Some(tunnel) = &self.tunnel else { return Cost::Light };
-        let cost = match (&self.state, tunnel.course()) {
-            (State::AwaitHandshake, Some(Handshake::Resumed)) => Cost::Light,
+        let cost = match (&self.state, tunnel.progress()) {
+            (State::AwaitHandshake, Progress::Underway(Handshake::Resumed)) => Cost::Light,
             // The certificate of the peer, whose keys are as large as they are. One of TLS 1.2 may come together with its hello.
             (State::AwaitMethod | State::AwaitHandshake, _) if tunnel.method == Method::TLS => Cost::Heavy,
             // A key exchange, and the signature that belongs to it. Whether it names a session is seen only then.
-            (State::AwaitMethod | State::AwaitHandshake, None) if self.settings.light_key => Cost::Middle,
-            (State::AwaitMethod | State::AwaitHandshake, None) => Cost::Heavy,
+            (State::AwaitMethod | State::AwaitHandshake, Progress::Hello) if self.settings.light_key => {
+                Cost::Middle
+            }
+            (State::AwaitMethod | State::AwaitHandshake, Progress::Hello) => Cost::Heavy,
             // The other half of a key exchange of TLS 1.2.
-            (State::AwaitHandshake, Some(Handshake::Full)) if !tunnel.is_tls13() => Cost::Middle,
+            (State::AwaitHandshake, Progress::Underway(Handshake::Full)) if !tunnel.is_tls13() => {
+                Cost::Middle
+            }
             _ => Cost::Light,
         };
         // Only the last part of a message is looked into.
@@ -269,18 +273,18 @@ impl Conversation {
 
     fn handshake(&mut self) -> Result<Step, Ended> {
         let Some(tunnel) = &mut self.tunnel else { return Err(Ended::NoMethod) };
-        match tunnel.handshake() {
-            Handshake::Underway => {
+        match tunnel.progress() {
+            Progress::Hello | Progress::Underway(_) => {
                 tunnel.flush();
                 self.state = State::AwaitHandshake;
                 Ok(self.part())
             }
-            Handshake::Resumed => {
+            Progress::Over(Handshake::Resumed) => {
                 let claim = self.ledger.as_ref().and_then(|ledger| ledger.claim());
                 let claim = claim.ok_or(Ended::Unexpected("a session of nobody"))?;
                 Ok(self.ask(Question::Session(claim)))
             }
-            Handshake::Full => match self.inside {
+            Progress::Over(Handshake::Full) => match self.inside {
                 Inside::Nothing => {
                     let name = self.certificate_name().ok_or(Ended::Nameless)?;
                     Ok(self.ask(Question::Certificate(name)))

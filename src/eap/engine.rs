@@ -11,14 +11,23 @@ use zeroize::Zeroize;
 /// Octets of key material that every method exports: the master session key is the first half.
 const KEY_MATERIAL: usize = 128;
 
-/// How far a handshake is.
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// A hello is awaited, or may be: the first, or another one (RFC 8446 §4.1.4).
+    Hello,
+    /// The handshake is not over.
+    Underway(Handshake),
+    /// It is.
+    Over(Handshake),
+}
+
+/// What a handshake rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Handshake {
-    /// Not over.
-    Underway,
-    /// Over.
+    /// Nothing of before.
     Full,
-    /// Over, on a session of before.
+    /// A session of before.
     Resumed,
 }
 
@@ -61,10 +70,8 @@ pub trait TlsEngine: Send {
     fn receive(&mut self, records: &[u8]) -> Result<(), TlsFailure>;
     /// Records for the peer, alerts too.
     fn send(&mut self) -> Vec<u8>;
-    /// How far the handshake is.
-    fn handshake(&self) -> Handshake;
-    /// As what it will end; none as long as a hello is awaited, or may be: the first, or another one (RFC 8446 §4.1.4).
-    fn course(&self) -> Option<Handshake>;
+    /// How far it is.
+    fn progress(&self) -> Progress;
     /// Whether it is TLS 1.3, where keys are derived by other labels and tickets follow the handshake.
     fn is_tls13(&self) -> bool;
     /// What the peer has sent through the tunnel since the last call.
@@ -168,18 +175,14 @@ impl TlsEngine for Rustls {
         records
     }
 
-    fn handshake(&self) -> Handshake {
-        if self.connection.is_handshaking() {
-            return Handshake::Underway;
-        }
-        self.course().unwrap_or(Handshake::Full)
-    }
-
-    fn course(&self) -> Option<Handshake> {
-        match self.connection.handshake_kind()? {
-            HandshakeKind::Full => Some(Handshake::Full),
-            HandshakeKind::Resumed => Some(Handshake::Resumed),
-            HandshakeKind::FullWithHelloRetryRequest => None,
+    fn progress(&self) -> Progress {
+        let over = !self.connection.is_handshaking();
+        match self.connection.handshake_kind() {
+            Some(HandshakeKind::Resumed) if over => Progress::Over(Handshake::Resumed),
+            _ if over => Progress::Over(Handshake::Full),
+            Some(HandshakeKind::Resumed) => Progress::Underway(Handshake::Resumed),
+            Some(HandshakeKind::Full) => Progress::Underway(Handshake::Full),
+            Some(HandshakeKind::FullWithHelloRetryRequest) | None => Progress::Hello,
         }
     }
 

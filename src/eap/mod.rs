@@ -26,7 +26,7 @@ mod tunnel;
 mod witness;
 
 pub use conversation::Conversation;
-pub use engine::{Handshake, TlsEngine, TlsFailure};
+pub use engine::{Handshake, Progress, TlsEngine, TlsFailure};
 pub use question::{Answer, Ended, Place, Question, Step};
 pub use sessions::{Claim, Sessions};
 pub use tunnel::TunnelError;

@@ -1,6 +1,6 @@
 //! A TLS connection in fragments (RFC 5216 §2.1.5): puts the peer's together, and cuts up ours.
 
-use super::engine::{Handshake, TlsEngine, TlsFailure, implicit_challenge, master_session_key};
+use super::engine::{Progress, TlsEngine, TlsFailure, implicit_challenge, master_session_key};
 use crate::base::Secret;
 use crate::wire::eap::{Fragment, FragmentError, Method};
 
@@ -131,12 +131,8 @@ impl Tunnel {
         bytes
     }
 
-    pub(super) fn handshake(&self) -> Handshake {
-        self.engine.handshake()
-    }
-
-    pub(super) fn course(&self) -> Option<Handshake> {
-        self.engine.course()
+    pub(super) fn progress(&self) -> Progress {
+        self.engine.progress()
     }
 
     pub(super) fn is_tls13(&self) -> bool {

@@ -291,25 +291,6 @@ mod tests {
     }
 
     fn round<'r>(client: &'r str, policy: &'r ClientPolicy) -> Round<'r> {
-        Round {
-            request: "r1",
-            front: Front::Api,
-            timing: Timing::start(),
-            peer: None,
-            client,
-            outcomes: None,
-            purpose: Purpose::Login,
-            policy,
-            username: "anna",
-            typed: None,
-            vouched: None,
-            state: None,
-            origin: "",
-            crowd: None,
-            reach: None,
-            device: None,
-            language: None,
-            join: None,
-        }
+        Round::new((Front::Api, Timing::start()), "r1", client, policy, "anna")
     }
 }

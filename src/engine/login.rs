@@ -108,6 +108,38 @@ pub struct Round<'a> {
     pub device: Option<FactorId>,
 }
 
+impl<'a> Round<'a> {
+    /// One for a login in which nothing is shown yet, from nowhere in particular.
+    pub const fn new(
+        (front, timing): (Front, Timing),
+        request: &'a str,
+        client: &'a str,
+        policy: &'a ClientPolicy,
+        username: &'a str,
+    ) -> Self {
+        Self {
+            request,
+            front,
+            timing,
+            peer: None,
+            client,
+            outcomes: None,
+            purpose: Purpose::Login,
+            policy,
+            username,
+            typed: None,
+            vouched: None,
+            state: None,
+            origin: "",
+            crowd: None,
+            reach: None,
+            language: None,
+            join: None,
+            device: None,
+        }
+    }
+}
+
 /// What to answer.
 #[derive(Debug)]
 pub enum Verdict {

@@ -8,7 +8,6 @@ use doorward::domain::method::{Channel, Reach};
 use doorward::domain::password::PasswordRules;
 use doorward::domain::person::Person;
 use doorward::domain::policy::ClientPolicy;
-use doorward::domain::sent::Purpose;
 use doorward::engine::delivery::Waker;
 use doorward::engine::devices::DeviceVerdict;
 use doorward::engine::login::{Gatekeeper, Round};
@@ -99,26 +98,7 @@ impl Gate {
 
     fn decide(&self, user: &str, shown: Exchange) -> (String, Option<String>) {
         let policy = ClientPolicy::default();
-        let round = Round {
-            request: "r1",
-            front: Front::Radius,
-            timing: Timing::start(),
-            peer: None,
-            client: "wifi",
-            outcomes: None,
-            purpose: Purpose::Login,
-            policy: &policy,
-            username: user,
-            typed: None,
-            vouched: None,
-            state: None,
-            origin: "",
-            crowd: None,
-            reach: None,
-            device: None,
-            language: None,
-            join: None,
-        };
+        let round = Round::new((Front::Radius, Timing::start()), "r1", "wifi", &policy, user);
         let gatekeeper = self.gatekeeper();
         let verdict = self.runtime.block_on(gatekeeper.device_login(&self.config, round, shown)).unwrap();
         match verdict {

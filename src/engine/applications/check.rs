@@ -9,7 +9,6 @@ use crate::domain::method::{Channel, Method};
 use crate::domain::person::Person;
 use crate::domain::policy::{ClientPolicy, LoginKind, LoginPolicy};
 use crate::domain::reason::Reason;
-use crate::domain::sent::Purpose;
 use crate::engine::login::{Round, Verdict};
 use crate::engine::meters::{Front, Timing};
 use crate::wire::privacyidea::Transaction;
@@ -106,26 +105,9 @@ pub(super) fn round<'a>(
     username: &'a str,
     typed: Secret<Vec<u8>>,
 ) -> Round<'a> {
-    Round {
-        request: asking.request,
-        front: Front::Api,
-        timing: Timing::start(),
-        peer: None,
-        client: &asking.client.name,
-        outcomes: None,
-        purpose: Purpose::Login,
-        policy,
-        username,
-        typed: Some(typed),
-        state: None,
-        origin: asking.origin,
-        crowd: asking.crowd,
-        reach: None,
-        join: None,
-        device: None,
-        language: None,
-        vouched: None,
-    }
+    let front = (Front::Api, Timing::start());
+    let round = Round::new(front, asking.request, &asking.client.name, policy, username);
+    Round { typed: Some(typed), origin: asking.origin, crowd: asking.crowd, ..round }
 }
 
 /// The application's policy, as it is narrowed by what an order asks for and by what the application may not: where only the passcode

@@ -231,24 +231,12 @@ pub(super) fn round<'a>(
     policy: &'a ClientPolicy,
     username: &'a str,
 ) -> Round<'a> {
+    let front = (Front::Portal, Timing::start());
     Round {
-        request: &visit.request,
-        front: Front::Portal,
-        timing: Timing::start(),
-        peer: None,
-        client: client(asking.purpose),
-        outcomes: None,
         purpose: asking.purpose,
-        policy,
-        username,
-        typed: None,
-        vouched: None,
-        state: None,
         origin: &visit.address,
-        crowd: None,
         reach: asking.reach,
         language: Some(&visit.language),
-        join: None,
-        device: None,
+        ..Round::new(front, &visit.request, client(asking.purpose), policy, username)
     }
 }

@@ -6,7 +6,6 @@ use super::state;
 use super::wifi::{self, Wifi};
 use crate::base::meter::Outcomes;
 use crate::config::{Client, Config};
-use crate::domain::sent::Purpose;
 use crate::engine::login::{Gatekeeper, Round, Undecided, Verdict};
 use crate::engine::meters::{Front, Timing};
 use std::net::IpAddr;
@@ -75,25 +74,15 @@ pub(super) async fn decide(gatekeeper: Arc<Gatekeeper>, wifi: Arc<Wifi>, job: Jo
     let Job { config, client, mut wanted, request, peer, timing } = job;
     let mut name = [0; uuid::fmt::Simple::LENGTH];
     let state = wanted.state.as_deref().map(state::of_text);
+    let id = request.simple().encode_lower(&mut name);
+    let front = (Front::Radius, timing);
     let round = Round {
-        request: request.simple().encode_lower(&mut name),
-        front: Front::Radius,
-        timing,
         peer: Some(peer),
-        client: &client.name,
         outcomes: Some(outcomes(&gatekeeper, &client)),
-        purpose: Purpose::Login,
-        policy: &client.policy,
-        username: &wanted.username,
         typed: wanted.typed.take(),
-        vouched: None,
         state: state.as_deref(),
         origin: &wanted.calling_station,
-        crowd: None,
-        reach: None,
-        language: None,
-        join: None,
-        device: None,
+        ..Round::new(front, id, &client.name, &client.policy, &wanted.username)
     };
     let verdict = gatekeeper.decide(&config, round).await;
     Done { config, client, wanted, outcome: verdict.map(Outcome::Login) }

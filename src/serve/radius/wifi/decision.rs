@@ -3,7 +3,6 @@
 use crate::config::{Client, Config};
 use crate::domain::login::{How, Vouched};
 use crate::domain::reason::Reason;
-use crate::domain::sent::Purpose;
 use crate::eap::{Answer, Claim, Ended, Question, Step, TlsFailure, TunnelError};
 use crate::engine::devices::DeviceVerdict;
 use crate::engine::login::{Gatekeeper, Round, State, Undecided, Verdict};
@@ -94,26 +93,9 @@ impl Ground {
 
     /// A round of the login machine.
     fn round<'r>(&'r self, id: &'r str, username: &'r str) -> Round<'r> {
-        Round {
-            request: id,
-            front: Front::Eap,
-            timing: self.timing,
-            peer: Some(self.peer),
-            client: &self.client.name,
-            outcomes: None,
-            purpose: Purpose::Login,
-            policy: &self.client.policy,
-            username,
-            typed: None,
-            device: None,
-            language: None,
-            vouched: None,
-            state: None,
-            origin: &self.station,
-            reach: None,
-            crowd: None,
-            join: None,
-        }
+        let Client { name, policy, .. } = &*self.client;
+        let round = Round::new((Front::Eap, self.timing), id, name, policy, username);
+        Round { peer: Some(self.peer), origin: &self.station, ..round }
     }
 
     /// Has it decide on an exchange of MSCHAPv2.
