@@ -36,6 +36,8 @@ pub struct Client {
     pub require_message_authenticator: bool,
     /// Drop requests that carry Proxy-State but no Message-Authenticator (CVE-2024-3596).
     pub limit_proxy_state: bool,
+    /// An Access-Accept has the username of who was let in (RFC 2865 §5.1).
+    pub reply_user_name: bool,
     /// What it asks of people.
     pub policy: ClientPolicy,
     /// EAP at this client.
@@ -134,6 +136,7 @@ fn client(section: &Section<'_>, files: &Files<'_>, networks: &[IpNet]) -> Optio
     let secret = shared_secret(section, files, name.as_deref().unwrap_or_default(), networks);
     let require_message_authenticator = section.boolean("require_message_authenticator");
     let limit_proxy_state = section.boolean("limit_proxy_state");
+    let reply_user_name = section.boolean("reply_user_name");
     let methods = super::eap::methods(section, "eap");
     let devices = section.boolean("device_passwords");
     let policy = policies(section, "client.group");
@@ -144,6 +147,7 @@ fn client(section: &Section<'_>, files: &Files<'_>, networks: &[IpNet]) -> Optio
         secret: secret?,
         require_message_authenticator: require_message_authenticator?,
         limit_proxy_state: limit_proxy_state?,
+        reply_user_name: reply_user_name?,
         policy,
         outcomes: OnceLock::new(),
     })

@@ -59,10 +59,19 @@ pub struct Eap {
     pub ends: Option<Timestamp>,
     /// Its number in the chain, from 1.
     pub first_to_end: usize,
-    /// From when on the lists of revoked certificates are spoken of: three quarters of the time of one are over.
-    pub lists_due: Option<Timestamp>,
+    /// Lists of revoked certificates, if there are any.
+    pub revocations: Option<Revocations>,
     /// Digest of the server's certificate, and of what may stand in a tunnel or name somebody: a session that began under another is not resumed.
     pub trust: [u8; 32],
+}
+
+/// Lists of revoked certificates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Revocations {
+    /// From when on there should be a newer one of each: three quarters of the time of one are over.
+    pub due: Timestamp,
+    /// When the first ends, and with it every login by a certificate of its authority.
+    pub ends: Timestamp,
 }
 
 impl Eap {
@@ -124,12 +133,12 @@ impl Eap {
             end if end <= now + SOON => Some(format!("[eap] {which} ends soon ({end}); get a new one")),
             _ => None,
         });
-        let lists = self.settings.lists_end.and_then(|end| match end {
+        let lists = self.revocations.and_then(|lists| match lists.ends {
             end if end <= now => Some(format!(
                 "[eap] `crl_file` holds a list that has ended ({end}); certificates of its authority are refused: \
                  get a new one, and reload"
             )),
-            end if self.lists_due.is_some_and(|due| due <= now) => Some(format!(
+            end if lists.due <= now => Some(format!(
                 "[eap] `crl_file` holds a list that ends soon ({end}), and then certificates of its authority are \
                  refused: get a new one, and reload"
             )),
@@ -188,8 +197,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
     let rules = format!("{inner:?}{names:?}{realms:?}{session_lifetime:?}");
     let trust = trust(&identity, &rules);
     let vouching = verifier.as_ref().map(|clients| clients.vouching).unwrap_or_default();
-    let (lists_end, lists_due) =
-        verifier.as_ref().map_or((None, None), |clients| (clients.lists_end, clients.lists_due));
+    let revocations = verifier.as_ref().and_then(|clients| clients.revocations);
     let server = |versions: &[&'static SupportedProtocolVersion], verifier| {
         server(&identity, versions, verifier)
             .inspect_err(|error| wsapi::mismatch(section, identity.at, error))
@@ -212,7 +220,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         session_lifetime,
         light_key: is_light(&identity.key),
         vouching,
-        lists_end,
+        lists_end: revocations.map(|lists| lists.ends),
     };
     let eap = Eap {
         settings: Arc::new(settings),
@@ -225,7 +233,7 @@ pub(super) fn eap(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Eap
         begins: life.as_ref().and_then(|life| life.begins),
         ends: life.as_ref().and_then(|life| life.ends).map(|(end, _)| end),
         first_to_end: life.and_then(|life| life.ends).map_or(1, |(_, number)| number),
-        lists_due,
+        revocations,
         trust,
     };
     eap.warnings(SystemClock.now()).into_iter().for_each(|warning| files.warn(warning));
@@ -301,9 +309,7 @@ struct Clients {
     verifier: Arc<dyn ClientCertVerifier>,
     /// Digest of what says so.
     vouching: [u8; 32],
-    /// When the first of the lists ends, and from when on that is spoken of.
-    lists_end: Option<Timestamp>,
-    lists_due: Option<Timestamp>,
+    revocations: Option<Revocations>,
 }
 
 /// The outer `None`: it has errors; the inner one: nobody vouches for client certificates.
@@ -326,8 +332,9 @@ fn client_verifier(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Cl
     lists.iter().for_each(|der| vouching.update(der));
     let vouching = vouching.finalize().into();
     let validities = || lists.iter().filter_map(|list| list_validity(list));
-    let lists_end = validities().map(|(_, end)| end).min();
-    let lists_due = validities().map(|(begin, end)| due(begin, end)).min();
+    let due = validities().map(|(begin, end)| due(begin, end)).min();
+    let ends = validities().map(|(_, end)| end).min();
+    let revocations = due.zip(ends).map(|(due, ends)| Revocations { due, ends });
     let mut roots = RootCertStore::empty();
     let (_, ignored) = roots.add_parsable_certificates(chain);
     if ignored > 0 {
@@ -340,7 +347,7 @@ fn client_verifier(section: &Section<'_>, files: &Files<'_>) -> Option<Option<Cl
         builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     match builder.build() {
-        Ok(verifier) => Some(Some(Clients { verifier: witnessed(verifier), vouching, lists_end, lists_due })),
+        Ok(verifier) => Some(Some(Clients { verifier: witnessed(verifier), vouching, revocations })),
         Err(error) => {
             let message = format!("client certificates cannot be verified: {error}");
             section.error(

@@ -1,9 +1,9 @@
 //! `[metrics]`: figures for a monitoring system, and whether the daemon is well; and when certificates end.
 
-use super::Config;
 use super::files::Files;
 use super::section::Section;
 use super::wsapi::{self, ServerTls, networks, tls};
+use super::{Config, Revocations};
 use crate::base::Timestamp;
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
@@ -70,6 +70,12 @@ impl Config {
             ("metrics", of(&self.metrics.tls)),
         ];
         all.into_iter().filter_map(|(section, ends)| Some((section, ends?))).collect()
+    }
+
+    /// Lists of revoked certificates, by the section that names them.
+    pub fn revocations(&self) -> Vec<(&'static str, Revocations)> {
+        let eap = self.eap.as_ref().and_then(|eap| eap.revocations);
+        eap.map(|lists| ("eap", lists)).into_iter().collect()
     }
 
     /// What is to be said of them, and of the lists of revoked ones.

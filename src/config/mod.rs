@@ -40,7 +40,7 @@ pub use directory::{
     Attributes, Directory, DirectoryKind, Endpoint, GroupSettings, LdapServer, Membership, Protection,
     RoleRule, ServiceBind, SyncMode, SyncSettings,
 };
-pub use eap::Eap;
+pub use eap::{Eap, Revocations};
 pub use gateway::{
     Authorization, BodyEncoding, ExecInput, Gateway, GatewayKind, HttpGateway, HttpRequest, Pattern, Program,
     Slot,

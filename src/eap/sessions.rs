@@ -66,9 +66,13 @@ impl Table {
     fn put(&mut self, key: Vec<u8>, kept: Kept) {
         self.order.push_back(key.clone());
         self.kept.insert(key, kept);
-        while self.kept.len() > self.limit || self.order.len() > self.limit.saturating_mul(2) {
+        while self.kept.len() > self.limit {
             let Some(oldest) = self.order.pop_front() else { break };
             self.kept.remove(&oldest);
+        }
+        // One that was used, or void, has left its key behind.
+        if self.order.len() > self.limit.saturating_mul(2) {
+            self.order.retain(|key| self.kept.contains_key(key));
         }
     }
 
@@ -258,6 +262,31 @@ mod tests {
         take(b"b").unwrap().void();
         assert!(take(b"b").is_none());
         assert_eq!(sessions.len(), 1);
+    }
+
+    // Each time a device comes back by TLS 1.3 its session is another one.
+    #[test]
+    fn sessions_of_others_stay_while_one_device_comes_back_again_and_again() {
+        let sessions = Sessions::new(3);
+        let put = |key: &[u8]| {
+            let ledger = ledger(&sessions, 1, NOW);
+            ledger.put(key.to_vec(), b"secret".to_vec());
+            ledger.commit(&claim());
+        };
+        put(b"other");
+        for turn in 0..100_u8 {
+            put(&[turn]);
+            let back = ledger(&sessions, 1, NOW);
+            assert!(back.get(&[turn]).is_some());
+            back.void();
+        }
+        assert!(ledger(&sessions, 1, NOW).get(b"other").is_some());
+        assert!(sessions.lock().order.len() <= 6);
+        for key in [b"a", b"b", b"c"] {
+            put(key);
+        }
+        assert!(ledger(&sessions, 1, NOW).get(b"other").is_none(), "the oldest");
+        assert_eq!(sessions.len(), 3);
     }
 
     #[test]

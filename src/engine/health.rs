@@ -3,6 +3,7 @@
 use super::meters::Meters;
 use super::sync::{Progress, Stage};
 use crate::base::Timestamp;
+use crate::config::Revocations;
 use crate::domain::message::MessageState;
 use crate::store::WriterState;
 use crate::store::ldap::ServerState;
@@ -98,6 +99,8 @@ pub struct Snapshot {
     pub kept: Vec<Level>,
     /// Certificates by the section that names them, and when they end.
     pub certificates: Vec<(&'static str, Timestamp)>,
+    /// Lists of revoked certificates by the section that names them.
+    pub revocations: Vec<(&'static str, Revocations)>,
     /// Whether the store can be read.
     pub store: State,
     /// How writing to it goes.
@@ -203,6 +206,7 @@ pub(crate) mod tests {
             queues: vec![Level { name: "passwords", value: 3, limit: Some(10) }],
             kept: Vec::new(),
             certificates: Vec::new(),
+            revocations: Vec::new(),
             store: State::Up,
             writer: WriterState::default(),
             redis: None,

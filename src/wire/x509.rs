@@ -36,7 +36,7 @@ pub struct Names {
     pub email: Vec<String>,
     /// Host names.
     pub dns: Vec<String>,
-    /// Common names of the subject.
+    /// Common names of the subject, the most specific first.
     pub common: Vec<String>,
 }
 
@@ -162,6 +162,8 @@ impl Names {
                 }
             }
         }
+        // A subject goes from the root of its tree to the leaf.
+        names.common.reverse();
         if let Some(value) = extension(body, SUBJECT_ALT_NAME) {
             names.alternatives(element(value)?.1);
         }
@@ -217,6 +219,26 @@ mod tests {
         assert_eq!(names.email, ["ann@example.edu"]);
         assert_eq!(names.dns, ["laptop.example.edu"]);
         assert_eq!(names.upn, ["ann@ad.example.edu"]);
+    }
+
+    // As authorities of Active Directory name people by their place: CN=Users, CN=Ann Example.
+    #[test]
+    fn most_specific_common_name_comes_first() {
+        let sets = ["Users", "Ann Example"].map(|name| {
+            let value = short(0x0c, name.as_bytes());
+            short(SET, &short(SEQUENCE, &[short(OID, COMMON_NAME), value].concat()))
+        });
+        let subject = short(SEQUENCE, &sets.concat());
+        let sequence = short(SEQUENCE, &[]);
+        // Serial number, algorithm, issuer, validity, subject, key.
+        let body = [short(2, &[1]), [&*sequence; 3].concat(), subject, sequence.clone()].concat();
+        let der = short(SEQUENCE, &short(SEQUENCE, &body));
+        assert_eq!(Names::of(&der).unwrap().common, ["Ann Example", "Users"]);
+    }
+
+    /// A short element.
+    fn short(tag: u8, content: &[u8]) -> Vec<u8> {
+        [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
     }
 
     #[test]

@@ -36,6 +36,31 @@ fn world(eap: &str) -> tempfile::TempDir {
 
 const GOOD: &str = "certificate_file = \"server.pem\"\nprivate_key_file = \"server.key\"\n";
 
+/// The first block of this kind in `docs/wifi.md`.
+fn documented(kind: &str) -> String {
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/wifi.md")).unwrap();
+    let block = guide.split(&format!("\n```{kind}\n")).nth(1).unwrap();
+    block.split("\n```").next().unwrap().to_owned()
+}
+
+#[test]
+fn settings_of_the_guide_are_good_with_a_certificate_made_by_its_commands() {
+    let dir = folder(&format!("{KEYS}{}", documented("toml")));
+    write(dir.path(), "wifi.secret", "a-secret-of-some-length\n");
+    let made = std::process::Command::new("sh")
+        .args(["-ec", &documented("sh")])
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let config = load_with(dir.path(), &[]).unwrap();
+    assert_eq!(config.warnings, <[String; 0]>::default());
+    let eap = config.eap.unwrap();
+    assert!(eap.ends.unwrap() < Timestamp::parse("2099-01-01T00:00:00Z").unwrap());
+    let (_, client) = config.clients.iter().next().unwrap();
+    assert_eq!(eap.methods_at(&client.eap), [Method::TTLS, Method::PEAP]);
+}
+
 #[test]
 fn without_a_certificate_there_is_no_eap() {
     assert!(good(KEYS).eap.is_none());

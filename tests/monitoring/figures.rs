@@ -167,7 +167,7 @@ fn figures_travel_by_tls_where_there_is_a_certificate_and_no_other_way() {
 }
 
 /// Where `status` has what a metric tells.
-const IN_STATUS: [(&str, &str); 40] = [
+const IN_STATUS: [(&str, &str); 42] = [
     ("doorward_build_info", "/version"),
     ("doorward_start_time_seconds", "/started"),
     ("doorward_ready", "/ready"),
@@ -188,6 +188,8 @@ const IN_STATUS: [(&str, &str); 40] = [
     ("doorward_kept", "/kept/1/value"),
     ("doorward_kept_limit", "/kept/1/limit"),
     ("doorward_certificate_expiry_timestamp_seconds", "/certificates/0/ends"),
+    ("doorward_crl_due_timestamp_seconds", "/revocations/0/due"),
+    ("doorward_crl_expiry_timestamp_seconds", "/revocations/0/ends"),
     ("doorward_store_up", "/store/state"),
     ("doorward_store_writable", "/store/writable"),
     ("doorward_store_commits_total", "/store/commits"),
@@ -264,6 +266,7 @@ fn person_is_shown_everything_that_prometheus_is_told() {
         "could not be decided",
         "OTPs validated for programs",
         "attempts to send them",
+        "lists of revoked certificates",
         "commits",
     ] {
         assert!(text.contains(title), "{title}: {text}");

@@ -7,10 +7,11 @@ use doorward::wire::eap::Method;
 use doorward::wire::radius::Code;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    KeyUsagePurpose, SanType, date_time_ymd,
 };
 use rustls::{SupportedProtocolVersion, version};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 const VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS12, &version::TLS13];
 
@@ -129,10 +130,91 @@ fn certificate_of_another_authority_or_expired_or_for_servers_is_refused() {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     };
     let (pem, key) = other.issue(&world, &user, server);
-    refused(&world, (&pem, &key), "certificate");
+    refused(&world, (&pem, &key), "does not allow extended key usage for client authentication");
     let (pem, key) = other.issue(&world, "nobody-here", |_| {});
     assert!(!world.eapol_test(&certificate(&pem, &key), 0).success);
     assert_eq!(world.decided("unknown-person"), 1);
+}
+
+/// A world in which this authority vouches for people.
+fn vouched_for_by(own: &Authority) -> World {
+    let world = World::new();
+    world.write("own-ca.pem", &own.pem);
+    world.configure(&[("eap", "crl_file = \"\""), ("eap", "client_ca_file = \"own-ca.pem\"")]);
+    world
+}
+
+#[test]
+fn first_kind_of_name_that_a_certificate_has_says_whose_it_is() {
+    let own = Authority::named("Our authority");
+    let world = vouched_for_by(&own);
+    world.at_wifi("reply_user_name = true");
+    let (upn, mail) = (world.env["LOGIN_USER"].clone(), world.employee().user);
+    for name in ["laptop-7", "ann-common"] {
+        assert!(world.daemon.run_with(&["person", "add", name], "copper meadow 41\n").status.success());
+    }
+    let principal = |name: &str| {
+        let text = rcgen::OtherNameValue::Utf8String(format!("{name}@Example.EDU"));
+        SanType::OtherName((vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 3], text))
+    };
+    let every = |params: &mut CertificateParams| {
+        params.subject_alt_names = vec![
+            SanType::DnsName("laptop-7".try_into().unwrap()),
+            SanType::Rfc822Name(format!("{mail}@example.edu").try_into().unwrap()),
+            principal(&upn),
+        ];
+    };
+    let (pem, key) = own.issue(&world, "ann-common", every);
+    let is_let_in = |names: &str, whom: &str| {
+        world.configure(&[("eap", &format!("certificate_names = [{names}]"))]);
+        let said = world.eapol_test(&certificate(&pem, &key), 0);
+        assert!(said.success, "{names}\n{}", said.output);
+        let accept = said.output.split("code=2 (Access-Accept)").nth(1).unwrap();
+        let name = format!("Attribute 1 (User-Name) length={}\n      Value: '{whom}'", whom.len() + 2);
+        assert!(accept.contains(&name), "{names} {whom}\n{accept}");
+    };
+    is_let_in("\"upn\", \"email\", \"common\"", &upn);
+    is_let_in("\"email\", \"upn\"", &mail);
+    is_let_in("\"dns\", \"email\"", "laptop-7");
+    is_let_in("\"common\", \"upn\"", "ann-common");
+    // Without the kinds that come first the next one counts.
+    let (pem, key) = own.issue(&world, "ann-common", |_| {});
+    let without = world.eapol_test(&certificate(&pem, &key), 0);
+    assert!(without.success, "{}", without.output);
+    world.configure(&[("eap", "certificate_names = [\"upn\", \"email\", \"dns\"]")]);
+    refused(&world, (&pem, &key), "has no name of the kinds");
+    assert_eq!(refusals(&world)[0], "certificate-refused claims \"ann-common\"");
+}
+
+#[test]
+fn certificate_and_list_that_end_soon_are_spoken_of_in_the_status() {
+    let own = Authority::named("Our authority");
+    let world = vouched_for_by(&own);
+    let status = world.daemon.json(&["status"]);
+    assert_eq!(status["revocations"], serde_json::json!([]), "{status}");
+    assert!(!status["warnings"].to_string().contains("ends soon"), "{status}");
+    let soon = SystemTime::now() + Duration::from_secs(10 * 24 * 3600 + 3600);
+    let server = |params: &mut CertificateParams| {
+        let name = world.env["EAP_SERVER_NAME"].as_str().try_into().unwrap();
+        params.subject_alt_names = vec![SanType::DnsName(name)];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        params.not_after = soon.into();
+    };
+    let (pem, key) = own.issue(&world, "radius", server);
+    std::fs::rename(pem, world.daemon.dir.join("server.pem")).unwrap();
+    std::fs::rename(key, world.daemon.dir.join("keys/server.key.pem")).unwrap();
+    let list = rcgen::CertificateRevocationListParams { next_update: soon.into(), ..until(2090) };
+    world.write("own.crl", &own.list(&list));
+    world.configure(&[("eap", "crl_file = \"own.crl\"")]);
+    let status = world.daemon.json(&["status"]);
+    let warnings = status["warnings"].to_string();
+    for sentence in ["[eap] the certificate ends soon", "[eap] `crl_file` holds a list that ends soon"] {
+        assert!(warnings.contains(sentence), "{sentence}: {warnings}");
+    }
+    let days = |table: &str| (&status[table][0]["section"], &status[table][0]["days"]);
+    for table in ["certificates", "revocations"] {
+        assert_eq!(days(table), (&"eap".into(), &10.into()), "{table}: {status}");
+    }
 }
 
 #[test]
@@ -208,7 +290,7 @@ fn certificate_of_the_server_is_replaced_by_a_reload() {
     let other = Authority::new();
     let server = |params: &mut CertificateParams| {
         let name = world.env["EAP_SERVER_NAME"].as_str().try_into().unwrap();
-        params.subject_alt_names = vec![rcgen::SanType::DnsName(name)];
+        params.subject_alt_names = vec![SanType::DnsName(name)];
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     };
     let (pem, key) = other.issue(&world, "radius", server);

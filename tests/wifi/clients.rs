@@ -1,11 +1,11 @@
 //! `eap` of a client: what is offered there, and what a device may choose.
 
-use crate::device::{Nas, Tunnel, response, tls};
+use crate::device::{Nas, Reply, Tunnel, response, tls};
 use crate::support::{Daemon, answer, radclient};
 use crate::world::World;
 use data_encoding::HEXLOWER;
 use doorward::wire::eap::Method;
-use doorward::wire::radius::Code;
+use doorward::wire::radius::{AttributeType, Code, Packet};
 use rustls::version;
 
 const TTLS_ONLY: &str = "127.0.0.21";
@@ -66,4 +66,32 @@ fn client_without_methods_refuses_whoever_begins() {
     };
     assert_eq!([ask(TTLS_ONLY), ask(NONE)], ["Access-Challenge", "Access-Reject"]);
     assert_eq!(world.decided("protocol-unsupported"), 1);
+}
+
+#[test]
+fn controller_is_told_who_it_is_only_where_it_shall_know() {
+    let world = World::new();
+    let (user, password) = (&world.env["LOGIN_USER"], &world.env["LOGIN_PASSWORD"]);
+    let name = |reply: &Reply| {
+        assert_eq!(reply.code, Code::ACCESS_ACCEPT);
+        let packet = Packet::decode(&reply.bytes).unwrap();
+        packet.first(AttributeType::USER_NAME).map(|name| String::from_utf8_lossy(name.value).into_owned())
+    };
+    // A login, with a realm that is taken off, and the same device again.
+    let names = || {
+        let config = tls(&world, &version::TLS13);
+        let login = Tunnel::by(Method::TTLS, Nas::new(&world), &world, &config).unwrap();
+        let full = name(&login.password(&format!("{user}@example.edu"), password));
+        [full, name(&Tunnel::without_password(Method::TTLS, Nas::new(&world), &world, &config))]
+    };
+    assert_eq!(names(), [None, None]);
+    world.at_wifi("reply_user_name = true");
+    assert_eq!(names(), [Some(user.clone()), Some(user.clone())]);
+    let plain = |password: &str| {
+        let attributes =
+            [("Packet-Src-IP-Address", crate::world::WIFI), ("User-Name", user), ("User-Password", password)];
+        let said = radclient(world.daemon.address, &attributes);
+        said.split("Received").nth(1).unwrap().contains(&format!("User-Name = \"{user}\""))
+    };
+    assert_eq!([plain(password), plain("wrong")], [true, false], "without EAP as well, and only with a yes");
 }

@@ -370,7 +370,7 @@ impl Tunnel {
     }
 
     /// Says of PEAP's result the same, with what goes out next.
-    fn agrees(&mut self, result: &[u8]) {
+    pub(crate) fn agrees(&mut self, result: &[u8]) {
         let Packet { identifier, data, .. } = Packet::decode(result).unwrap();
         self.tls.writer().write_all(&response(identifier, Method::TLV, data)).unwrap();
     }

@@ -1,6 +1,6 @@
 //! Sessions: nothing is resumed that did not begin with a whole login, and nothing of somebody who may not log in any more.
 
-use crate::device::{Nas, Ttls, response, tls, tls_with};
+use crate::device::{Nas, Ttls, Tunnel, response, tls, tls_with};
 use crate::support::portal::{Browser, answered, with};
 use crate::support::slapd::until;
 use crate::support::{Daemon, DatabaseLock, code};
@@ -97,29 +97,42 @@ fn policy_of_the_client_holds_inside_the_tunnel() {
 
 #[test]
 fn gtc_asks_for_the_passcode_where_the_client_wants_one() {
-    let world = World::with(&[("eap", "inner = [\"gtc\"]")]);
-    let person = world.employee();
-    let login = |passcode: &str| {
-        let config = tls(&world, &version::TLS13);
-        let mut login = Ttls::handshake_by(Nas::at(&world, VPN), &world, &config).unwrap();
-        let mut asked = Vec::new();
-        let mut answer = response(0, Method::IDENTITY, person.user.as_bytes());
-        for typed in [&person.password, passcode] {
-            let bytes = login.inner(&answer).unwrap();
-            let packet = Packet::decode(&bytes).unwrap();
-            assert_eq!(packet.method, Some(Method::GTC));
-            asked.push(String::from_utf8_lossy(packet.data).into_owned());
-            answer = response(packet.identifier, Method::GTC, typed.as_bytes());
-        }
-        assert_eq!(asked, ["Password", "Enter the passcode from your One-Time-Passcode App:"]);
-        // With TLS 1.3 there may be one more packet before the end.
-        match login.inner(&answer) {
-            Err(end) => end.code,
-            Ok(_) => panic!("it goes on"),
-        }
-    };
-    assert_eq!(login("000000"), Code::ACCESS_REJECT);
-    assert_eq!(login(&code(&person.totp, 0)), Code::ACCESS_ACCEPT);
+    for (method, version) in [(Method::TTLS, &version::TLS13), (Method::PEAP, &version::TLS12)] {
+        let world = World::with(&[("eap", "inner = [\"gtc\"]")]);
+        let person = world.employee();
+        // What is typed each time it is asked; what it was asked, and how it ended.
+        let login = |typed: &[&str]| {
+            let config = tls(&world, version);
+            let mut login = Tunnel::inside(method, Nas::at(&world, VPN), &world, &config).unwrap();
+            let mut asked = Vec::new();
+            let mut answer = response(0, Method::IDENTITY, person.user.as_bytes());
+            for typed in typed {
+                let bytes = login.inner(&answer).unwrap();
+                let packet = Packet::decode(&bytes).unwrap();
+                assert_eq!(packet.method, Some(Method::GTC));
+                asked.push(String::from_utf8_lossy(packet.data).into_owned());
+                answer = response(packet.identifier, Method::GTC, typed.as_bytes());
+            }
+            let end = match login.inner(&answer) {
+                Err(end) => end,
+                Ok(told) if method == Method::PEAP => {
+                    login.agrees(&told);
+                    login.finish()
+                }
+                Ok(_) => panic!("it goes on"),
+            };
+            (asked, end.code)
+        };
+        let asked = ["Password", "Enter the passcode from your One-Time-Passcode App:"].map(str::to_owned);
+        let password = &*person.password;
+        assert_eq!(login(&[password, "000000"]), (asked.to_vec(), Code::ACCESS_REJECT), "{method:?}");
+        let (now, next) = (code(&person.totp, 0), code(&person.totp, 1));
+        assert_eq!(login(&[password, &now]), (asked.to_vec(), Code::ACCESS_ACCEPT), "{method:?}");
+        // Both in one string, so there is nothing left to be asked.
+        let both = format!("{password}{next}");
+        assert_eq!(login(&[&both]), (asked[..1].to_vec(), Code::ACCESS_ACCEPT), "{method:?}");
+        assert_eq!(login(&[&both]).1, Code::ACCESS_REJECT, "{method:?}: a passcode works once");
+    }
 }
 
 /// A login by TTLS at the client that asks for passcodes.

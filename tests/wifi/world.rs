@@ -114,6 +114,16 @@ impl World {
         self.reload();
     }
 
+    /// Adds a line to the client that is Wi-Fi.
+    pub(crate) fn at_wifi(&self, line: &str) {
+        let path = self.daemon.dir.join("doorward.toml");
+        let name = "\nname = \"wifi\"\n";
+        let text = read(&path);
+        assert_eq!(text.matches(name).count(), 1, "{text}");
+        std::fs::write(&path, text.replace(name, &format!("{name}{line}\n"))).unwrap();
+        self.reload();
+    }
+
     /// SIGHUP, and waits until it has had its effect.
     pub(crate) fn reload(&self) {
         let reloads = || self.daemon.log().matches("configuration reloaded").count();

@@ -9,7 +9,7 @@ use std::process::ExitCode;
 type Fields = &'static [(&'static str, &'static str)];
 
 /// Tables, with their titles and fields.
-const TABLES: [(&str, &str, Fields); 13] = [
+const TABLES: [(&str, &str, Fields); 14] = [
     (
         "directories",
         "directories",
@@ -73,6 +73,11 @@ const TABLES: [(&str, &str, Fields); 13] = [
     ("waiting or under way", "queues", &[("what", "name"), ("now", "value"), ("at most", "limit")]),
     ("kept in memory", "kept", &[("what", "name"), ("now", "value"), ("at most", "limit")]),
     ("certificates", "certificates", &[("section", "section"), ("ends", "ends"), ("days left", "days")]),
+    (
+        "lists of revoked certificates",
+        "revocations",
+        &[("section", "section"), ("newer one due", "due"), ("ends", "ends"), ("days left", "days")],
+    ),
     ("messages", "outbox", &[("state", "name"), ("count", "count")]),
     ("attempts to send them", "sending", &[("result", "name"), ("count", "count")]),
 ];

@@ -155,6 +155,7 @@ impl Observe for Observer {
             queues: self.queues(&config, writer.waiting),
             kept: self.kept(&config),
             certificates: config.certificates(),
+            revocations: config.revocations(),
             store,
             writer,
             redis,

@@ -48,7 +48,7 @@ pub(super) const KEYS: &[Key] = &[
         "eap",
         "certificate_names",
         Some("[\"upn\", \"email\", \"common\"]"),
-        "Names of a client certificate that say whose it is; the first kind that it has counts: `upn`, `email`, `dns`, `common`.",
+        "Names of a client certificate that say whose it is; the first kind that it has counts: `upn`, `email`, `dns`, `common` (of several, the most specific one).",
     ),
     key(
         "eap",

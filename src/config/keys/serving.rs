@@ -237,6 +237,12 @@ pub(super) const KEYS: &[Key] = &[
         Some("false"),
         "Whether passwords of devices are taken here, by EAP with MSCHAPv2. They are all that the device then needs: no passcode is asked for.",
     ),
+    key(
+        "client",
+        "reply_user_name",
+        Some("false"),
+        "Whether an Access-Accept has the username of who was let in, in place of the name that the request came with: a controller then shows the person behind an anonymous outer identity, and its accounting is about them. So does everybody on the way, such as another institution of a federation.",
+    ),
     key("client", "group", None, ""),
     key("client.group", "name", None, "The group."),
     key("client.group", "login", None, "As at the client."),

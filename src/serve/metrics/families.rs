@@ -50,6 +50,10 @@ families! {
     KEPT_LIMIT Gauge "doorward_kept_limit" ["what"] "How much is kept at most.";
     CERTIFICATE Gauge "doorward_certificate_expiry_timestamp_seconds" ["section"]
         "When the certificate that this section of the configuration names ends, in Unix time.";
+    REVOCATIONS_DUE Gauge "doorward_crl_due_timestamp_seconds" ["section"]
+        "When there should be a newer list of revoked certificates, because three quarters of the time of one are over, in Unix time.";
+    REVOCATIONS Gauge "doorward_crl_expiry_timestamp_seconds" ["section"]
+        "When the first list of revoked certificates that this section names ends, and certificates of its authority are refused, in Unix time.";
     STORE Gauge "doorward_store_up" [] "1 if the store can be read.";
     WRITABLE Gauge "doorward_store_writable" [] "1 if the last commit was done, or none was tried.";
     COMMITS Counter "doorward_store_commits_total" [] "Commits that were done, of all that waited together.";
@@ -111,6 +115,14 @@ pub(super) fn text(seen: &Snapshot, meters: &Meters) -> String {
     let mut certificates = out.family(&CERTIFICATE);
     for (section, ends) in &seen.certificates {
         certificates.number(&[section], ends.unix_secs());
+    }
+    let mut due = out.family(&REVOCATIONS_DUE);
+    for (section, lists) in &seen.revocations {
+        due.number(&[section], lists.due.unix_secs());
+    }
+    let mut ends = out.family(&REVOCATIONS);
+    for (section, lists) in &seen.revocations {
+        ends.number(&[section], lists.ends.unix_secs());
     }
     out.family(&STORE).number(&[], seen.store.is_up().into());
     out.family(&WRITABLE).number(&[], seen.writer.error.is_none().into());

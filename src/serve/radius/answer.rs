@@ -65,6 +65,9 @@ fn granted<'r>(
     (client, person): (&Client, &Person),
     wanted: impl Fn(&EncodedAttribute) -> bool,
 ) -> Reply<'r> {
+    if client.reply_user_name {
+        reply = reply.attribute(AttributeType::USER_NAME, person.username.as_str().as_bytes());
+    }
     for rule in config.replies.iter().filter(|rule| applies(rule, client, person)) {
         for attribute in rule.attributes.iter().filter(|attribute| wanted(attribute)) {
             reply = reply.encoded(attribute);

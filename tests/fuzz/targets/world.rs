@@ -178,6 +178,7 @@ impl Observe for Blind {
             queues: Vec::new(),
             kept: Vec::new(),
             certificates: Vec::new(),
+            revocations: Vec::new(),
             store: State::Up,
             writer: doorward::store::WriterState::default(),
             redis: None,

@@ -1,5 +1,6 @@
 //! JSON about the daemon itself.
 
+use crate::base::Timestamp;
 use crate::base::meter::{Durations, Outcomes};
 use crate::domain::message::MessageState;
 use crate::domain::sent::Purpose;
@@ -100,6 +101,19 @@ pub(in crate::serve::admin) struct ServedCertificate {
     days: u64,
 }
 
+/// Lists of revoked certificates.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::serve::admin) struct RevocationLists {
+    /// The section of the configuration that names them.
+    section: &'static str,
+    /// When there should be a newer one of each, RFC 3339.
+    due: String,
+    /// When the first ends, and certificates of its authority are refused, RFC 3339.
+    ends: String,
+    /// Whole days until then.
+    days: u64,
+}
+
 /// The store.
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::serve::admin) struct StoreStatus {
@@ -171,6 +185,7 @@ pub(in crate::serve::admin) struct Status {
     queues: Vec<Filled>,
     kept: Vec<Filled>,
     certificates: Vec<ServedCertificate>,
+    revocations: Vec<RevocationLists>,
     /// Messages in the outbox by state; none: they could not be counted.
     outbox: Option<BTreeMap<&'static str, u64>>,
     /// Attempts to send a message, by what became of them.
@@ -217,7 +232,17 @@ impl Status {
                 .map(|(section, ends)| ServedCertificate {
                     section,
                     ends: ends.to_string(),
-                    days: ends.since(seen.now).as_secs() / (24 * 3600),
+                    days: whole_days(seen.now, ends),
+                })
+                .collect(),
+            revocations: seen
+                .revocations
+                .into_iter()
+                .map(|(section, lists)| RevocationLists {
+                    section,
+                    due: lists.due.to_string(),
+                    ends: lists.ends.to_string(),
+                    days: whole_days(seen.now, lists.ends),
                 })
                 .collect(),
             outbox: seen.outbox.as_deref().map(messages),
@@ -242,6 +267,11 @@ impl Status {
             watchers: meters.feed.watchers(),
         }
     }
+}
+
+/// Whole days from one to the other; none if that is over.
+fn whole_days(now: Timestamp, end: Timestamp) -> u64 {
+    end.since(now).as_secs() / (24 * 3600)
 }
 
 impl From<Level> for Filled {
