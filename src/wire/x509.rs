@@ -153,17 +153,17 @@ impl Names {
         let body = body(certificate)?;
         // Issuer, validity, subject and key are sequences, after the algorithm.
         let subject = elements(body).filter(|(tag, _)| *tag == SEQUENCE).nth(3)?.1;
-        let mut names = Self::default();
+        let (mut names, mut common) = (Self::default(), Vec::new());
         for (_, set) in elements(subject).filter(|(tag, _)| *tag == SET) {
             for (_, pair) in elements(set) {
                 let mut pair = elements(pair);
                 if pair.next() == Some((OID, COMMON_NAME)) {
-                    names.common.extend(pair.next().and_then(directory_string));
+                    common.push(pair.next().and_then(directory_string));
                 }
             }
         }
-        // A subject goes from the root of its tree to the leaf.
-        names.common.reverse();
+        // A subject goes from the root of its tree to the leaf. If that cannot be read, nothing above it says whose it is.
+        names.common = common.into_iter().rev().map_while(|name| name).collect();
         if let Some(value) = extension(body, SUBJECT_ALT_NAME) {
             names.alternatives(element(value)?.1);
         }
@@ -224,16 +224,21 @@ mod tests {
     // As authorities of Active Directory name people by their place: CN=Users, CN=Ann Example.
     #[test]
     fn most_specific_common_name_comes_first() {
-        let sets = ["Users", "Ann Example"].map(|name| {
-            let value = short(0x0c, name.as_bytes());
-            short(SET, &short(SEQUENCE, &[short(OID, COMMON_NAME), value].concat()))
-        });
-        let subject = short(SEQUENCE, &sets.concat());
-        let sequence = short(SEQUENCE, &[]);
-        // Serial number, algorithm, issuer, validity, subject, key.
-        let body = [short(2, &[1]), [&*sequence; 3].concat(), subject, sequence.clone()].concat();
-        let der = short(SEQUENCE, &short(SEQUENCE, &body));
-        assert_eq!(Names::of(&der).unwrap().common, ["Ann Example", "Users"]);
+        let common = |names: &[(u8, &str)]| {
+            let set = |(letters, name): &(u8, &str)| {
+                let value = short(*letters, name.as_bytes());
+                short(SET, &short(SEQUENCE, &[short(OID, COMMON_NAME), value].concat()))
+            };
+            let subject = short(SEQUENCE, &names.iter().flat_map(set).collect::<Vec<_>>());
+            let sequence = short(SEQUENCE, &[]);
+            // Serial number, algorithm, issuer, validity, subject, key.
+            let body = [short(2, &[1]), [&*sequence; 3].concat(), subject, sequence.clone()].concat();
+            Names::of(&short(SEQUENCE, &short(SEQUENCE, &body))).unwrap().common
+        };
+        assert_eq!(common(&[(UTF8, "Users"), (UTF8, "Ann Example")]), ["Ann Example", "Users"]);
+        const TELETEX: u8 = 0x14;
+        assert_eq!(common(&[(UTF8, "Users"), (TELETEX, "Ann Example")]), <[&str; 0]>::default());
+        assert_eq!(common(&[(TELETEX, "Users"), (UTF8, "Ann Example")]), ["Ann Example"]);
     }
 
     /// A short element.

@@ -85,6 +85,9 @@ fn controller_is_told_who_it_is_only_where_it_shall_know() {
         [full, name(&Tunnel::without_password(Method::TTLS, Nas::new(&world), &world, &config))]
     };
     assert_eq!(names(), [None, None]);
+    // What a rule for everybody says is not said as well.
+    world.reply("User-Name = \"somebody\"");
+    assert_eq!(names(), [Some("somebody".to_owned()), Some("somebody".to_owned())]);
     world.at_wifi("reply_user_name = true");
     assert_eq!(names(), [Some(user.clone()), Some(user.clone())]);
     let plain = |password: &str| {

@@ -131,7 +131,8 @@ fn gtc_asks_for_the_passcode_where_the_client_wants_one() {
         // Both in one string, so there is nothing left to be asked.
         let both = format!("{password}{next}");
         assert_eq!(login(&[&both]), (asked[..1].to_vec(), Code::ACCESS_ACCEPT), "{method:?}");
-        assert_eq!(login(&[&both]).1, Code::ACCESS_REJECT, "{method:?}: a passcode works once");
+        assert_eq!(login(&[&both]).1, Code::ACCESS_REJECT, "{method:?}");
+        assert_eq!(world.decided("passcode-replayed"), 1, "{method:?}: a passcode works once");
     }
 }
 

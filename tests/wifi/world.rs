@@ -114,6 +114,14 @@ impl World {
         self.reload();
     }
 
+    /// Adds an attribute that everybody gets.
+    pub(crate) fn reply(&self, attribute: &str) {
+        let path = self.daemon.dir.join("doorward.toml");
+        let rule = format!("\n[[reply]]\n[reply.attributes]\n{attribute}\n");
+        std::fs::write(&path, read(&path) + &rule).unwrap();
+        self.reload();
+    }
+
     /// Adds a line to the client that is Wi-Fi.
     pub(crate) fn at_wifi(&self, line: &str) {
         let path = self.daemon.dir.join("doorward.toml");

@@ -241,7 +241,7 @@ pub(super) const KEYS: &[Key] = &[
         "client",
         "reply_user_name",
         Some("false"),
-        "Whether an Access-Accept has the username of who was let in, in place of the name that the request came with: a controller then shows the person behind an anonymous outer identity, and its accounting is about them. So does everybody on the way, such as another institution of a federation.",
+        "Whether an Access-Accept has the username of who was let in, in place of the name that the request came with: a controller then shows the person behind an anonymous outer identity, and its accounting is about them. So does everybody on the way, such as another institution of a federation. A `[[reply]]` cannot name another one then.",
     ),
     key("client", "group", None, ""),
     key("client.group", "name", None, "The group."),

@@ -68,8 +68,13 @@ fn granted<'r>(
     if client.reply_user_name {
         reply = reply.attribute(AttributeType::USER_NAME, person.username.as_str().as_bytes());
     }
+    // There is one User-Name at most (RFC 2865 §5.44).
+    let another = |attribute: &EncodedAttribute| {
+        client.reply_user_name && is_plain(attribute, AttributeType::USER_NAME)
+    };
     for rule in config.replies.iter().filter(|rule| applies(rule, client, person)) {
-        for attribute in rule.attributes.iter().filter(|attribute| wanted(attribute)) {
+        let fits = |attribute: &&EncodedAttribute| wanted(attribute) && !another(attribute);
+        for attribute in rule.attributes.iter().filter(fits) {
             reply = reply.encoded(attribute);
         }
     }
@@ -78,8 +83,11 @@ fn granted<'r>(
 
 /// A Reply-Message does not, also where a rule for all clients has one.
 fn goes_with_eap(attribute: &EncodedAttribute) -> bool {
-    attribute.encryption != Encryption::None
-        || attribute.bytes.first() != Some(&AttributeType::REPLY_MESSAGE.0)
+    !is_plain(attribute, AttributeType::REPLY_MESSAGE)
+}
+
+fn is_plain(attribute: &EncodedAttribute, kind: AttributeType) -> bool {
+    attribute.encryption == Encryption::None && attribute.bytes.first() == Some(&kind.0)
 }
 
 fn applies(rule: &ReplyRule, client: &Client, person: &Person) -> bool {
