@@ -255,5 +255,18 @@ fn realm_is_taken_off_the_inner_identity() {
         let said = world.eapol_test(&lines, 0);
         assert!(said.success && said.equal_keys() == 1, "{eap} {phase2}\n{}", said.output);
     }
-    assert_eq!((world.decided("password-only"), world.decided("device-password")), (3, 3));
+    // As Windows calls people; in MSCHAPv2 the domain is no part of the name (RFC 2759 §8.2).
+    let windows = format!("EXAMPLE\\{}", world.env["LOGIN_USER"]);
+    for known in [false, true] {
+        for (eap, phase2, password) in
+            [("TTLS", "auth=PAP", &world.env["LOGIN_PASSWORD"]), ("PEAP", "auth=MSCHAPV2", &device)]
+        {
+            let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+            lines.extend(credentials(&windows, password));
+            assert_eq!(world.eapol_test(&lines, 0).success, known, "{eap}");
+        }
+        world.configure(&[("eap", "realms = [\"example.edu\", \"Example\"]")]);
+    }
+    assert_eq!((world.decided("password-only"), world.decided("device-password")), (4, 4));
+    assert_eq!(world.decided("unknown-person"), 3);
 }

@@ -54,7 +54,7 @@ pub(super) const KEYS: &[Key] = &[
         "eap",
         "realms",
         Some("[]"),
-        "What may stand behind the `@` of a username in a tunnel or certificate, such as `[\"example.edu\"]`; it is taken off. Realms of `[[directory]]` are known anyway, and what those say of them holds.",
+        "What may stand behind the `@` of a username in a tunnel or certificate, or before its `\\`, such as `[\"example.edu\", \"EXAMPLE\"]`; it is taken off. Realms of `[[directory]]` are known anyway, and what those say of them holds.",
     ),
     key(
         "eap",

@@ -14,7 +14,7 @@ pub use change::{Change, Put, What, fold};
 pub use event::{Event, GroupEntry, Known, MirrorSettings};
 pub use groups::{Groups, Member};
 pub use mirror::Mirror;
-pub use realm::{NameError, Naming, Realms};
+pub use realm::{NameError, Naming, Realms, split_realm};
 
 use super::person::{Role, Username};
 use crate::base::Timestamp;

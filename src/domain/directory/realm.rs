@@ -16,7 +16,7 @@ pub enum NameError {
 }
 
 /// Name and realm of `ann@realm` and `REALM\\ann`.
-fn split(typed: &str) -> Option<(&str, &str)> {
+pub fn split_realm(typed: &str) -> Option<(&str, &str)> {
     match (typed.split_once('\\'), typed.rsplit_once('@')) {
         (Some((realm, name)), _) | (None, Some((name, realm))) => Some((name, realm)),
         (None, None) => None,
@@ -55,7 +55,7 @@ impl Realms {
             return Cow::Borrowed(typed);
         }
         let typed = typed.trim();
-        let Some((name, realm)) = split(typed) else { return Cow::Borrowed(typed) };
+        let Some((name, realm)) = split_realm(typed) else { return Cow::Borrowed(typed) };
         match self.0.get(&realm.to_lowercase()) {
             Some((_, Naming::Plain)) => Cow::Borrowed(name),
             Some((_, Naming::Qualified(realm))) => Cow::Owned(format!("{name}@{realm}")),
@@ -68,7 +68,7 @@ impl Realms {
     pub fn username(&self, directory: &str, naming: &Naming, value: &str) -> Result<Username, NameError> {
         // Also what is left may end in a realm: `ann@theirs@ours`.
         let mut name = value.trim();
-        while let Some((rest, realm)) = split(name) {
+        while let Some((rest, realm)) = split_realm(name) {
             match self.0.get(&realm.to_lowercase()) {
                 Some((owner, _)) if owner == directory => name = rest,
                 Some((owner, _)) => return Err(NameError::OtherRealm(owner.clone())),

@@ -1,6 +1,7 @@
 //! What a conversation asks, and what the login machine makes of it. Nothing here knows whether anybody still waits for it.
 
 use crate::config::{Client, Config};
+use crate::domain::directory::split_realm;
 use crate::domain::login::{How, Vouched};
 use crate::domain::reason::Reason;
 use crate::eap::{Answer, Claim, Ended, Question, Step, TlsFailure, TunnelError};
@@ -147,7 +148,7 @@ impl Ground {
             eap.is_some_and(|eap| eap.realms.contains(&realm.to_lowercase()))
                 && !self.config.realms.contains(realm)
         };
-        name.rsplit_once('@').filter(|(_, realm)| known(realm)).map_or(name, |(name, _)| name)
+        split_realm(name).filter(|(_, realm)| known(realm)).map_or(name, |(name, _)| name)
     }
 
     /// What the conversation is told of a verdict.
