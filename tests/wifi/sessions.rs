@@ -136,6 +136,28 @@ fn gtc_asks_for_the_passcode_where_the_client_wants_one() {
     }
 }
 
+// What a device asks its owner is what Doorward asks, as long as no password is stored in it.
+#[test]
+fn person_who_sits_at_the_device_is_asked_for_the_password_and_then_for_the_passcode() {
+    for (eap, phase2) in [("TTLS", "autheap=GTC"), ("PEAP", "auth=GTC")] {
+        let world = World::new();
+        let person = world.employee();
+        let mut lines = vec![format!("eap={eap}"), format!("phase2=\"{phase2}\"")];
+        lines.push(format!("identity=\"{}\"", person.user));
+        let login = |passcode: &str| {
+            let (asked, said) = world.typed_into(VPN, &lines, &[&person.password, passcode]);
+            assert_eq!(asked.len(), 2, "{asked:?}\n{}", said.output);
+            assert!(asked[0].contains("Password"), "{asked:?}");
+            assert!(asked[1].contains("Enter the passcode from your One-Time-Passcode App:"), "{asked:?}");
+            said
+        };
+        let refused = login("000000");
+        assert!(!refused.success && !refused.output.contains("MS-MPPE"), "{}", refused.output);
+        let accepted = login(&code(&person.totp, 0));
+        assert!(accepted.success && accepted.equal_keys() == 1, "{}", accepted.output);
+    }
+}
+
 /// A login by TTLS at the client that asks for passcodes.
 fn at_vpn(world: &World, config: &std::sync::Arc<rustls::ClientConfig>, user: &str, typed: &str) -> Code {
     let login = Ttls::handshake_by(Nas::at(world, VPN), world, config).unwrap();

@@ -5,8 +5,10 @@ use data_encoding::HEXLOWER;
 use doorward::wire::eap::{Code, Fragment, Method, Packet};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The client of the demonstration that is Wi-Fi: a password is enough.
@@ -26,6 +28,11 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    pub(crate) fn of(output: Output) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Self { success: output.status.success(), output: text }
+    }
+
     /// Logins whose keys are the same on both sides.
     pub(crate) fn equal_keys(&self) -> usize {
         let line = self.output.lines().find_map(|line| line.strip_prefix("MPPE keys OK: ")).unwrap();
@@ -160,22 +167,55 @@ impl World {
 
     /// The same for a device that trusts another authority.
     pub(crate) fn eapol_test_by(&self, authority: &str, lines: &[String], again: usize) -> Said {
+        let mut command = self.eapol_command((WIFI, authority), "", lines);
+        Said::of(command.args(["-r", &again.to_string()]).output().expect("eapol_test is installed"))
+    }
+
+    /// `eapol_test` at a client, with lines before its network block.
+    fn eapol_command(&self, (at, authority): (&str, &str), before: &str, lines: &[String]) -> Command {
         let name = &self.env["EAP_SERVER_NAME"];
         let network = format!(
-            "network={{\n key_mgmt=IEEE8021X\n ca_cert=\"{authority}\"\n domain_match=\"{name}\"\n {}\n}}\n",
+            "{before}network={{\n key_mgmt=IEEE8021X\n ca_cert=\"{authority}\"\n domain_match=\"{name}\"\n {}\n}}\n",
             lines.join("\n ")
         );
         let file = self.runs.path().join(uuid::Uuid::now_v7().to_string());
         std::fs::write(&file, network).unwrap();
-        let output = Command::new("eapol_test")
-            .args(["-a", "127.0.0.1", "-A", WIFI, "-p", &self.env["RADIUS_PORT"]])
-            .args(["-s", &self.env["RADIUS_SECRET"], "-t", "30", "-r", &again.to_string()])
-            .arg("-c")
-            .arg(&file)
-            .output()
-            .expect("eapol_test is installed");
-        let output_text = String::from_utf8_lossy(&output.stdout).into_owned();
-        Said { success: output.status.success(), output: output_text }
+        let mut command = Command::new("eapol_test");
+        command
+            .args(["-a", "127.0.0.1", "-A", at, "-p", &self.env["RADIUS_PORT"]])
+            .args(["-s", &self.env["RADIUS_SECRET"], "-t", "30", "-c"])
+            .arg(&file);
+        command
+    }
+
+    /// Runs `eapol_test` at a client for somebody who sits there and types these each time they are asked; what they were asked.
+    pub(crate) fn typed_into(&self, at: &str, lines: &[String], typed: &[&str]) -> (Vec<String>, Said) {
+        let folder = self.runs.path().join(uuid::Uuid::now_v7().to_string());
+        let before = format!("ctrl_interface={}\n", folder.display());
+        let mut device = self.eapol_command((at, &self.env["RADIUS_CA"]), &before, lines);
+        // With `-W` it waits until somebody listens.
+        let device = device.arg("-W").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let device = device.spawn().expect("eapol_test is installed");
+        let device = thread::spawn(move || Said::of(device.wait_with_output().unwrap()));
+        let control = folder.join("test");
+        wait_until(|| control.exists());
+        let socket = UnixDatagram::bind(self.runs.path().join(uuid::Uuid::now_v7().to_string())).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.connect(&control).unwrap();
+        socket.send(b"ATTACH").unwrap();
+        let (mut asked, mut typed, mut buffer) = (Vec::new(), typed.iter(), [0; 4096]);
+        loop {
+            let length = socket.recv(&mut buffer).expect("it says how it goes");
+            let said = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            if let Some((_, question)) = said.split_once("CTRL-REQ-OTP-0:") {
+                asked.push(question.to_owned());
+                let typed = typed.next().expect("it asks no more often");
+                socket.send(format!("CTRL-RSP-OTP-0:{typed}").as_bytes()).unwrap();
+            } else if said.contains("CTRL-EVENT-EAP-SUCCESS") || said.contains("CTRL-EVENT-EAP-FAILURE") {
+                break;
+            }
+        }
+        (asked, device.join().unwrap())
     }
 
     /// Writes a file of the configuration's folder.
