@@ -22,7 +22,7 @@ fn printed_command_logs_in_with_equal_keys() {
         }
     };
     let output = Command::new("sh").args(["-c", &command]).output().unwrap();
-    let said = Said::of(output);
+    let said = Said::of(&output);
     assert!(said.success && said.output.ends_with("SUCCESS\n"), "{command}\n{}", said.output);
     assert_eq!(said.equal_keys(), 1);
 }

@@ -28,7 +28,7 @@ pub(crate) struct Said {
 }
 
 impl Said {
-    pub(crate) fn of(output: Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         Self { success: output.status.success(), output: text }
     }
@@ -168,7 +168,7 @@ impl World {
     /// The same for a device that trusts another authority.
     pub(crate) fn eapol_test_by(&self, authority: &str, lines: &[String], again: usize) -> Said {
         let mut command = self.eapol_command((WIFI, authority), "", lines);
-        Said::of(command.args(["-r", &again.to_string()]).output().expect("eapol_test is installed"))
+        Said::of(&command.args(["-r", &again.to_string()]).output().expect("eapol_test is installed"))
     }
 
     /// `eapol_test` at a client, with lines before its network block.
@@ -196,7 +196,7 @@ impl World {
         // With `-W` it waits until somebody listens.
         let device = device.arg("-W").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let device = device.spawn().expect("eapol_test is installed");
-        let device = thread::spawn(move || Said::of(device.wait_with_output().unwrap()));
+        let device = thread::spawn(move || Said::of(&device.wait_with_output().unwrap()));
         let control = folder.join("test");
         wait_until(|| control.exists());
         let socket = UnixDatagram::bind(self.runs.path().join(uuid::Uuid::now_v7().to_string())).unwrap();
