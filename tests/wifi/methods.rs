@@ -269,4 +269,13 @@ fn realm_is_taken_off_the_inner_identity() {
     }
     assert_eq!((world.decided("password-only"), world.decided("device-password")), (4, 4));
     assert_eq!(world.decided("unknown-person"), 3);
+    // Of a name with both the realm behind it goes, and what stands before it is left to the directories.
+    world.configure(&[("eap", "realms = [\"example.edu\"]")]);
+    let mut lines = vec!["eap=TTLS".to_owned(), "phase2=\"auth=PAP\"".to_owned()];
+    lines.extend(credentials(&format!("{windows}@example.edu"), &world.env["LOGIN_PASSWORD"]));
+    assert!(!world.eapol_test(&lines, 0).success);
+    let trail = world.daemon.json(&["audit", "list"]);
+    let subjects =
+        trail["entries"].as_array().unwrap().iter().map(|entry| entry["subject"].as_str().unwrap());
+    assert_eq!(subjects.filter(|subject| *subject == windows.to_lowercase()).count(), 3, "{trail}");
 }

@@ -1,10 +1,12 @@
 //! The demonstration with another configuration, and `eapol_test` against it.
 
+use crate::support::slapd::Server;
 use crate::support::{Daemon, PATIENCE, Someone, read};
 use data_encoding::HEXLOWER;
 use doorward::wire::eap::{Code, Fragment, Method, Packet};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
+use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -195,8 +197,13 @@ impl World {
         let mut device = self.eapol_command((at, &self.env["RADIUS_CA"]), &before, lines);
         // With `-W` it waits until somebody listens.
         let device = device.arg("-W").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let device = device.spawn().expect("eapol_test is installed");
-        let device = thread::spawn(move || Said::of(&device.wait_with_output().unwrap()));
+        // Nobody waits for it without an end, should this fail in between.
+        let mut device = Server(device.spawn().expect("eapol_test is installed"));
+        let mut stdout = device.0.stdout.take().unwrap();
+        let output = thread::spawn(move || {
+            let mut text = Vec::new();
+            stdout.read_to_end(&mut text).map(|_| String::from_utf8_lossy(&text).into_owned())
+        });
         let control = folder.join("test");
         wait_until(|| control.exists());
         let socket = UnixDatagram::bind(self.runs.path().join(uuid::Uuid::now_v7().to_string())).unwrap();
@@ -215,7 +222,8 @@ impl World {
                 break;
             }
         }
-        (asked, device.join().unwrap())
+        let success = device.0.wait().unwrap().success();
+        (asked, Said { success, output: output.join().unwrap().unwrap() })
     }
 
     /// Writes a file of the configuration's folder.

@@ -148,7 +148,10 @@ impl Ground {
             eap.is_some_and(|eap| eap.realms.contains(&realm.to_lowercase()))
                 && !self.config.realms.contains(realm)
         };
-        split_realm(name).filter(|(_, realm)| known(realm)).map_or(name, |(name, _)| name)
+        // Of a name with both, what stands before it may be a directory's.
+        let behind = name.rsplit_once('@').filter(|(_, realm)| known(realm));
+        let either = || split_realm(name).filter(|(_, realm)| known(realm));
+        behind.or_else(either).map_or(name, |(name, _)| name)
     }
 
     /// What the conversation is told of a verdict.
